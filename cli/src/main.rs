@@ -1,0 +1,3 @@
+//! The program runmask.
+
+fn main() {}

@@ -1,0 +1,56 @@
+//! Marking: where along each scan line the label changes.
+//!
+//! Gets a [`Strip`]; gives its [`Boundaries`]; guarantees that every engine, level and thread count gives the same ones.
+//!
+//! A boundary is a pixel whose label differs from the pixel before it in its scan line. The first pixel of every line is
+//! a boundary too, so lines do not depend on each other; compaction drops it when the label did not change. Where a strip
+//! carries the row above it, its lines begin in an earlier strip, and nothing is forced.
+//!
+//! ```text
+//!   mask, 4 x 3     boundaries of its columns, as compressed sparse rows
+//!   0 5 5
+//!   0 5 5           line_starts  0    2    3         6
+//!   7 5 0           offsets      0 2  0    0 2 3
+//!   7 5 7           labels       0 7  5    5 0 7
+//! ```
+//!
+//! Engines see columns only. Row-major order is the same work on the transposed view, in which a row of memory is a
+//! column; so each engine knows two layouts, lines *across* the rows of memory and lines *along* them, and no orders.
+
+pub mod scalar;
+
+use crate::mask::Label;
+use crate::strip::Strip;
+
+/// The boundaries of one strip, line by line (compressed sparse rows).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Boundaries<T> {
+    /// `line_starts[i] .. line_starts[i + 1]` are the entries of scan line `i`; one more entry than lines.
+    pub line_starts: Vec<u32>,
+    /// Place of each boundary in its line, counted from the strip's first pixel of that line; ascending in a line.
+    pub offsets: Vec<u32>,
+    /// The label that begins there.
+    pub labels: Vec<T>,
+}
+
+impl<T: Label> Boundaries<T> {
+    /// Number of scan lines.
+    pub fn lines(&self) -> usize {
+        self.line_starts.len().saturating_sub(1)
+    }
+
+    /// Offsets and labels of one line.
+    pub fn line(&self, line: usize) -> (&[u32], &[T]) {
+        let range = self.line_starts[line] as usize..self.line_starts[line + 1] as usize;
+        (&self.offsets[range.clone()], &self.labels[range])
+    }
+}
+
+/// Most pixels a strip may have, so that its boundaries are counted in 32 bits.
+pub const MAX_STRIP_PIXELS: u64 = u32::MAX as u64;
+
+/// One way to mark boundaries.
+pub trait Mark {
+    /// The boundaries of `strip`, which has at most [`MAX_STRIP_PIXELS`].
+    fn mark<T: Label>(&self, strip: Strip<'_, T>) -> crate::error::Result<Boundaries<T>>;
+}

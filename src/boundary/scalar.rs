@@ -1,0 +1,25 @@
+//! The scalar engine: the definition of a boundary, and nothing else.
+//!
+//! Every other engine is compared with this one; it is never made faster.
+
+use super::Boundaries;
+use crate::mask::Label;
+use crate::strip::Strip;
+
+/// The boundaries of `strip`, by looking at every pixel of every line.
+pub fn mark<T: Label>(strip: Strip<'_, T>) -> Boundaries<T> {
+    let (mask, above) = (strip.mask(), u32::from(strip.above()));
+    let mut boundaries = Boundaries { line_starts: vec![0], offsets: Vec::new(), labels: Vec::new() };
+    for line in 0..strip.lines() {
+        for offset in 0..strip.length() {
+            let row = offset + above;
+            let label = mask.get(row, line);
+            if row == 0 || label != mask.get(row - 1, line) {
+                boundaries.offsets.push(offset);
+                boundaries.labels.push(label);
+            }
+        }
+        boundaries.line_starts.push(boundaries.offsets.len() as u32);
+    }
+    boundaries
+}

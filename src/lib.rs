@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod boundary;
+mod error;
+mod mask;
+mod runs;
+mod shape;
+pub mod source;
+mod strip;
+
+pub use error::{Error, FormatError, Place, Result};
+pub use mask::{Dtype, Label, LabelMask};
+pub use runs::{LabelRuns, LabelRunsBuilder, Run};
+pub use shape::{ScanOrder, Shape};
+pub use strip::{Cut, Strip};

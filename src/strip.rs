@@ -1,0 +1,68 @@
+//! Strips: the pieces of a mask that engines mark independently of each other.
+//!
+//! Gets a mask view whose columns are the scan lines (row-major masks arrive transposed, see
+//! [`crate::boundary`]); gives pieces that cover it exactly once, in the order in which compaction joins them.
+//!
+//! ```text
+//!        scan lines ->                         scan lines ->
+//!      +----------------+                    +------+------+---+
+//!    | | strip 0        |                  | |strip |strip | 2 |
+//!    v +- row above 1 --+   cut across     v |  0   |  1   |   |   cut between
+//!      | strip 1        |   the lines        |      |      |   |   the lines
+//!      +----------------+                    +------+------+---+
+//! ```
+//!
+//! Lines that run across the rows of memory are cut across, so that a strip is contiguous memory; every strip but the
+//! first then carries the row above it, for the comparison at the seam. Lines that are contiguous in memory are cut
+//! between.
+
+use crate::mask::{Label, LabelMask};
+
+/// A piece of a mask, as an engine sees it.
+///
+/// `mask` has the scan lines as its columns. With `above`, its first row belongs to the strip before: it is compared
+/// with, but has no boundaries of its own here.
+#[derive(Clone, Copy, Debug)]
+pub struct Strip<'a, T> {
+    mask: LabelMask<'a, T>,
+    above: bool,
+}
+
+impl<'a, T: Label> Strip<'a, T> {
+    /// A strip of `mask`, whose columns are the scan lines; with `above`, row 0 is the row above the strip.
+    ///
+    /// A strip with a row above has at least that row.
+    pub fn new(mask: LabelMask<'a, T>, above: bool) -> Self {
+        debug_assert!(!above || mask.shape().height > 0);
+        Self { mask, above }
+    }
+
+    /// The pixels, with the row above as row 0 when [`Strip::above`] says so.
+    pub fn mask(&self) -> LabelMask<'a, T> {
+        self.mask
+    }
+
+    /// Whether row 0 of the pixels is the row above the strip.
+    pub fn above(&self) -> bool {
+        self.above
+    }
+
+    /// Number of scan lines.
+    pub fn lines(&self) -> u32 {
+        self.mask.shape().width
+    }
+
+    /// Pixels of each scan line in this strip, the row above not counted.
+    pub fn length(&self) -> u32 {
+        self.mask.shape().height - u32::from(self.above)
+    }
+}
+
+/// Which way a mask is cut into strips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Each strip holds a stretch of every scan line.
+    AcrossLines,
+    /// Each strip holds some scan lines whole.
+    BetweenLines,
+}
