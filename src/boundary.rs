@@ -1,6 +1,6 @@
 //! Marking: where along each scan line the label changes.
 //!
-//! Gets a [`Strip`]; gives its [`Boundaries`]; guarantees that every engine, level and thread count gives the same ones.
+//! Gets a [`Strip`](crate::Strip); gives its [`Boundaries`]; guarantees that every engine, level and thread count gives the same ones.
 //!
 //! A boundary is a pixel whose label differs from the pixel before it in its scan line. The first pixel of every line is
 //! a boundary too, so lines do not depend on each other; compaction drops it when the label did not change. Where a strip
@@ -18,9 +18,9 @@
 //! column; so each engine knows two layouts, lines *across* the rows of memory and lines *along* them, and no orders.
 
 pub mod scalar;
+pub mod simd;
 
 use crate::mask::Label;
-use crate::strip::Strip;
 
 /// The boundaries of one strip, line by line (compressed sparse rows).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -48,9 +48,3 @@ impl<T: Label> Boundaries<T> {
 
 /// Most pixels a strip may have, so that its boundaries are counted in 32 bits.
 pub const MAX_STRIP_PIXELS: u64 = u32::MAX as u64;
-
-/// One way to mark boundaries.
-pub trait Mark {
-    /// The boundaries of `strip`, which has at most [`MAX_STRIP_PIXELS`].
-    fn mark<T: Label>(&self, strip: Strip<'_, T>) -> crate::error::Result<Boundaries<T>>;
-}

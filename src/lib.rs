@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod boundary;
+pub mod compaction;
+mod decode;
+mod encoder;
+mod engine;
 mod error;
 mod mask;
 mod runs;
@@ -8,6 +12,9 @@ mod shape;
 pub mod source;
 mod strip;
 
+pub use decode::{Decoder, decode};
+pub use encoder::{Encoder, EncoderBuilder, EngineInfo, Progress, encode};
+pub use engine::{Engine, SimdLevel};
 pub use error::{Error, FormatError, Place, Result};
 pub use mask::{Dtype, Label, LabelMask};
 pub use runs::{LabelRuns, LabelRunsBuilder, Run};

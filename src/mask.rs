@@ -69,7 +69,7 @@ impl std::fmt::Display for Dtype {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::boundary::simd::Lanes {}
 }
 
 /// A label type: `u8`, `u16`, `u32` or `u64`.

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::shape::{ScanOrder, Shape};
 
 /// Pixels `start .. start + length` in scan order, all of one label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub struct Run {
     /// Position of the first pixel, from 0.
     pub start: u64,
@@ -19,6 +20,16 @@ impl Run {
     /// One past the last pixel.
     pub fn end(self) -> u64 {
         self.start + self.length
+    }
+
+    /// Runs from (start, length) pairs, without a copy: zeroed pairs are cheaper to allocate.
+    pub(crate) fn from_pairs(pairs: Vec<[u64; 2]>) -> Vec<Self> {
+        bytemuck::allocation::cast_vec(pairs)
+    }
+
+    /// Runs as (start, length) pairs.
+    pub(crate) fn as_pairs(runs: &[Self]) -> &[[u64; 2]] {
+        bytemuck::cast_slice(runs)
     }
 }
 

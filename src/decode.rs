@@ -1,0 +1,328 @@
+//! Decoding: runs to a row-major mask, row after row, without a transpose.
+//!
+//! Gets [`LabelRuns`] with a shape; gives pixels in C order, all at once or some rows at a time; guarantees that every
+//! pixel is written once, and that overlapping runs, runs outside the mask and labels that do not fit are errors.
+//!
+//! Plainly, for column-major runs:
+//!
+//! ```text
+//! cut runs at column ends into segments (column, first row, end row, label); sort them by first row
+//! for each row:
+//!     segments that end here: their columns turn to background in the current row
+//!     segments that begin here: their columns turn to the label
+//!     write the current row
+//! ```
+//!
+//! Differences to that: rows are dealt out in bands, one thread each. A segment that crosses into a band begins anew at
+//! its first row, so that bands do not depend on each other. Row-major runs fill stretches of their rows instead.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::encoder::zeroed;
+use crate::error::{Error, Result};
+use crate::mask::Label;
+use crate::runs::{LabelRuns, Run};
+use crate::shape::{ScanOrder, Shape};
+
+/// Rows of a band when a mask is decoded piece by piece.
+const BAND_ROWS: u32 = 256;
+
+/// The mask that `runs` describe, in C order, with 0 as background.
+///
+/// Errors: the runs carry no shape, a label does not fit `T`, runs of two labels overlap, or a label is 0.
+///
+/// ```
+/// use runmask::{LabelMask, Shape};
+/// let pixels = [0u8, 7, 7, 0, 7, 0];
+/// let mask = LabelMask::new(&pixels, Shape { height: 2, width: 3 })?;
+/// assert_eq!(runmask::decode::<u8>(&runmask::encode(&mask)?)?, pixels);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn decode<T: Label>(runs: &LabelRuns) -> Result<Vec<T>> {
+    let decoder = Decoder::new(runs, 0)?;
+    let mut pixels = zeroed(decoder.shape.pixels())?;
+    decoder.decode_into(&mut pixels)?;
+    Ok(pixels)
+}
+
+/// Decodes runs into memory or piece by piece.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    runs: &'a LabelRuns,
+    shape: Shape,
+    background: u64,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder of `runs` over a background; an error when the runs carry no shape.
+    pub fn new(runs: &'a LabelRuns, background: u64) -> Result<Self> {
+        let Some(shape) = runs.shape() else {
+            return Err(Error::Argument("the runs do not say how large their mask is: give a height and a width".into()));
+        };
+        Ok(Self { runs, shape, background })
+    }
+
+    /// Height and width of the mask.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Writes the whole mask to `pixels`, in C order.
+    pub fn decode_into<T: Label>(&self, pixels: &mut [T]) -> Result<()> {
+        if pixels.len() as u64 != self.shape.pixels() {
+            return Err(Error::Argument(format!(
+                "a mask of {} has {} pixels, but there is room for {}",
+                self.shape,
+                self.shape.pixels(),
+                pixels.len()
+            )));
+        }
+        if pixels.is_empty() {
+            return Ok(());
+        }
+        let threads = rayon::current_num_threads() as u32;
+        let band = self.shape.height.div_ceil(threads).max(1);
+        let plan = Plan::new(self, band)?;
+        let width = self.shape.width as usize;
+        pixels.par_chunks_mut(width * band as usize).enumerate().try_for_each(|(index, pixels)| {
+            let first = index as u32 * band;
+            plan.render(first..first + (pixels.len() / width) as u32, pixels)
+        })
+    }
+
+    /// Calls `write` with some whole rows at a time, from the top, in C order.
+    pub fn decode_rows<T: Label>(&self, mut write: impl FnMut(&[T]) -> Result<()>) -> Result<()> {
+        if self.shape.pixels() == 0 {
+            return Ok(());
+        }
+        let plan = Plan::new(self, BAND_ROWS)?;
+        let width = self.shape.width as usize;
+        let bands = rayon::current_num_threads() as u32;
+        let step = bands.saturating_mul(BAND_ROWS).min(self.shape.height);
+        let mut pixels: Vec<T> = zeroed(u64::from(step) * u64::from(self.shape.width))?;
+        let mut first = 0;
+        while first < self.shape.height {
+            let rows = step.min(self.shape.height - first);
+            let pixels = &mut pixels[..rows as usize * width];
+            pixels.par_chunks_mut(width * BAND_ROWS as usize).enumerate().try_for_each(|(index, pixels)| {
+                let first = first + index as u32 * BAND_ROWS;
+                plan.render(first..first + (pixels.len() / width) as u32, pixels)
+            })?;
+            write(pixels)?;
+            first += rows;
+        }
+        Ok(())
+    }
+}
+
+/// A stretch of one column (or of one row, for row-major runs) with one label.
+#[derive(Clone, Copy, Debug, Default)]
+struct Segment<T> {
+    /// Its column (its first column, for row-major runs).
+    column: u32,
+    /// One past its last row (its last column, for row-major runs).
+    end: u32,
+    label: T,
+}
+
+/// All segments by the row they begin in, and the columns whose segments end in a row.
+struct Plan<'a, T> {
+    runs: &'a LabelRuns,
+    shape: Shape,
+    background: T,
+    begins: ByRow<Segment<T>>,
+    ends: ByRow<u32>,
+}
+
+impl<'a, T: Label> Plan<'a, T> {
+    fn new(decoder: &Decoder<'a>, band: u32) -> Result<Self> {
+        let (runs, shape) = (decoder.runs, decoder.shape);
+        let narrow = |label: u64| {
+            T::from_u64(label).ok_or_else(|| {
+                Error::Argument(format!("label {label} does not fit a mask of {}: its largest is {}", T::DTYPE, T::DTYPE.max()))
+            })
+        };
+        let background = narrow(decoder.background)?;
+        for (label, runs) in runs.iter() {
+            narrow(label)?;
+            if label == decoder.background && !runs.is_empty() {
+                return Err(Error::Argument(format!("label {label} has runs, but {label} is the background")));
+            }
+        }
+        let mut begins = ByRow::count(shape.height);
+        let mut ends = ByRow::count(shape.height);
+        for run in &runs.runs {
+            segments(*run, runs.order(), shape, band, |row, _, _| begins.add(row), |row, _| ends.add(row));
+        }
+        let mut begins = begins.fill(Segment::default());
+        let mut ends = ends.fill(0);
+        for (label, of_label) in runs.iter() {
+            let label = narrow(label)?;
+            for run in of_label {
+                segments(
+                    *run,
+                    runs.order(),
+                    shape,
+                    band,
+                    |row, column, end| begins.put(row, Segment { column, end, label }),
+                    |row, column| ends.put(row, column),
+                );
+            }
+        }
+        Ok(Self { runs, shape, background, begins: begins.finish(), ends: ends.finish() })
+    }
+
+    /// Writes `rows`, which are one band or some of its first rows.
+    fn render(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
+        match self.runs.order() {
+            ScanOrder::ColumnMajor => self.render_columns(rows, pixels),
+            ScanOrder::RowMajor => self.render_rows(rows, pixels),
+        }
+    }
+
+    fn render_columns(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
+        let width = self.shape.width as usize;
+        let mut current = vec![self.background; width];
+        // Up to which row each column's label holds.
+        let mut until = vec![rows.start; width];
+        for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
+            for &column in self.ends.row(row) {
+                if until[column as usize] == row {
+                    current[column as usize] = self.background;
+                }
+            }
+            for segment in self.begins.row(row) {
+                let column = segment.column as usize;
+                if until[column] > row {
+                    return Err(self.overlap(segment.label, current[column], row, segment.column));
+                }
+                current[column] = segment.label;
+                until[column] = segment.end;
+            }
+            pixels.copy_from_slice(&current);
+        }
+        Ok(())
+    }
+
+    fn render_rows(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
+        let width = self.shape.width as usize;
+        for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
+            let mut segments = self.begins.row(row).to_vec();
+            segments.sort_unstable_by_key(|segment| segment.column);
+            pixels.fill(self.background);
+            let mut before: Option<Segment<T>> = None;
+            for segment in segments {
+                if let Some(before) = before.filter(|before| before.end > segment.column) {
+                    return Err(self.overlap(segment.label, before.label, row, segment.column));
+                }
+                pixels[segment.column as usize..segment.end as usize].fill(segment.label);
+                before = Some(segment);
+            }
+        }
+        Ok(())
+    }
+
+    fn overlap(&self, label: T, other: T, row: u32, column: u32) -> Error {
+        let (label, other): (u64, u64) = (label.into(), other.into());
+        let position = match self.runs.order() {
+            ScanOrder::ColumnMajor => u64::from(column) * u64::from(self.shape.height) + u64::from(row),
+            ScanOrder::RowMajor => u64::from(row) * u64::from(self.shape.width) + u64::from(column),
+        };
+        let name = |label: u64| {
+            let runs = self.runs.get(label).unwrap_or_default();
+            let index = runs.partition_point(|run| run.start <= position);
+            match index.checked_sub(1).map(|index| runs[index]) {
+                Some(run) => format!("label {label}'s run of {} pixels from {}", run.length, run.start),
+                None => format!("label {label}"),
+            }
+        };
+        Error::Argument(format!(
+            "{} overlaps {} at row {row}, column {column}: a mask holds one label a pixel",
+            name(label),
+            name(other)
+        ))
+    }
+}
+
+/// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`, `end(row, column)`.
+///
+/// Row-major runs are cut at row ends: `begin(row, first column, end column)`.
+fn segments(
+    run: Run,
+    order: ScanOrder,
+    shape: Shape,
+    band: u32,
+    mut begin: impl FnMut(u32, u32, u32),
+    mut end: impl FnMut(u32, u32),
+) {
+    let length = shape.line_length(order);
+    let mut line = (run.start / u64::from(length)) as u32;
+    let mut from = (run.start % u64::from(length)) as u32;
+    let mut left = run.length;
+    while left > 0 {
+        let to = u64::from(length).min(u64::from(from) + left) as u32;
+        left -= u64::from(to - from);
+        match order {
+            ScanOrder::RowMajor => begin(line, from, to),
+            ScanOrder::ColumnMajor => {
+                begin(from, line, to);
+                let mut next = (from / band + 1).saturating_mul(band);
+                while next < to {
+                    begin(next, line, to);
+                    next = next.saturating_add(band);
+                }
+                // A band forgets what came before it, so an end at its first row needs no entry.
+                if to < shape.height && to % band != 0 {
+                    end(to, line);
+                }
+            }
+        }
+        line += 1;
+        from = 0;
+    }
+}
+
+/// Items sorted by row, by counting: counted, then put, then read.
+struct ByRow<I> {
+    starts: Vec<usize>,
+    items: Vec<I>,
+}
+
+impl<I: Copy> ByRow<I> {
+    fn count(rows: u32) -> Self {
+        Self { starts: vec![0; rows as usize + 1], items: Vec::new() }
+    }
+
+    fn add(&mut self, row: u32) {
+        self.starts[row as usize] += 1;
+    }
+
+    /// Turns counts into places.
+    fn fill(mut self, item: I) -> Self {
+        let mut next = 0;
+        for start in &mut self.starts {
+            next += std::mem::replace(start, next);
+        }
+        self.items = vec![item; next];
+        self
+    }
+
+    fn put(&mut self, row: u32, item: I) {
+        let place = &mut self.starts[row as usize];
+        self.items[*place] = item;
+        *place += 1;
+    }
+
+    /// Every place has moved to where its row ends, which is where the next row starts.
+    fn finish(mut self) -> Self {
+        self.starts.rotate_right(1);
+        self.starts[0] = 0;
+        self
+    }
+
+    fn row(&self, row: u32) -> &[I] {
+        &self.items[self.starts[row as usize]..self.starts[row as usize + 1]]
+    }
+}

@@ -1,0 +1,483 @@
+//! The encoder: a mask or a source to the runs of every label.
+//!
+//! Gets a [`LabelMask`] in any layout or a [`Source`]; cuts it into strips, has an engine mark them on all threads and
+//! compaction join them; gives [`LabelRuns`]; guarantees the same bytes for every engine, level, number of threads and
+//! strip height.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::boundary::{Boundaries, MAX_STRIP_PIXELS};
+use crate::compaction::{MaskBoundaries, Part};
+use crate::engine::{Engine, Marker, SimdLevel};
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Gpu, GpuOptions};
+use crate::mask::{Dtype, Label, LabelMask};
+use crate::runs::LabelRuns;
+use crate::shape::{ScanOrder, Shape};
+use crate::source::Source;
+use crate::strip::{Cut, Strip};
+
+/// Rows of a strip when nothing asks for fewer: enough that a strip's column starts weigh little beside its pixels.
+const STRIP_ROWS: u32 = 1024;
+/// Fewest rows of a strip when a mask is cut for threads: the rows of a block of the SIMD engine.
+const BLOCK_ROWS: u32 = 64;
+/// Pixels of a strip that is cut between lines.
+const STRIP_PIXELS: u64 = 1 << 22;
+/// Bytes of rows that are read from a source at once, unless its tiles are taller.
+const READ_BYTES: u64 = 16 << 20;
+
+/// The runs of every label but 0, column-major, by the fastest engine.
+///
+/// ```
+/// use runmask::{LabelMask, Run, Shape};
+/// let pixels = [0u16, 7, 7, 0, 7, 0];
+/// let mask = LabelMask::new(&pixels, Shape { height: 2, width: 3 })?;
+/// let runs = runmask::encode(&mask)?;
+/// assert_eq!(runs.labels(), [7]);
+/// assert_eq!(runs.get(7), Some(&[Run { start: 2, length: 3 }][..]));
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn encode<T: Label>(mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
+    Encoder::builder().build()?.encode(mask)
+}
+
+/// Called with the rows done and the rows in all, from time to time.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// Chooses how an [`Encoder`] works.
+#[derive(Clone, Default)]
+#[must_use]
+pub struct EncoderBuilder {
+    engine: Engine,
+    level: Option<SimdLevel>,
+    order: ScanOrder,
+    background: Background,
+    threads: Option<usize>,
+    strip_rows: Option<u32>,
+    memory: Option<u64>,
+    progress: Option<Progress>,
+    #[cfg(feature = "gpu")]
+    gpu: GpuOptions,
+}
+
+/// The label that has no runs of its own; 0 unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Background(Option<u64>);
+
+impl Default for Background {
+    fn default() -> Self {
+        Self(Some(0))
+    }
+}
+
+impl fmt::Debug for EncoderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncoderBuilder")
+            .field("engine", &self.engine)
+            .field("order", &self.order)
+            .field("background", &self.background.0)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EncoderBuilder {
+    /// Which engine marks; [`Engine::Auto`] unless set. A named engine is never replaced by another.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Which SIMD level the simd engine uses; the best of the machine unless set.
+    pub fn simd_level(mut self, level: SimdLevel) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// The order in which pixels are numbered; column-major unless set.
+    pub fn order(mut self, order: ScanOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The label without runs of its own, or `None` for runs of every label; 0 unless set.
+    pub fn background(mut self, background: Option<u64>) -> Self {
+        self.background = Background(background);
+        self
+    }
+
+    /// How many threads work; all of the machine's (or of the surrounding rayon pool) unless set.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Rows of memory in a strip, at least 1; chosen from the mask unless set. The result does not depend on it.
+    pub fn strip_rows(mut self, rows: u32) -> Self {
+        self.strip_rows = Some(rows.max(1));
+        self
+    }
+
+    /// Bytes that rows, boundaries and runs of a source may take; unlimited unless set.
+    ///
+    /// More than that ends in [`Error::LimitExceeded`] before it is allocated.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Reports the rows done while a source is encoded.
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// How the gpu engine opens its device.
+    #[cfg(feature = "gpu")]
+    pub fn gpu(mut self, options: GpuOptions) -> Self {
+        self.gpu = options;
+        self
+    }
+
+    /// Opens the engine; an error when a named one is missing.
+    pub fn build(self) -> Result<Encoder> {
+        let level = self.level.unwrap_or_else(SimdLevel::best);
+        let marker = match self.engine {
+            Engine::Scalar => Marker::Scalar,
+            // A mask in host memory has to cross a bus to reach a GPU, which takes longer than marking it here.
+            Engine::Auto | Engine::Simd => Marker::Simd(level),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu => Marker::Gpu(Box::new(Gpu::open(&self.gpu)?)),
+            #[cfg(not(feature = "gpu"))]
+            Engine::Gpu => return Err(crate::engine::missing_gpu()),
+        };
+        let pool = match self.threads {
+            None => None,
+            Some(threads) => Some(
+                rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads.max(1))
+                    .build()
+                    .map_err(|error| Error::Engine { engine: marker.engine().name(), message: error.to_string() })?,
+            ),
+        };
+        Ok(Encoder {
+            marker,
+            pool,
+            order: self.order,
+            background: self.background.0,
+            strip_rows: self.strip_rows,
+            memory: self.memory,
+            progress: self.progress,
+        })
+    }
+}
+
+/// Turns masks into runs; opened once, for many masks.
+pub struct Encoder {
+    marker: Marker,
+    pool: Option<rayon::ThreadPool>,
+    order: ScanOrder,
+    background: Option<u64>,
+    strip_rows: Option<u32>,
+    memory: Option<u64>,
+    progress: Option<Progress>,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("engine", &self.engine_info()).field("order", &self.order).finish_non_exhaustive()
+    }
+}
+
+/// Which engine works, and on what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// The engine; never [`Engine::Auto`].
+    pub engine: Engine,
+    /// The SIMD level or the name of the GPU adapter; empty for the scalar engine.
+    pub detail: String,
+}
+
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.engine)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl Encoder {
+    /// Starts choosing.
+    pub fn builder() -> EncoderBuilder {
+        EncoderBuilder::default()
+    }
+
+    /// Which engine works, and on what.
+    pub fn engine_info(&self) -> EngineInfo {
+        let detail = match &self.marker {
+            Marker::Scalar => String::new(),
+            Marker::Simd(level) => level.name().into(),
+            #[cfg(feature = "gpu")]
+            Marker::Gpu(gpu) => gpu.info().to_string(),
+        };
+        EngineInfo { engine: self.marker.engine(), detail }
+    }
+
+    /// Number of threads at work.
+    pub fn threads(&self) -> usize {
+        self.install(rayon::current_num_threads)
+    }
+
+    /// The runs of every label of a mask in memory.
+    pub fn encode<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
+        let boundaries = self.boundaries(mask)?;
+        Ok(self.compact(boundaries))
+    }
+
+    /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
+    pub fn boundaries<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<MaskBoundaries<T>> {
+        self.install(|| {
+            let view = mask.in_order(self.order);
+            let cut = cut_of(&view);
+            let parts = self.mark_view(view, false, 0, cut)?;
+            Ok(MaskBoundaries { shape: mask.shape(), order: self.order, cut, parts })
+        })
+    }
+
+    /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
+    pub fn compact<T: Label>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
+        let background = self.background.and_then(T::from_u64);
+        self.install(|| boundaries.into_runs(background, rayon::current_num_threads()))
+    }
+
+    /// The runs of every label of a source, which is read strip by strip in bounded memory.
+    pub fn encode_source(&self, source: &mut dyn Source) -> Result<LabelRuns> {
+        match source.dtype() {
+            Dtype::U8 => self.encode_rows::<u8>(source),
+            Dtype::U16 => self.encode_rows::<u16>(source),
+            Dtype::U32 => self.encode_rows::<u32>(source),
+            Dtype::U64 => self.encode_rows::<u64>(source),
+        }
+    }
+
+    fn encode_rows<T: Label>(&self, source: &mut dyn Source) -> Result<LabelRuns> {
+        let shape = source.shape();
+        if shape.pixels() == 0 {
+            return Ok(LabelRuns::empty(Some(shape), self.order));
+        }
+        let cut = match self.order {
+            ScanOrder::ColumnMajor => Cut::AcrossLines,
+            ScanOrder::RowMajor => Cut::BetweenLines,
+        };
+        let rows = self.rows_at_once::<T>(source)?;
+        let mut reading = RowBuffer::<T>::new(shape.width, rows)?;
+        let mut marking = RowBuffer::<T>::new(shape.width, rows)?;
+        let mut parts = Vec::new();
+        let mut done = 0;
+        reading.read(source, rows.min(shape.height))?;
+        while reading.rows > 0 {
+            reading.carry_last_row(&marking);
+            std::mem::swap(&mut reading, &mut marking);
+            let left = shape.height - done - marking.rows;
+            let (marked, read) = self.install(|| {
+                rayon::join(|| self.mark_rows(&marking, done, cut), || reading.read(source, rows.min(left)))
+            });
+            parts.extend(marked?);
+            read?;
+            done += marking.rows;
+            self.check_memory(&parts, rows)?;
+            if let Some(progress) = &self.progress {
+                progress(u64::from(done), u64::from(shape.height));
+            }
+        }
+        drop((reading, marking));
+        Ok(self.compact(MaskBoundaries { shape, order: self.order, cut, parts }))
+    }
+
+    fn mark_rows<T: Label>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
+        // Lines along the rows need no row above: each is whole.
+        let above = cut == Cut::AcrossLines && first > 0;
+        let view = rows.view(above)?.in_order(self.order);
+        self.mark_view(view, above, first, cut)
+    }
+
+    /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask.
+    fn mark_view<T: Label>(&self, view: LabelMask<'_, T>, above: bool, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
+        let halo = u32::from(above);
+        let (count, row_pixels) = match cut {
+            Cut::AcrossLines => (view.shape().height - halo, view.shape().width),
+            Cut::BetweenLines => (view.shape().width, view.shape().height),
+        };
+        if view.shape().pixels() == 0 {
+            return Ok(Vec::new());
+        }
+        let step = self.strip_rows_for(T::DTYPE, cut, count, row_pixels)?;
+        let starts: Vec<u32> = (0..count).step_by(step as usize).collect();
+        let mark = |&start: &u32| -> Result<Part<T>> {
+            let rows = step.min(count - start);
+            let strip = match cut {
+                Cut::AcrossLines => {
+                    let above = above || start > 0;
+                    Strip::new(view.rows(start + halo - u32::from(above), rows + u32::from(above)), above)
+                }
+                Cut::BetweenLines => Strip::new(view.columns(start, rows), false),
+            };
+            Ok(Part { first: first + start, boundaries: self.mark_strip(strip, cut)? })
+        };
+        match &self.marker {
+            // One device, one queue: strips go one after the other.
+            #[cfg(feature = "gpu")]
+            Marker::Gpu(_) => starts.iter().map(mark).collect(),
+            _ => starts.par_iter().map(mark).collect(),
+        }
+    }
+
+    fn mark_strip<T: Label>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
+        let mask = strip.mask();
+        let contiguous = match cut {
+            Cut::AcrossLines => mask.shape().height == 0 || mask.row(0).is_some(),
+            Cut::BetweenLines => mask.shape().width == 0 || mask.column(0).is_some(),
+        };
+        if contiguous || matches!(self.marker, Marker::Scalar) {
+            return self.marker.mark(strip);
+        }
+        // A view with gaps between neighbouring pixels: its strip is copied together.
+        let shape = mask.shape();
+        let mut pixels = Vec::with_capacity(shape.pixels() as usize);
+        for row in 0..shape.height {
+            pixels.extend((0..shape.width).map(|column| mask.get(row, column)));
+        }
+        self.marker.mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()))
+    }
+
+    /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.
+    fn strip_rows_for(&self, dtype: Dtype, cut: Cut, count: u32, row_pixels: u32) -> Result<u32> {
+        let threads = rayon::current_num_threads() as u32;
+        let width = u64::from(row_pixels.max(1));
+        let mut rows = match cut {
+            Cut::AcrossLines => {
+                let share = count.div_ceil(threads.saturating_mul(2)).next_multiple_of(BLOCK_ROWS);
+                u64::from(share.min(STRIP_ROWS))
+            }
+            Cut::BetweenLines => (STRIP_PIXELS / width).min(u64::from(count.div_ceil(threads.saturating_mul(4)))),
+        };
+        #[cfg(feature = "gpu")]
+        if let Marker::Gpu(gpu) = &self.marker {
+            rows = u64::from(gpu.strip_rows(row_pixels, dtype)?);
+        }
+        let _ = dtype;
+        if let Some(wanted) = self.strip_rows {
+            rows = rows.min(u64::from(wanted));
+        }
+        // The row above counts among a strip's pixels.
+        rows = rows.min((MAX_STRIP_PIXELS / width).saturating_sub(1));
+        Ok(rows.clamp(1, u64::from(u32::MAX)) as u32)
+    }
+
+    /// Rows of a source that are read at once.
+    fn rows_at_once<T: Label>(&self, source: &dyn Source) -> Result<u32> {
+        let shape = source.shape();
+        let row_bytes = u64::from(shape.width) * size_of::<T>() as u64;
+        let group = source.row_group().clamp(1, shape.height);
+        let groups = (READ_BYTES / row_bytes / u64::from(group)).max(1);
+        let rows = (groups * u64::from(group)).min(u64::from(shape.height)) as u32;
+        let needed = 2 * row_bytes * (u64::from(rows) + 1);
+        self.check_limit("memory for rows of the mask, bytes", needed)?;
+        Ok(rows)
+    }
+
+    fn check_memory<T: Label>(&self, parts: &[Part<T>], rows: u32) -> Result<()> {
+        if self.memory.is_none() {
+            return Ok(());
+        }
+        let bytes = |part: &Part<T>| {
+            let boundaries = &part.boundaries;
+            boundaries.offsets.len() as u64 * (4 + size_of::<T>() as u64) + boundaries.line_starts.len() as u64 * 4
+        };
+        let _ = rows;
+        self.check_limit("memory for boundaries, bytes", parts.iter().map(bytes).sum())
+    }
+
+    fn check_limit(&self, what: &str, found: u64) -> Result<()> {
+        match self.memory {
+            Some(limit) if found > limit => Err(Error::LimitExceeded { what: what.into(), limit, found }),
+            _ => Ok(()),
+        }
+    }
+
+    fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+/// Which way a view whose columns are scan lines is cut, from how its pixels lie in memory.
+fn cut_of<T: Label>(view: &LabelMask<'_, T>) -> Cut {
+    let shape: Shape = view.shape();
+    let rows = view.column_stride() == 1 || shape.width <= 1;
+    let columns = view.row_stride() == 1 || shape.height <= 1;
+    match (rows, columns) {
+        (true, true) if shape.height >= shape.width => Cut::BetweenLines,
+        (false, true) => Cut::BetweenLines,
+        _ => Cut::AcrossLines,
+    }
+}
+
+/// Rows read from a source, after one row kept from before.
+struct RowBuffer<T> {
+    pixels: Vec<T>,
+    width: u32,
+    rows: u32,
+}
+
+impl<T: Label> RowBuffer<T> {
+    fn new(width: u32, rows: u32) -> Result<Self> {
+        let pixels = (u64::from(rows) + 1) * u64::from(width);
+        Ok(Self { pixels: zeroed(pixels)?, width, rows: 0 })
+    }
+
+    fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {
+        self.rows = rows;
+        if rows == 0 {
+            return Ok(());
+        }
+        let width = self.width as usize;
+        let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
+        source.read_rows(bytemuck::cast_slice_mut(pixels))
+    }
+
+    /// Takes the last row of `before` as the row above.
+    fn carry_last_row(&mut self, before: &Self) {
+        let width = self.width as usize;
+        let last = width * before.rows as usize;
+        self.pixels[..width].copy_from_slice(&before.pixels[last..last + width]);
+    }
+
+    fn view(&self, above: bool) -> Result<LabelMask<'_, T>> {
+        let width = self.width as usize;
+        let first = if above { 0 } else { width };
+        let shape = Shape { height: self.rows + u32::from(above), width: self.width };
+        LabelMask::new(&self.pixels[first..width * (self.rows as usize + 1)], shape)
+    }
+}
+
+/// `pixels` zeros, or an error when the machine has no room for them.
+pub(crate) fn zeroed<T: Label>(pixels: u64) -> Result<Vec<T>> {
+    let room = usize::try_from(pixels).ok().filter(|&count| Vec::<T>::new().try_reserve_exact(count).is_ok());
+    match room {
+        Some(count) => Ok(vec![T::default(); count]),
+        None => Err(Error::LimitExceeded {
+            what: format!("memory for pixels of {}, in pixels", T::DTYPE),
+            limit: isize::MAX as u64 / size_of::<T>() as u64,
+            found: pixels,
+        }),
+    }
+}

@@ -1,0 +1,125 @@
+//! Engines: who marks the boundaries.
+//!
+//! The only place that dispatches. Gets a [`Strip`] and an engine; gives its boundaries.
+
+use std::fmt;
+
+use fearless_simd::Level;
+
+use crate::boundary::{Boundaries, scalar, simd};
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
+use crate::mask::Label;
+use crate::strip::Strip;
+
+/// A choice of engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Engine {
+    /// The fastest as measured; falls back to another when one is missing or fails.
+    #[default]
+    Auto,
+    /// The definition: one pixel after the other. For checking, not for speed.
+    Scalar,
+    /// The processor's vector instructions.
+    Simd,
+    /// Compute shaders through wgpu.
+    Gpu,
+}
+
+impl Engine {
+    /// `auto`, `scalar`, `simd` or `gpu`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Scalar => "scalar",
+            Self::Simd => "simd",
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A SIMD level of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SimdLevel(pub(crate) Level);
+
+impl SimdLevel {
+    /// The best level of this machine.
+    pub fn best() -> Self {
+        Self(Level::new())
+    }
+
+    /// Every level of this machine, the portable fallback first, the best last.
+    pub fn all() -> Vec<Self> {
+        let mut levels = vec![Self(Level::fallback())];
+        let best = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            levels.extend(best.as_sse2().map(|level| Self(Level::Sse2(level))));
+            levels.extend(best.as_sse4_2().map(|level| Self(Level::Sse4_2(level))));
+            levels.extend(best.as_avx2().map(|level| Self(Level::Avx2(level))));
+            levels.extend(best.as_avx512().map(|level| Self(Level::Avx512(level))));
+        }
+        #[cfg(target_arch = "aarch64")]
+        levels.extend(best.as_neon().map(|level| Self(Level::Neon(level))));
+        levels
+    }
+
+    /// `fallback`, `sse2`, `sse4.2`, `avx2`, `avx512` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse2(_) => "sse2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse4_2(_) => "sse4.2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx2(_) => "avx2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+            _ => "fallback",
+        }
+    }
+}
+
+/// An engine ready to mark strips.
+#[derive(Debug)]
+pub(crate) enum Marker {
+    Scalar,
+    Simd(SimdLevel),
+    #[cfg(feature = "gpu")]
+    Gpu(Box<Gpu>),
+}
+
+impl Marker {
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Scalar => Engine::Scalar,
+            Self::Simd(_) => Engine::Simd,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) => Engine::Gpu,
+        }
+    }
+
+    pub(crate) fn mark<T: Label>(&self, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
+        match self {
+            Self::Scalar => Ok(scalar::mark(strip)),
+            Self::Simd(level) => Ok(simd::mark(*level, strip)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => crate::boundary::gpu::mark(gpu, strip),
+        }
+    }
+}
+
+#[cfg_attr(feature = "gpu", expect(dead_code, reason = "only used where the gpu engine is left out"))]
+pub(crate) fn missing_gpu() -> Error {
+    Error::Engine { engine: "gpu", message: "this build of the library has no gpu engine (feature `gpu`)".into() }
+}
