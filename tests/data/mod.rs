@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// The folder named by `RUNMASK_TEST_DATA`, by default `../shared/data` from the project's root; `None`, loudly, when it
 /// is absent. With `RUNMASK_REQUIRE_DATA=1` absence is a failure.
-pub fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let folder = match std::env::var_os("RUNMASK_TEST_DATA") {
         Some(folder) => root.join(folder),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runmask::{LabelMask, LabelRuns, Run, ScanOrder};
 
 /// The runs of every label but `background`: one pixel after the other in scan order.
-pub fn runs<T: runmask::Label>(mask: &LabelMask<'_, T>, order: ScanOrder, background: Option<u64>) -> BTreeMap<u64, Vec<Run>> {
+pub(crate) fn runs<T: runmask::Label>(mask: &LabelMask<'_, T>, order: ScanOrder, background: Option<u64>) -> BTreeMap<u64, Vec<Run>> {
     let shape = mask.shape();
     let mut runs: BTreeMap<u64, Vec<Run>> = BTreeMap::new();
     for position in 0..shape.pixels() {
@@ -24,6 +24,6 @@ pub fn runs<T: runmask::Label>(mask: &LabelMask<'_, T>, order: ScanOrder, backgr
 }
 
 /// The same form of what the library found.
-pub fn of(runs: &LabelRuns) -> BTreeMap<u64, Vec<Run>> {
+pub(crate) fn of(runs: &LabelRuns) -> BTreeMap<u64, Vec<Run>> {
     runs.iter().map(|(label, runs)| (label, runs.to_vec())).collect()
 }
