@@ -4,6 +4,8 @@
 //! native byte order; guarantees that memory stays bounded by the rows asked for and a few tiles of the file, and that a
 //! header's word alone never allocates.
 
+pub mod synth;
+
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::shape::Shape;
