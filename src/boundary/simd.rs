@@ -7,7 +7,7 @@
 //! the harder case; plainly:
 //!
 //! ```text
-//! for each block of 64 rows, for each panel of 4 KiB of columns:
+//! for each block of 64 rows, for each panel of 16 KiB of columns:
 //!     sweep: OR together row XOR row above, for all rows of the block      (most of a slide ends here)
 //!     for each group of 64 columns in which a bit survived:
 //!         compare again, 64 columns x 64 rows -> 64 words of bits; transpose the bits; for each column,
@@ -16,8 +16,9 @@
 //! ```
 //!
 //! Differences to a comparison of every row with the one above, pixel by pixel, and why:
-//! 1. The sweep keeps the row above in registers, [`TILE`] vectors wide, so each byte is loaded once; it looks at bytes
-//!    only and is the same for every label type.
+//! 1. The sweep keeps the row above in registers and goes down eight rows before it moves right, so each byte is loaded
+//!    once, in eight streams that the processor's prefetcher follows; it looks at bytes only and is the same for every
+//!    label type.
 //! 2. Only groups with a difference are compared lane by lane, while their 64 rows are still in cache. A panel is what
 //!    fits there.
 //! 3. Within a block events already come column by column, so that sorting moves whole columns of a block, not single
@@ -32,8 +33,12 @@ use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
 const BLOCK: usize = 64;
-/// Bytes of a row that are swept before the differing groups are looked at: 64 rows of it stay in the L2 cache.
-const PANEL: usize = 4096;
+/// Bytes of a row that are swept before the differing groups are looked at: 64 rows of it fit an L2 cache of 1 MiB.
+const PANEL: usize = 16 << 10;
+/// Rows that are swept side by side: more streams than the prefetcher follows are slower.
+const SLAB: usize = 8;
+/// Bytes of a row for which the sweep tells whether anything changed.
+const UNIT: usize = 64;
 
 /// The boundaries of `strip`, whose rows or columns must be contiguous in memory (else they are copied first).
 pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Boundaries<T> {
@@ -76,25 +81,49 @@ macro_rules! lanes {
 }
 lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
 
-/// Which vectors of `N` side by side, from byte `at` on, differ between any two neighbouring rows: bit `i` for vector `i`.
+/// Notes in `changed` which units of 64 bytes differ between neighbouring rows, from byte `at` on: `N` vectors of each row.
 #[inline(always)]
-fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize) -> u32 {
+fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize, changed: &mut [bool]) {
     let lanes = S::u8s::LEN;
-    let load = |row: &[u8], i: usize| S::u8s::from_slice(simd, &row[i * lanes..(i + 1) * lanes]);
     let bytes = at..at + N * lanes;
+    let load = |row: &[u8], i: usize| S::u8s::from_slice(simd, &row[i * lanes..(i + 1) * lanes]);
     let first = &rows[0][bytes.clone()];
     let mut above: [S::u8s; N] = std::array::from_fn(|i| load(first, i));
-    let mut changed: [S::u8s; N] = std::array::from_fn(|i| above[i] ^ above[i]);
+    let mut bits: [S::u8s; N] = std::array::from_fn(|_| S::u8s::splat(simd, 0));
     for row in &rows[1..] {
         let row = &row[bytes.clone()];
         for i in 0..N {
             let here = load(row, i);
-            changed[i] = changed[i] | (here ^ above[i]);
+            bits[i] = bits[i] | (here ^ above[i]);
             above[i] = here;
         }
     }
     let zero = S::u8s::splat(simd, 0);
-    (0..N).fold(0, |bits, i| bits | u32::from(changed[i].simd_ne(zero).any_true()) << i)
+    let vectors = UNIT / lanes;
+    for (unit, changed) in changed.iter_mut().enumerate() {
+        let unit = bits[unit * vectors..(unit + 1) * vectors].iter().fold(zero, |all, &bits| all | bits);
+        *changed |= unit.simd_ne(zero).any_true();
+    }
+}
+
+/// [`sweep`] over the bytes `from .. to`, which are whole units.
+#[inline(always)]
+fn sweep_panel<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut [bool]) {
+    let mut at = from;
+    while at < to {
+        let changed = &mut changed[(at - from) / UNIT..];
+        // Two units at once where there are two; a vector is 64, 32 or 16 bytes.
+        let pair = at + 2 * UNIT <= to;
+        match (S::u8s::LEN, pair) {
+            (64, true) => sweep::<S, 2>(simd, rows, at, &mut changed[..2]),
+            (64, false) => sweep::<S, 1>(simd, rows, at, &mut changed[..1]),
+            (32, true) => sweep::<S, 4>(simd, rows, at, &mut changed[..2]),
+            (32, false) => sweep::<S, 2>(simd, rows, at, &mut changed[..1]),
+            (_, true) => sweep::<S, 8>(simd, rows, at, &mut changed[..2]),
+            (_, false) => sweep::<S, 4>(simd, rows, at, &mut changed[..1]),
+        }
+        at += if pair { 2 * UNIT } else { UNIT };
+    }
 }
 
 /// Events of a strip: what its blocks found, before they are sorted by line.
@@ -144,43 +173,24 @@ fn across<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
 fn block<S: Simd, T: Label>(simd: S, rows: &[&[T]], first: u32, events: &mut Events<T>) {
     let bytes: [&[u8]; BLOCK + 1] = std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
     let bytes = &bytes[..rows.len()];
-    let lanes = S::u8s::LEN;
     let group_bytes = BLOCK * size_of::<T>();
     let end = rows[0].len() / BLOCK * group_bytes;
     let mut panel = 0;
     while panel < end {
         let panel_end = end.min(panel + PANEL);
-        let mut groups = 0u64;
-        let mut at = panel;
-        let mut note = |at: usize, vectors: u32| {
-            let mut vectors = vectors;
-            while vectors != 0 {
-                let vector = vectors.trailing_zeros() as usize;
-                groups |= 1 << ((at - panel + vector * lanes) / group_bytes);
-                vectors &= vectors - 1;
-            }
-        };
-        // Two sets of vectors, the row above and the changes, have to fit the registers: 32 of 64 bytes, or 16.
-        if lanes >= 64 {
-            while at + 8 * lanes <= panel_end {
-                note(at, sweep::<S, 8>(simd, bytes, at));
-                at += 8 * lanes;
-            }
-        } else {
-            while at + 6 * lanes <= panel_end {
-                note(at, sweep::<S, 6>(simd, bytes, at));
-                at += 6 * lanes;
-            }
+        let mut changed = [false; PANEL / UNIT];
+        let mut slab = 0;
+        while slab + 1 < bytes.len() {
+            let slab_end = bytes.len().min(slab + SLAB + 1);
+            sweep_panel(simd, &bytes[slab..slab_end], panel, panel_end, &mut changed);
+            slab += SLAB;
         }
-        while at < panel_end {
-            note(at, sweep::<S, 1>(simd, bytes, at));
-            at += lanes;
-        }
-        while groups != 0 {
-            let group = groups.trailing_zeros() as usize;
-            groups &= groups - 1;
-            let column = (panel + group * group_bytes) / size_of::<T>();
-            gather(simd, rows, column, column, first, events);
+        let units = (panel_end - panel) / UNIT;
+        for (group, changed) in changed[..units].chunks(size_of::<T>()).enumerate() {
+            if changed.contains(&true) {
+                let column = panel / size_of::<T>() + group * BLOCK;
+                gather(simd, rows, column, column, first, events);
+            }
         }
         panel = panel_end;
     }
