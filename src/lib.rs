@@ -2,6 +2,7 @@
 
 pub mod boundary;
 mod error;
+pub mod format;
 mod mask;
 mod runs;
 mod shape;
