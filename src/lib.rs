@@ -4,6 +4,7 @@ pub mod boundary;
 mod error;
 pub mod format;
 mod mask;
+mod reorder;
 mod runs;
 mod shape;
 pub mod source;
