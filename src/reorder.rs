@@ -14,6 +14,7 @@
 //!   A A A                 rows 0..3            row 2: columns 0..3   /  joined to the one before
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -39,19 +40,10 @@ impl LabelRuns {
         if order == self.order {
             return Ok(self.clone());
         }
-        let Some(shape) = self.shape else {
-            return Err(Error::Argument(format!(
-                "the runs are {}: to make them {order}, height and width must be known",
-                self.order
-            )));
-        };
-        let limit = ALWAYS.max((self.runs.len() as u64).saturating_mul(FOR_EACH));
+        let shape = self.shape.ok_or_else(|| unknown_shape(self.order, order))?;
         let indices = || (0..self.labels.len()).into_par_iter();
         let counts: Vec<u64> = indices().map(|index| count(self.runs_at(index), shape, self.order)).collect();
-        let total = counts.iter().fold(0_u64, |sum, &count| sum.saturating_add(count));
-        if total > limit {
-            return Err(Error::LimitExceeded { what: format!("{order} runs of the mask ({shape})"), limit, found: total });
-        }
+        check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
         let parts: Vec<Vec<Run>> = indices().map(|index| to_other_order(self.runs_at(index), shape, self.order)).collect();
         let mut result = Self::empty(self.shape, order);
         result.labels.clone_from(&self.labels);
@@ -61,6 +53,33 @@ impl LabelRuns {
         }
         Ok(result)
     }
+}
+
+fn check(total: u64, runs: usize, shape: Shape, order: ScanOrder) -> Result<()> {
+    let limit = ALWAYS.max((runs as u64).saturating_mul(FOR_EACH));
+    if total > limit {
+        return Err(Error::LimitExceeded { what: format!("{order} runs of the mask ({shape})"), limit, found: total });
+    }
+    Ok(())
+}
+
+/// The runs of one object, given in order `from`, in order `to`. They ascend without overlap inside `shape`.
+pub(crate) fn in_order(
+    runs: &[Run],
+    shape: Option<Shape>,
+    from: ScanOrder,
+    to: ScanOrder,
+) -> Result<Cow<'_, [Run]>> {
+    if from == to {
+        return Ok(Cow::Borrowed(runs));
+    }
+    let shape = shape.ok_or_else(|| unknown_shape(from, to))?;
+    check(count(runs, shape, from), runs.len(), shape, to)?;
+    Ok(Cow::Owned(to_other_order(runs, shape, from)))
+}
+
+fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
+    Error::Argument(format!("the runs are {from}: to make them {to}, height and width must be known"))
 }
 
 /// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.

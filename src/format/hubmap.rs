@@ -18,7 +18,7 @@ use std::io::{BufRead, Write};
 use std::ops::Range;
 
 use super::text::{self, Lines, push_number, write_batches};
-use super::{Format, ReadOptions, WriteOptions, in_order, writing};
+use super::{ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder};
 use crate::shape::ScanOrder;
@@ -56,7 +56,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
 }
 
 pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
-    let runs = in_order(runs, ScanOrder::ColumnMajor, Format::Hubmap)?;
+    let runs = in_order(runs, ScanOrder::ColumnMajor)?;
     let labels = runs.labels();
     if labels.first() == Some(&0) {
         return Err(Error::Argument("label 0 has runs: in a hubmap file 0 is the background".into()));

@@ -17,7 +17,7 @@ use std::io::{BufRead, Write};
 use std::ops::Range;
 
 use super::text::{self, Bound, Lines, push_number, write_batches};
-use super::{Format, ReadOptions, WriteOptions, in_order, writing};
+use super::{ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 
@@ -62,7 +62,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
 }
 
 pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
-    let runs = in_order(runs, options.order.unwrap_or_default(), Format::Table)?;
+    let runs = in_order(runs, options.order.unwrap_or_default())?;
     if !options.drop_empty_labels
         && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
     {

@@ -40,7 +40,7 @@ impl<'a> Lines<'a> {
             ));
         }
         let at = if self.bytes.starts_with(BOM) { BOM.len() } else { 0 };
-        Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at, line: 1 }))
+        Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at, line: 1, part: "line" }))
     }
 
     /// The next line; `None` at the end of the text.
@@ -48,11 +48,11 @@ impl<'a> Lines<'a> {
         self.bytes.clear();
         self.number += 1;
         let count = self.reader.read_until(b'\n', &mut self.bytes).map_err(reading)?;
-        Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at: 0, line: self.number }))
+        Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at: 0, line: self.number, part: "line" }))
     }
 }
 
-fn reading(source: std::io::Error) -> Error {
+pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
 
@@ -67,6 +67,8 @@ pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u64,
+    /// What ends where `bytes` end.
+    part: &'static str,
 }
 
 impl<'a> Cursor<'a> {
@@ -79,9 +81,45 @@ impl<'a> Cursor<'a> {
         self.at == self.bytes.len()
     }
 
+    /// The fields of a CSV row: up to a comma or the end, or between double quotes, in which commas are text. Doubled
+    /// quotes and line ends inside quotes are not served.
+    pub(super) fn fields(mut self) -> Result<Vec<Self>> {
+        let mut fields = Vec::new();
+        loop {
+            let quoted = self.bytes.get(self.at) == Some(&b'"');
+            let start = self.at + usize::from(quoted);
+            let end = match memchr::memchr(if quoted { b'"' } else { b',' }, &self.bytes[start..]) {
+                Some(length) => start + length,
+                None if quoted => return Err(self.expected("a field that ends with a double quote")),
+                None => self.bytes.len(),
+            };
+            fields.push(Self { bytes: &self.bytes[..end], at: start, line: self.line, part: "field" });
+            self.at = end + usize::from(quoted);
+            if self.is_at_end() {
+                return Ok(fields);
+            }
+            self.byte(b',', "a comma")?;
+        }
+    }
+
+    /// What follows, cut at single spaces.
+    pub(super) fn words(self) -> impl Iterator<Item = Self> {
+        let mut at = self.at;
+        self.rest().split(|&byte| byte == b' ').map(move |word| {
+            let start = at;
+            at += word.len() + 1;
+            Self { bytes: &self.bytes[..start + word.len()], at: start, ..self }
+        })
+    }
+
+    /// The field as text.
+    pub(super) fn text(&self) -> Result<&'a str> {
+        std::str::from_utf8(self.rest()).map_err(|_| self.expected("a text in UTF-8"))
+    }
+
     /// The defect that something else stands here than `expected`.
     pub(super) fn expected(&self, expected: impl Into<String>) -> Error {
-        let found = if self.is_at_end() { "the end of the line".into() } else { show(self.rest()) };
+        let found = if self.is_at_end() { format!("the end of the {}", self.part) } else { show(self.rest()) };
         self.fault(expected, found)
     }
 
@@ -129,7 +167,7 @@ impl<'a> Cursor<'a> {
 
     /// The end of the line.
     pub(super) fn end(&self) -> Result<()> {
-        if self.is_at_end() { Ok(()) } else { Err(self.expected("the end of the line")) }
+        if self.is_at_end() { Ok(()) } else { Err(self.expected(format!("the end of the {}", self.part))) }
     }
 
     /// Pairs `start length start length ...`, separated by single spaces up to the end of the line, the starts counted
@@ -145,7 +183,7 @@ impl<'a> Cursor<'a> {
             let place = *self;
             let start = self.number("a start")?;
             if self.is_at_end() {
-                return Err(place.fault("pairs of start and length", "a start without a length at the end of the line"));
+                return Err(place.fault("pairs of start and length", format!("a start without a length at the end of the {}", self.part)));
             }
             let Some(start) = start.checked_sub(base) else {
                 return Err(place.fault(format!("a start of at least {base}"), format!("{start}")));
