@@ -84,7 +84,8 @@ impl LabelRuns {
         self.labels.iter().enumerate().map(|(index, &label)| (label, self.runs_at(index)))
     }
 
-    fn runs_at(&self, index: usize) -> &[Run] {
+    /// The runs of the label at `index` of [`LabelRuns::labels`].
+    pub(crate) fn runs_at(&self, index: usize) -> &[Run] {
         &self.runs[self.offsets[index]..self.offsets[index + 1]]
     }
 

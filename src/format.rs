@@ -1,0 +1,364 @@
+//! Run files: every convention in which people write the runs of a mask, read strictly and written exactly.
+//!
+//! Gets bytes and a [`Format`]; gives [`LabelRuns`], and the other way round. Guarantees: a reader accepts exactly the
+//! grammar at the head of its module and names place, expected and found for everything else; its memory is
+//! proportional to the bytes it read, never to a number inside them; its result does not depend on how the input is
+//! cut. A writer gives the same bytes for every number of threads, and refuses what the format cannot hold.
+
+#[cfg(feature = "json")]
+mod coco;
+pub mod coco_string;
+pub mod counts;
+mod document;
+mod hubmap;
+mod kaggle;
+#[cfg(feature = "oid")]
+mod oid;
+#[cfg(feature = "json")]
+mod rle_json;
+mod rows;
+#[cfg(feature = "json")]
+mod sam;
+#[cfg(test)]
+mod samples;
+mod table;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+#[cfg(feature = "json")]
+pub use coco::CocoForm;
+pub use counts::LargeCounts;
+pub use document::{Attributes, Collect, Image, ImageRuns, Object, Sink};
+#[cfg(feature = "json")]
+pub use rle_json::JsonCounts;
+
+use document::WriteOne;
+use kaggle::Starts;
+
+use crate::error::{Error, Result};
+use crate::runs::LabelRuns;
+use crate::shape::{ScanOrder, Shape};
+
+/// A convention for run files. Each is set out at the head of its module in `src/format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// `glom,pixels` CSV of the kidney hackathon: one row a label, 0-based, column-major.
+    Hubmap,
+    /// `label,start,length` CSV: one run a row, 0-based.
+    Table,
+    /// `id,rle` CSV of competitions: one row an object, 1-based, column-major unless told otherwise.
+    Kaggle,
+    /// `ImageId,EncodedPixels` CSV with relative starts, `-1` for nothing.
+    Siim,
+    /// COCO annotation and result JSON. Feature `json`.
+    Coco,
+    /// Segment Anything's uncompressed JSON. Feature `json`.
+    Sam,
+    /// Open Images CSV: base64 of zlib of COCO's compressed counts. Feature `oid`.
+    Oid,
+}
+
+/// What a format can hold and must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Many images in one file.
+    pub many_images: bool,
+    /// Height and width are in the file.
+    pub holds_shape: bool,
+    /// Height and width must be known to write or to read.
+    pub needs_shape: bool,
+    /// Any labels; otherwise an object's place tells its label: 1, 2, 3 ...
+    pub any_labels: bool,
+    /// A label without runs is kept.
+    pub empty_labels: bool,
+    /// Positions may be numbered in either order.
+    pub any_order: bool,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: &[Self] =
+        &[Self::Hubmap, Self::Table, Self::Kaggle, Self::Siim, Self::Coco, Self::Sam, Self::Oid];
+
+    /// The name by which a user asks for the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hubmap => "hubmap",
+            Self::Table => "table",
+            Self::Kaggle => "kaggle",
+            Self::Siim => "siim",
+            Self::Coco => "coco",
+            Self::Sam => "sam",
+            Self::Oid => "oid",
+        }
+    }
+
+    /// The format of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// The format that a file name's extension stands for, in any case of letters: `.csv` is [`Format::Hubmap`] and
+    /// `.json` is [`Format::Coco`].
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "csv" => Some(Self::Hubmap),
+            "json" => Some(Self::Coco),
+            _ => None,
+        }
+    }
+
+    /// What the format can hold.
+    pub fn capabilities(self) -> Capabilities {
+        let one_csv = Capabilities {
+            many_images: false,
+            holds_shape: false,
+            needs_shape: false,
+            any_labels: true,
+            empty_labels: true,
+            any_order: false,
+        };
+        let many = Capabilities { many_images: true, any_labels: false, ..one_csv };
+        let counts = Capabilities { holds_shape: true, needs_shape: true, ..many };
+        match self {
+            Self::Hubmap => one_csv,
+            Self::Table => Capabilities { empty_labels: false, any_order: true, ..one_csv },
+            Self::Kaggle => Capabilities { empty_labels: false, any_order: true, ..many },
+            Self::Siim => Capabilities { empty_labels: false, ..many },
+            Self::Coco => Capabilities { any_labels: true, ..counts },
+            Self::Sam => Capabilities { many_images: false, ..counts },
+            Self::Oid => counts,
+        }
+    }
+}
+
+/// What a reader is told beside the bytes.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Height and width of the mask, for formats that do not say: runs outside it are then an error. Where the file
+    /// says, both must agree.
+    pub shape: Option<Shape>,
+    /// The order of the positions, for formats that leave it open; column-major when not given.
+    pub order: Option<ScanOrder>,
+    /// [`Format::Kaggle`]: the number of the first pixel; 1 when not given.
+    pub base: Option<u64>,
+    /// [`read`]: the image to read from a file of many.
+    pub image: Option<String>,
+    /// Numbers the objects of an image 1, 2, 3 ... in the order of the file, whatever numbers the file gives them.
+    pub renumber: bool,
+    /// JSON: passes over annotations without runs, such as polygons; otherwise they are an error.
+    pub skip_other_shapes: bool,
+    /// CSV: passes over columns that are not known; otherwise they are an error.
+    pub ignore_columns: bool,
+}
+
+/// How lines end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LineEnding {
+    /// `\n`
+    #[default]
+    Lf,
+    /// `\r\n`, what Python's csv module writes.
+    Crlf,
+}
+
+impl LineEnding {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::Crlf => b"\r\n",
+        }
+    }
+}
+
+/// What a writer is told beside the runs.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// How lines of text formats end.
+    pub line_ending: LineEnding,
+    /// [`Format::Hubmap`]: rows for the labels 1 to this one; up to the largest label when not given.
+    pub labels: Option<u64>,
+    /// The order of the positions in the file, for formats that leave it open; column-major when not given. Runs in
+    /// the other order are converted when their shape is known.
+    pub order: Option<ScanOrder>,
+    /// [`Format::Kaggle`]: the number of the first pixel; 1 when not given.
+    pub base: Option<u64>,
+    /// CSV formats with several headers: which one.
+    pub header: Option<String>,
+    /// [`write`]: the image's id, for formats that name images; 1 when not given.
+    pub image: Option<String>,
+    /// Leaves out labels without runs where the format has no way to write them; otherwise they are an error.
+    pub drop_empty_labels: bool,
+    /// Gives objects new numbers where the format cannot hold theirs; otherwise that is an error.
+    pub renumber: bool,
+    /// Leaves out categories, scores and crowd marks that the format cannot hold; otherwise they are an error.
+    pub drop_attributes: bool,
+    /// [`convert`]: leaves out height and width when the format cannot hold them; otherwise that is an error.
+    pub drop_shape: bool,
+    /// [`Format::Kaggle`], [`Format::Siim`]: all objects of an image as one row.
+    pub union: bool,
+    /// What to do with counts above 2^32 - 1.
+    pub large_counts: LargeCounts,
+    /// [`Format::Coco`]: which of its two files.
+    #[cfg(feature = "json")]
+    pub coco_form: CocoForm,
+    /// [`Format::Coco`]: how counts are written.
+    #[cfg(feature = "json")]
+    pub counts: JsonCounts,
+    /// [`Format::Coco`]: the category of a label.
+    pub category_of: BTreeMap<u64, u64>,
+    /// [`Format::Coco`]: categories and their names.
+    pub categories: BTreeMap<u64, String>,
+}
+
+impl WriteOptions {
+    /// An error when `object` has an attribute that a format without any cannot hold.
+    fn check_attributes(&self, format: Format, object: &Object<'_>) -> Result<()> {
+        let lost = match object {
+            Object { category: Some(_), .. } => "category",
+            Object { score: Some(_), .. } => "score",
+            Object { crowd: true, .. } => "crowd mark",
+            _ => return Ok(()),
+        };
+        if self.drop_attributes {
+            return Ok(());
+        }
+        Err(Error::Argument(format!(
+            "image {}: an object has a {lost}, which a {} file cannot hold: drop attributes",
+            object.image,
+            format.name()
+        )))
+    }
+}
+
+/// Reads the runs of one mask: the only image of the file, or the one that the options name.
+///
+/// # Errors
+/// [`Error::Format`] names the place of the first defect; [`Error::Io`] when reading fails; [`Error::Argument`] when the
+/// file holds several images and none is named; [`Error::Unsupported`] when the format's feature is not built in.
+pub fn read(format: Format, reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+    match format {
+        Format::Hubmap => hubmap::read(reader, options),
+        Format::Table => table::read(reader, options),
+        _ => {
+            let mut images = Collect::new();
+            read_objects(format, reader, options, &mut images)?;
+            Ok(document::only(images.into_images()?, options.image.as_deref())?.runs)
+        }
+    }
+}
+
+/// Reads all images of a file.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_images(format: Format, reader: &mut dyn BufRead, options: &ReadOptions) -> Result<Vec<ImageRuns>> {
+    let mut images = Collect::new();
+    read_objects(format, reader, options, &mut images)?;
+    images.into_images()
+}
+
+/// Reads the objects of a file, one at a time, into `sink`, in the order of the file. It does not call
+/// [`Sink::finish`].
+///
+/// # Errors
+/// As [`read`], and those of the sink.
+pub fn read_objects(
+    format: Format,
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    match format {
+        Format::Hubmap => document::push_objects(&hubmap::read(reader, options)?, "", sink),
+        Format::Table => document::push_objects(&table::read(reader, options)?, "", sink),
+        Format::Kaggle => kaggle::read(reader, options, Starts::Absolute, sink),
+        Format::Siim => kaggle::read(reader, options, Starts::Relative, sink),
+        #[cfg(feature = "json")]
+        Format::Coco => coco::read(reader, options, sink),
+        #[cfg(feature = "json")]
+        Format::Sam => sam::read(reader, options, sink),
+        #[cfg(feature = "oid")]
+        Format::Oid => oid::read(reader, options, sink),
+        #[cfg(not(all(feature = "json", feature = "oid")))]
+        _ => Err(not_built(format)),
+    }
+}
+
+/// Writes the runs of one mask.
+///
+/// # Errors
+/// [`Error::Argument`] or [`Error::LimitExceeded`] when the format cannot hold the runs; [`Error::Io`] when writing
+/// fails; [`Error::Unsupported`] when the format's feature is not built in.
+pub fn write(format: Format, writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+    match format {
+        Format::Hubmap => hubmap::write(writer, runs, options),
+        Format::Table => table::write(writer, runs, options),
+        _ => {
+            let mut sink = object_writer(format, writer, options)?;
+            document::push_objects(runs, options.image.as_deref().unwrap_or("1"), &mut *sink)?;
+            sink.finish()
+        }
+    }
+}
+
+/// A sink that writes a file of many images. Whoever uses it calls [`Sink::finish`].
+///
+/// # Errors
+/// [`Error::Argument`] for options that do not fit the format; [`Error::Unsupported`] when its feature is not built in.
+pub fn object_writer<'a>(
+    format: Format,
+    writer: &'a mut dyn Write,
+    options: &'a WriteOptions,
+) -> Result<Box<dyn Sink + 'a>> {
+    Ok(match format {
+        Format::Hubmap | Format::Table => Box::new(WriteOne::new(format, writer, options)),
+        Format::Kaggle => Box::new(kaggle::Writer::new(writer, options, Starts::Absolute)?),
+        Format::Siim => Box::new(kaggle::Writer::new(writer, options, Starts::Relative)?),
+        #[cfg(feature = "json")]
+        Format::Coco => Box::new(coco::Writer::new(writer, options)),
+        #[cfg(feature = "json")]
+        Format::Sam => Box::new(sam::Writer::new(writer, options)),
+        #[cfg(feature = "oid")]
+        Format::Oid => Box::new(oid::Writer::new(writer, options)?),
+        #[cfg(not(all(feature = "json", feature = "oid")))]
+        _ => return Err(not_built(format)),
+    })
+}
+
+/// Converts a file without touching pixels: object by object, in the order of the file.
+///
+/// # Errors
+/// Those of [`read`] and [`write`]; what the target cannot hold is [`Error::Argument`] unless the options drop it.
+pub fn convert(
+    (from, reader, read_options): (Format, &mut dyn BufRead, &ReadOptions),
+    (to, writer, write_options): (Format, &mut dyn Write, &WriteOptions),
+) -> Result<()> {
+    let mut sink = object_writer(to, writer, write_options)?;
+    let mut guard = document::Guard::new(&mut *sink, from, to, write_options, read_options);
+    read_objects(from, reader, read_options, &mut guard)?;
+    sink.finish()
+}
+
+#[cfg(not(all(feature = "json", feature = "oid")))]
+fn not_built(format: Format) -> Error {
+    Error::Unsupported(format!("this program was built without the feature that {} files need", format.name()))
+}
+
+/// The runs in the order that the file is to have.
+fn in_order(runs: &LabelRuns, order: ScanOrder) -> Result<Cow<'_, LabelRuns>> {
+    if runs.order() == order {
+        return Ok(Cow::Borrowed(runs));
+    }
+    runs.to_order(order).map(Cow::Owned)
+}
+
+fn writing(source: std::io::Error) -> Error {
+    Error::Io { context: "write the runs".into(), source }
+}

@@ -1,0 +1,225 @@
+//! COCO's compressed counts: a text of 5-bit groups.
+//!
+//! ```text
+//! value i := counts[i] - (i > 2 ? counts[i - 2] : 0)       the third count (i = 2) is written as it is
+//! text    := for each value, groups of 5 bits, the lowest first: chr(48 + group + 32 if more groups follow)
+//! ```
+//! A value ends when what is left is the extension of the last group's highest bit: 0 after a group below 16, -1 after
+//! one from 16. The alphabet is 48 (`0`) to 111 (`o`); the backslash is among it, so JSON text has it doubled once.
+//!
+//! Counts are `u64` here, and values up to 13 groups: any text of counts that fit is read and written. pycocotools 2.0.11
+//! agrees byte for byte while every value stays in -2^29 .. 2^24: it reserves 6 characters a count (larger values write
+//! past its buffer) and reads values below -2^29 wrong.
+//! Source: `rleToString` and `rleFrString` of the COCO API (`common/maskApi.c`).
+
+/// Appends the text of `counts`.
+pub fn push(text: &mut Vec<u8>, counts: &[u64]) {
+    for (place, &count) in counts.iter().enumerate() {
+        // Wrapping is exact: the difference of two `u64` fits 65 bits, and counts above 2^63 do not occur below 2^64
+        // pixels but for one, whose value is written by the wide path.
+        if place > 2 {
+            let before = counts[place - 2];
+            match (i64::try_from(count), i64::try_from(before)) {
+                (Ok(count), Ok(before)) => push_value(text, count - before),
+                _ => push_wide(text, i128::from(count) - i128::from(before)),
+            }
+        } else {
+            match i64::try_from(count) {
+                Ok(count) => push_value(text, count),
+                Err(_) => push_wide(text, i128::from(count)),
+            }
+        }
+    }
+}
+
+#[inline]
+fn push_value(text: &mut Vec<u8>, value: i64) {
+    // Most values are within one group.
+    if (-16..16).contains(&value) {
+        text.push(48 + (value & 0x1f) as u8);
+    } else {
+        push_groups(text, value);
+    }
+}
+
+#[inline]
+fn push_groups(text: &mut Vec<u8>, mut value: i64) {
+    loop {
+        let group = (value & 0x1f) as u8;
+        value >>= 5;
+        let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
+        text.push(48 + group + if more { 0x20 } else { 0 });
+        if !more {
+            return;
+        }
+    }
+}
+
+#[cold]
+fn push_wide(text: &mut Vec<u8>, mut value: i128) {
+    loop {
+        let group = (value & 0x1f) as u8;
+        value >>= 5;
+        let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
+        text.push(48 + group + if more { 0x20 } else { 0 });
+        if !more {
+            return;
+        }
+    }
+}
+
+/// A defect of a text, with its place in it, in bytes from 0.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Byte of the text, from 0.
+    pub at: usize,
+    /// What the grammar asks for there.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+}
+
+/// Groups of one value: 65 bits, the widest difference of two `u64`.
+const MAX_GROUPS: u32 = 13;
+
+/// Reads the counts of `text` into `counts`, whose former content is lost.
+///
+/// # Errors
+/// The first [`Defect`] of the text.
+pub fn parse(text: &[u8], counts: &mut Vec<u64>) -> Result<(), Defect> {
+    counts.clear();
+    counts.reserve(text.len() / 2);
+    let mut at = 0;
+    while at < text.len() {
+        let start = at;
+        let mut value = 0_i128;
+        let mut narrow = 0_i64;
+        let mut groups = 0;
+        loop {
+            let Some(&byte) = text.get(at) else {
+                return Err(Defect {
+                    at: start,
+                    expected: "a count whose last character has no continuation bit".into(),
+                    found: "the end of the text".into(),
+                });
+            };
+            let group = byte.wrapping_sub(48);
+            if group > 63 {
+                return Err(Defect {
+                    at,
+                    expected: "a character from '0' to 'o'".into(),
+                    found: format!("\"{}\"", [byte].escape_ascii()),
+                });
+            }
+            if groups == MAX_GROUPS {
+                return Err(Defect {
+                    at: start,
+                    expected: format!("a count of at most {MAX_GROUPS} characters"),
+                    found: "a longer one".into(),
+                });
+            }
+            at += 1;
+            let bits = i64::from(group & 0x1f);
+            // Up to 12 groups stay in 64 bits; the wide sum is only looked at after the thirteenth.
+            if groups < 12 {
+                narrow |= bits << (5 * groups);
+            } else {
+                value = i128::from(narrow) | i128::from(bits) << (5 * groups);
+            }
+            groups += 1;
+            if group & 0x20 == 0 {
+                let negative = group & 0x10 != 0;
+                if groups <= 12 {
+                    if negative {
+                        narrow |= -1_i64 << (5 * groups);
+                    }
+                    value = i128::from(narrow);
+                } else if negative {
+                    value |= -1_i128 << (5 * groups);
+                }
+                break;
+            }
+        }
+        let place = counts.len();
+        let before = if place > 2 { counts[place - 2] } else { 0 };
+        let count = i128::from(before) + value;
+        let Ok(count) = u64::try_from(count) else {
+            return Err(Defect { at: start, expected: "a count from 0 to 2^64 - 1".into(), found: format!("{count}") });
+        };
+        counts.push(count);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(counts: &[u64]) -> String {
+        let mut text = Vec::new();
+        push(&mut text, counts);
+        String::from_utf8(text).unwrap()
+    }
+
+    fn counts(text: &str) -> Result<Vec<u64>, Defect> {
+        let mut counts = Vec::new();
+        parse(text.as_bytes(), &mut counts).map(|()| counts)
+    }
+
+    #[test]
+    fn known_texts() {
+        for (numbers, expected) in [
+            (&[5, 2, 2, 2, 5][..], "52203"),
+            (&[3, 1, 2, 5, 1, 2, 2], "3124OM1"),
+            (&[16], "`0"),
+            (&[15], "?"),
+            (&[0], "0"),
+            (&[], ""),
+        ] {
+            assert_eq!(text(numbers), expected);
+            assert_eq!(counts(expected).unwrap(), numbers);
+        }
+    }
+
+    #[test]
+    fn values_past_the_limits_of_others_are_exact() {
+        for numbers in [
+            &[17_000_000, 17_000_000, 17_000_000, 149_000_000][..],
+            &[100, 600_000_001, 7, 1, 5, 600_000_000],
+            &[100, 600_000_000, 7, 600_000_000, 5, 1],
+            &[1 << 33, 1 << 40, 1 << 34, 3],
+            &[0, u64::MAX, 0, 0, u64::MAX, 5, 0, u64::MAX],
+        ] {
+            assert_eq!(counts(&text(numbers)).unwrap(), numbers);
+        }
+    }
+
+    #[test]
+    fn defects() {
+        assert_eq!(counts("!").unwrap_err().at, 0);
+        assert_eq!(counts("52p").unwrap_err().expected, "a character from '0' to 'o'");
+        assert_eq!(counts("5P").unwrap_err(), Defect {
+            at: 1,
+            expected: "a count whose last character has no continuation bit".into(),
+            found: "the end of the text".into()
+        });
+        assert_eq!(counts("O").unwrap_err().found, "-1");
+        assert_eq!(counts(&"o".repeat(20)).unwrap_err().found, "a longer one");
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(numbers in prop::collection::vec(prop_oneof![0_u64..40, any::<u32>().prop_map(u64::from), any::<u64>()], 0..20)) {
+            prop_assert_eq!(counts(&text(&numbers)).unwrap(), numbers);
+        }
+
+        #[test]
+        fn any_text_is_survived(bytes in prop::collection::vec(40_u8..120, 0..60)) {
+            let mut numbers = Vec::new();
+            let _ = parse(&bytes, &mut numbers);
+            prop_assert!(numbers.len() <= bytes.len());
+        }
+    }
+}

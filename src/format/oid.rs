@@ -1,0 +1,225 @@
+//! `oid`: the CSV of Open Images segmentation and its followers (HPA 2021, HuBMAP 2023).
+//!
+//! ```text
+//! file  := header EOL row*
+//! row   := image "," width "," height "," [ prediction ( SP prediction )* ] EOL        one row an image
+//! prediction := class SP confidence SP base64( zlib( COCO's compressed counts ) )
+//! EOL   := LF or CRLF; the last one may be missing
+//! ```
+//! * Header: `ImageID,ImageWidth,ImageHeight,PredictionString` (Open Images), `ID,ImageWidth,ImageHeight,PredictionString`
+//!   (HPA) or `id,height,width,prediction_string` (HuBMAP 2023): the columns come in any order.
+//! * Order: column-major. Counts as in `coco`; they sum to height x width.
+//! * Labels: the place in the row, from 1. Labels with gaps cannot be written unless they are renumbered.
+//! * Empty: an empty string is an image without objects; a label without runs is one count, and is kept.
+//! * Overlap: allowed. Compression: zlib of any level is read; level 9 is written.
+//! * Limits: an inflated text of more than 13 bytes a pixel is refused. Counts above 2^32 - 1 as in `coco`.
+//! * Source: the Open Images 2019 segmentation rules and the HuBMAP 2023 (Kaggle) evaluation page.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Read, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+
+use super::document::{Image, Object, Sink};
+use super::rows::{Columns, Row, Sequence, push_field};
+use super::text::{Cursor, Lines, show};
+use super::{Format, ReadOptions, WriteOptions, coco_string, counts, writing};
+use crate::error::{Error, Result};
+use crate::reorder::in_order;
+use crate::runs::Run;
+use crate::shape::{ScanOrder, Shape};
+
+const PREDICTIONS: &[&str] = &["predictionstring", "prediction_string"];
+
+/// The header that is written when none is asked for.
+const HEADER: &str = "ImageID,ImageWidth,ImageHeight,PredictionString";
+
+/// Other headers that may be asked for.
+const HEADERS: &[&str] = &[HEADER, "ID,ImageWidth,ImageHeight,PredictionString", "id,height,width,prediction_string"];
+
+pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+    let mut lines = Lines::new(reader);
+    let columns = Columns::read(&mut lines, PREDICTIONS, HEADER, options)?;
+    let mut object = Buffers::default();
+    while let Some(line) = lines.next()? {
+        let row = columns.row(line, options)?;
+        sink.image(&Image { id: row.image, name: None, shape: row.shape })?;
+        if row.runs.is_at_end() {
+            continue;
+        }
+        let Some(shape) = row.shape else {
+            return Err(Error::Argument("the file has no columns of height and width: give them".into()));
+        };
+        let mut words = row.runs.words();
+        while let Some(class) = words.next() {
+            object.prediction(&row, shape, class, &mut words, sink)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Buffers {
+    packed: Vec<u8>,
+    text: Vec<u8>,
+    counts: Vec<u64>,
+    runs: Vec<Run>,
+}
+
+impl Buffers {
+    fn prediction<'a>(
+        &mut self,
+        row: &Row<'a>,
+        shape: Shape,
+        class: Cursor<'a>,
+        words: &mut impl Iterator<Item = Cursor<'a>>,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let (Some(confidence), Some(mask)) = (words.next(), words.next()) else {
+            return Err(class.fault("class, confidence and mask", "fewer words at the end of the field"));
+        };
+        let category = class.text()?;
+        if category.is_empty() {
+            return Err(class.expected("a class"));
+        }
+        let score: f64 = match confidence.text()?.parse() {
+            Ok(score) if f64::is_finite(score) => score,
+            _ => return Err(confidence.fault("a confidence", show(confidence.rest()))),
+        };
+        self.packed.clear();
+        STANDARD
+            .decode_vec(mask.rest(), &mut self.packed)
+            .map_err(|error| mask.fault("a mask in base64", format!("{} ({error})", show(mask.rest()))))?;
+        // A count is at least one pixel, but for the first, and at most 13 characters: a longer text is no mask.
+        let limit = shape.pixels().saturating_add(2).saturating_mul(13);
+        self.text.clear();
+        let inflated = ZlibDecoder::new(self.packed.as_slice()).take(limit.saturating_add(1)).read_to_end(&mut self.text);
+        inflated.map_err(|error| mask.fault("a zlib stream in base64", format!("a defect: {error}")))?;
+        if self.text.len() as u64 > limit {
+            return Err(mask.fault(format!("at most {limit} bytes of counts"), "more"));
+        }
+        coco_string::parse(&self.text, &mut self.counts).map_err(|defect| {
+            mask.fault(format!("in the counts, at byte {}, {}", defect.at, defect.expected), defect.found)
+        })?;
+        counts::runs_of(&self.counts, shape.pixels(), &mut self.runs).map_err(|sum| {
+            mask.fault(format!("counts that sum to {} ({shape})", shape.pixels()), format!("a sum of {sum}"))
+        })?;
+        sink.object(&Object {
+            image: row.image,
+            shape: Some(shape),
+            order: ScanOrder::ColumnMajor,
+            label: None,
+            category: Some(category),
+            score: Some(score),
+            crowd: false,
+            runs: &self.runs,
+        })
+    }
+}
+
+/// Keeps the text of every image until the end: objects of one image may come apart.
+pub(super) struct Writer<'a> {
+    writer: &'a mut dyn Write,
+    options: &'a WriteOptions,
+    header: &'a str,
+    sequence: Sequence,
+    counts: Vec<u64>,
+    text: Vec<u8>,
+    index: HashMap<String, usize>,
+    rows: Vec<Kept>,
+}
+
+struct Kept {
+    image: String,
+    shape: Option<Shape>,
+    text: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Result<Self> {
+        let header = options.header.as_deref().unwrap_or(HEADER);
+        if !HEADERS.contains(&header) {
+            return Err(Error::Argument(format!("the header {header:?}: an oid file has one of {}", HEADERS.join("; "))));
+        }
+        Ok(Self {
+            writer,
+            options,
+            header,
+            sequence: Sequence::new(Format::Oid, options.renumber),
+            counts: Vec::new(),
+            text: Vec::new(),
+            index: HashMap::new(),
+            rows: Vec::new(),
+        })
+    }
+
+    fn row(&mut self, image: &str, shape: Option<Shape>) -> &mut Kept {
+        let index = *self.index.entry(image.to_owned()).or_insert_with(|| {
+            self.rows.push(Kept { image: image.to_owned(), shape, text: Vec::new() });
+            self.rows.len() - 1
+        });
+        &mut self.rows[index]
+    }
+}
+
+impl Sink for Writer<'_> {
+    fn image(&mut self, image: &Image<'_>) -> Result<()> {
+        self.row(image.id, image.shape);
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object<'_>) -> Result<()> {
+        let Some(shape) = object.shape else {
+            return Err(Error::Argument("an oid file names height and width: they must be known".into()));
+        };
+        if object.crowd && !self.options.drop_attributes {
+            return Err(Error::Argument("an oid file has no mark for crowds: drop attributes".into()));
+        }
+        self.sequence.next(object.image, object.label)?;
+        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
+        self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
+        self.text.clear();
+        coco_string::push(&mut self.text, &self.counts);
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+        let packed = zlib.write_all(&self.text).and_then(|()| zlib.finish()).map_err(writing)?;
+        let class = object.category.unwrap_or("0");
+        if class.is_empty() || class.contains([' ', ',', '"', '\n', '\r']) {
+            return Err(Error::Argument(format!("the class {class:?} cannot be a word of a prediction string")));
+        }
+        let prediction = format!("{class} {:?} {}", object.score.unwrap_or(1.0), STANDARD.encode(&packed));
+        let row = self.row(object.image, object.shape);
+        row.shape = row.shape.or(object.shape);
+        if !row.text.is_empty() {
+            row.text.push(b' ');
+        }
+        row.text.extend_from_slice(prediction.as_bytes());
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let end = self.options.line_ending.bytes();
+        let mut text = self.header.as_bytes().to_vec();
+        text.extend_from_slice(end);
+        let height_first = self.header.starts_with("id,height");
+        for row in &self.rows {
+            let Some(shape) = row.shape else {
+                return Err(Error::Argument(format!(
+                    "image {}: an oid file names height and width: they must be known",
+                    row.image
+                )));
+            };
+            push_field(&mut text, &row.image)?;
+            let sides = if height_first { (shape.height, shape.width) } else { (shape.width, shape.height) };
+            text.extend_from_slice(format!(",{},{},", sides.0, sides.1).as_bytes());
+            text.extend_from_slice(&row.text);
+            text.extend_from_slice(end);
+            self.writer.write_all(&text).map_err(writing)?;
+            text.clear();
+        }
+        self.writer.write_all(&text).map_err(writing)
+    }
+}

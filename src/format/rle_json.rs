@@ -1,0 +1,518 @@
+//! What the JSON formats with counts share: records that are read one at a time, and their text.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::document::{Image, Object, Sink};
+use super::text::{push_number, reading};
+use super::{Format, ReadOptions, coco_string, counts};
+use crate::error::{Error, Place, Result};
+use crate::runs::Run;
+use crate::shape::{ScanOrder, Shape};
+
+/// How counts are written in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum JsonCounts {
+    /// COCO's compressed text.
+    #[default]
+    Compressed,
+    /// A list of numbers.
+    Numbers,
+}
+
+/// What tells the formats apart.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) format: Format,
+    /// Whether a record must name its image.
+    pub(super) image_id: bool,
+}
+
+/// A number or a text that names something.
+#[derive(Clone, Debug)]
+pub(super) struct Id(pub(super) String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id: a whole number or a text")
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Id, E> {
+                Ok(Id(value.to_string()))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Id, E> {
+                Ok(Id(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Name)
+    }
+}
+
+enum Counts {
+    Numbers(Vec<u64>),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Counts;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("counts: a list of numbers from 0, or their compressed text")
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Counts, E> {
+                Ok(Counts::Text(value.to_owned()))
+            }
+            fn visit_string<E: de::Error>(self, value: String) -> Result<Counts, E> {
+                Ok(Counts::Text(value))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Counts, A::Error> {
+                let mut numbers = Vec::new();
+                while let Some(number) = list.next_element()? {
+                    numbers.push(number);
+                }
+                Ok(Counts::Numbers(numbers))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// An annotation's mask.
+enum Segmentation {
+    Rle(Rle),
+    /// A list of polygons, or nothing.
+    Other(&'static str),
+}
+
+#[derive(Deserialize)]
+struct Rle {
+    size: (u64, u64),
+    counts: Counts,
+}
+
+impl<'de> Deserialize<'de> for Segmentation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Segmentation;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mask: size and counts, or polygons")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Segmentation, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Segmentation::Other("polygons"))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Segmentation, E> {
+                Ok(Segmentation::Other("no mask"))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Segmentation, A::Error> {
+                Rle::deserialize(de::value::MapAccessDeserializer::new(map)).map(Segmentation::Rle)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Flag;
+    impl Visitor<'_> for Flag {
+        type Value = bool;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("0 or 1")
+        }
+        fn visit_bool<E: de::Error>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<bool, E> {
+            match value {
+                0 => Ok(false),
+                1 => Ok(true),
+                other => Err(E::invalid_value(de::Unexpected::Unsigned(other), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Flag)
+}
+
+#[derive(Deserialize)]
+struct Record {
+    id: Option<Id>,
+    image_id: Option<Id>,
+    category_id: Option<Id>,
+    segmentation: Option<Segmentation>,
+    size: Option<(u64, u64)>,
+    counts: Option<Counts>,
+    #[serde(alias = "predicted_iou")]
+    score: Option<f64>,
+    #[serde(default, deserialize_with = "flag")]
+    iscrowd: bool,
+}
+
+#[derive(Deserialize)]
+struct ListedImage {
+    id: Id,
+    file_name: Option<String>,
+    height: Option<u64>,
+    width: Option<u64>,
+}
+
+/// Reads the records of a file into `sink`.
+pub(super) fn read(
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+    rules: Rules,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    skip_byte_order_mark(reader)?;
+    let state = RefCell::new(State {
+        sink,
+        options,
+        rules,
+        error: None,
+        records: 0,
+        counts: Vec::new(),
+        runs: Vec::new(),
+    });
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
+    let State { error, .. } = state.into_inner();
+    // An error of our own stopped the parser; what the parser then said is only its echo.
+    match (error, answer) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(json_error(error, rules.format)),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
+    const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+    if reader.fill_buf().map_err(reading)?.first() != Some(&MARK[0]) {
+        return Ok(());
+    }
+    for (place, byte) in MARK.iter().enumerate() {
+        if reader.fill_buf().map_err(reading)?.first() != Some(byte) {
+            return Err(Error::format(Place::Byte(place as u64), "a text in UTF-8", "half a byte order mark"));
+        }
+        reader.consume(1);
+    }
+    Ok(())
+}
+
+pub(super) fn json_error(error: serde_json::Error, format: Format) -> Error {
+    if error.is_io() {
+        return reading(error.into());
+    }
+    let place = Place::Line { line: error.line() as u64, column: error.column() as u64 };
+    let message = error.to_string();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    Error::format(place, format!("the JSON of a {} file", format.name()), format!("a defect: {message}"))
+}
+
+struct State<'a> {
+    sink: &'a mut dyn Sink,
+    options: &'a ReadOptions,
+    rules: Rules,
+    error: Option<Error>,
+    records: u64,
+    counts: Vec<u64>,
+    runs: Vec<Run>,
+}
+
+impl State<'_> {
+    /// Takes a record, or keeps why it cannot be taken and stops the parser.
+    fn take<E: de::Error>(&mut self, answer: impl FnOnce(&mut Self) -> Result<()>) -> Result<(), E> {
+        answer(self).map_err(|error| {
+            self.error = Some(error);
+            E::custom("")
+        })
+    }
+
+    fn record(&mut self, record: Record) -> Result<()> {
+        let index = self.records;
+        self.records += 1;
+        let Record { id, image_id, category_id, segmentation, size, counts, score, iscrowd } = record;
+        let place = || match &id {
+            Some(id) => Place::Part(format!("record {index} (id {})", id.0)),
+            None => Place::Part(format!("record {index}")),
+        };
+        let rle = match (segmentation, size, counts) {
+            (Some(Segmentation::Rle(rle)), None, None) => rle,
+            (None, Some(size), Some(counts)) if !self.rules.image_id => Rle { size, counts },
+            (Some(Segmentation::Other(_)) | None, None, None) if self.options.skip_other_shapes => return Ok(()),
+            (Some(Segmentation::Other(what)), None, None) => {
+                return Err(Error::format(
+                    place(),
+                    "a mask of size and counts (skip other shapes to read the rest)",
+                    what,
+                ));
+            }
+            _ => return Err(Error::format(place(), "one mask of size and counts", "none or two")),
+        };
+        let image = match (&image_id, self.rules.image_id) {
+            (Some(id), true) => id.0.as_str(),
+            (None, true) => return Err(Error::format(place(), "an image_id", "none")),
+            (_, false) => "",
+        };
+        let label = match &id {
+            Some(id) if self.rules.image_id && !self.options.renumber => Some(id.0.parse().map_err(|_| {
+                Error::format(place(), "a whole number as id (or renumber the objects)", format!("\"{}\"", id.0))
+            })?),
+            _ => None,
+        };
+        let shape = Shape::new(rle.size.0, rle.size.1)?;
+        if let Some(expected) = self.options.shape
+            && shape != expected
+        {
+            return Err(Error::format(place(), format!("size {expected}"), format!("{shape}")));
+        }
+        let mut doubled = "";
+        let numbers: &[u64] = match &rle.counts {
+            Counts::Numbers(numbers) => numbers,
+            Counts::Text(text) => {
+                coco_string::parse(text.as_bytes(), &mut self.counts).map_err(|defect| {
+                    Error::format(
+                        place(),
+                        format!("at byte {} of the counts {}", defect.at, defect.expected),
+                        defect.found,
+                    )
+                })?;
+                if text.contains("\\\\") {
+                    doubled = " (the text holds a doubled backslash: it may have been escaped twice)";
+                }
+                &self.counts
+            }
+        };
+        counts::runs_of(numbers, shape.pixels(), &mut self.runs).map_err(|sum| {
+            Error::format(
+                place(),
+                format!("counts that sum to {} ({shape})", shape.pixels()),
+                format!("a sum of {sum}{doubled}"),
+            )
+        })?;
+        self.sink.object(&Object {
+            image,
+            shape: Some(shape),
+            order: ScanOrder::ColumnMajor,
+            label,
+            category: category_id.as_ref().map(|id| id.0.as_str()),
+            score,
+            crowd: iscrowd,
+            runs: &self.runs,
+        })
+    }
+
+    fn listed(&mut self, image: &ListedImage) -> Result<()> {
+        let shape = match (image.height, image.width) {
+            (Some(height), Some(width)) => Some(Shape::new(height, width)?),
+            _ => None,
+        };
+        self.sink.image(&Image { id: &image.id.0, name: image.file_name.as_deref(), shape })
+    }
+}
+
+/// The file: a list of records, a dataset, or one record.
+struct Top<'s, 'a> {
+    state: &'s RefCell<State<'a>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_, '_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records or an object")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        let mut state = self.state.borrow_mut();
+        if !state.rules.image_id {
+            state.take(|state| state.sink.image(&Image { id: "", name: None, shape: state.options.shape }))?;
+        }
+        drop(state);
+        Records { state: self.state }.visit_seq(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut state = self.state.borrow_mut();
+        if !state.rules.image_id {
+            let record = Record::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            return state.take(|state| state.record(record));
+        }
+        drop(state);
+        let mut found = false;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "annotations" => {
+                    found = true;
+                    map.next_value_seed(Records { state: self.state })?;
+                }
+                "images" => map.next_value_seed(Images { state: self.state })?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        if found { Ok(()) } else { Err(de::Error::missing_field("annotations")) }
+    }
+}
+
+struct Records<'s, 'a> {
+    state: &'s RefCell<State<'a>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Records<'_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Records<'_, '_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of annotations")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(record) = list.next_element::<Record>()? {
+            self.state.borrow_mut().take(|state| state.record(record))?;
+        }
+        Ok(())
+    }
+}
+
+struct Images<'s, 'a> {
+    state: &'s RefCell<State<'a>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Images<'_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Images<'_, '_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of images")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(image) = list.next_element::<ListedImage>()? {
+            self.state.borrow_mut().take(|state| state.listed(&image))?;
+        }
+        Ok(())
+    }
+}
+
+/// A JSON text.
+pub(super) fn push_text(text: &mut Vec<u8>, value: &str) -> Result<()> {
+    serde_json::to_writer(text, value).map_err(|error| writing_json(error))
+}
+
+fn writing_json(error: serde_json::Error) -> Error {
+    super::writing(error.into())
+}
+
+/// An id as the number it is, or as a text.
+pub(super) fn push_id(text: &mut Vec<u8>, id: &str) -> Result<()> {
+    match id.parse::<u64>() {
+        Ok(number) if number.to_string() == id => {
+            push_number(text, number);
+            Ok(())
+        }
+        _ => push_text(text, id),
+    }
+}
+
+/// `{"size":[height,width],"counts":...}`
+pub(super) fn push_rle(text: &mut Vec<u8>, shape: Shape, counts: &[u64], form: JsonCounts) {
+    text.extend_from_slice(b"{\"size\":[");
+    push_number(text, u64::from(shape.height));
+    text.push(b',');
+    push_number(text, u64::from(shape.width));
+    text.extend_from_slice(b"],\"counts\":");
+    match form {
+        JsonCounts::Numbers => {
+            text.push(b'[');
+            for (place, &count) in counts.iter().enumerate() {
+                if place > 0 {
+                    text.push(b',');
+                }
+                push_number(text, count);
+            }
+            text.push(b']');
+        }
+        JsonCounts::Compressed => {
+            text.push(b'"');
+            let start = text.len();
+            coco_string::push(text, counts);
+            // Of the alphabet only the backslash must be escaped in JSON.
+            let backslashes = text[start..].iter().filter(|&&byte| byte == b'\\').count();
+            if backslashes > 0 {
+                let (mut from, mut to) = (text.len(), text.len() + backslashes);
+                text.resize(to, 0);
+                while from < to {
+                    from -= 1;
+                    to -= 1;
+                    text[to] = text[from];
+                    if text[to] == b'\\' {
+                        to -= 1;
+                        text[to] = b'\\';
+                    }
+                }
+            }
+            text.push(b'"');
+        }
+    }
+    text.push(b'}');
+}
+
+/// `,"area":pixels,"bbox":[x,y,width,height]` of column-major runs; an empty mask has the box 0, 0, 0, 0.
+pub(super) fn push_measures(text: &mut Vec<u8>, runs: &[Run], shape: Shape) {
+    let area: u64 = runs.iter().map(|run| run.length).sum();
+    let [x, y, width, height] = bounding_box(runs, shape);
+    text.extend_from_slice(format!(",\"area\":{area},\"bbox\":[{x},{y},{width},{height}]").as_bytes());
+}
+
+/// Left, top, width and height of column-major runs.
+fn bounding_box(runs: &[Run], shape: Shape) -> [u64; 4] {
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return [0; 4] };
+    let height = u64::from(shape.height);
+    let (left, right) = (first.start / height, (last.end() - 1) / height);
+    let (mut top, mut bottom) = (height, 0);
+    // Runs ascend, so the column is carried along; a division for each run would cost more than its text.
+    let mut column_start = left * height;
+    for run in runs {
+        if run.start - column_start >= height {
+            column_start = if run.start - column_start < 2 * height {
+                column_start + height
+            } else {
+                run.start / height * height
+            };
+        }
+        let begin = run.start - column_start;
+        let end = begin + run.length;
+        if end > height {
+            // It crosses the end of the column: it touches the last row and the first.
+            (top, bottom) = (0, height);
+            break;
+        }
+        top = top.min(begin);
+        bottom = bottom.max(end);
+    }
+    [left, top, right - left + 1, bottom - top]
+}

@@ -1,0 +1,272 @@
+//! Runs of one scan order from runs of the other, without pixels.
+//!
+//! Gets runs and the mask's shape; gives the maximal runs of the same pixels in the other order. Time and memory are
+//! proportional to the runs that go in and come out (times a logarithm), never to the pixels.
+//!
+//! A run that fills whole scan lines is one rectangle of lines and offsets; with the parts before and after it makes at
+//! most three. The sweep goes over the offsets at which some rectangle begins or ends. Between two of them nothing
+//! changes, so the set of covered lines, kept as merged intervals, is written out once for every offset in between.
+//!
+//! ```text
+//!   column-major          rectangles           the sweep over rows
+//!   . A A                 column 0: rows 1..3  row 0: columns 1..3   -> run 1, length 2
+//!   A A A                 columns 1..3:        row 1: columns 0..3   \  full width: one run
+//!   A A A                 rows 0..3            row 2: columns 0..3   /  joined to the one before
+//! ```
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::runs::{LabelRuns, Run};
+use crate::shape::{ScanOrder, Shape};
+
+/// Runs that may come out of one mask whatever went in: 64 MiB of them.
+const ALWAYS: u64 = 1 << 22;
+
+/// Runs that may come out for one that went in: a run that fills a few columns becomes as many as the mask has rows.
+const FOR_EACH: u64 = 1 << 16;
+
+impl LabelRuns {
+    /// The runs of the same pixels in `order`, joined where they touch.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the order differs and the shape is not known; [`Error::LimitExceeded`] when absurdly
+    /// many runs would come out, which is so for a large area of a huge mask only.
+    pub fn to_order(&self, order: ScanOrder) -> Result<Self> {
+        if order == self.order {
+            return Ok(self.clone());
+        }
+        let shape = self.shape.ok_or_else(|| unknown_shape(self.order, order))?;
+        let indices = || (0..self.labels.len()).into_par_iter();
+        let counts: Vec<u64> = indices().map(|index| count(self.runs_at(index), shape, self.order)).collect();
+        check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
+        let parts: Vec<Vec<Run>> = indices().map(|index| to_other_order(self.runs_at(index), shape, self.order)).collect();
+        let mut result = Self::empty(self.shape, order);
+        result.labels.clone_from(&self.labels);
+        for part in parts {
+            result.runs.extend_from_slice(&part);
+            result.offsets.push(result.runs.len());
+        }
+        Ok(result)
+    }
+}
+
+fn check(total: u64, runs: usize, shape: Shape, order: ScanOrder) -> Result<()> {
+    let limit = ALWAYS.max((runs as u64).saturating_mul(FOR_EACH));
+    if total > limit {
+        return Err(Error::LimitExceeded { what: format!("{order} runs of the mask ({shape})"), limit, found: total });
+    }
+    Ok(())
+}
+
+/// The runs of one object, given in order `from`, in order `to`. They ascend without overlap inside `shape`.
+pub(crate) fn in_order(
+    runs: &[Run],
+    shape: Option<Shape>,
+    from: ScanOrder,
+    to: ScanOrder,
+) -> Result<Cow<'_, [Run]>> {
+    if from == to {
+        return Ok(Cow::Borrowed(runs));
+    }
+    let shape = shape.ok_or_else(|| unknown_shape(from, to))?;
+    check(count(runs, shape, from), runs.len(), shape, to)?;
+    Ok(Cow::Owned(to_other_order(runs, shape, from)))
+}
+
+fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
+    Error::Argument(format!("the runs are {from}: to make them {to}, height and width must be known"))
+}
+
+/// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.
+fn to_other_order(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
+    let mut result: Vec<Run> = Vec::new();
+    sweep(runs, shape, order, |offsets, run| {
+        let lines = u64::from(shape.lines(order));
+        let mut push = |run: Run| match result.last_mut() {
+            Some(last) if last.end() == run.start => last.length += run.length,
+            _ => result.push(run),
+        };
+        match run {
+            Covered::All => push(Run { start: offsets.start * lines, length: (offsets.end - offsets.start) * lines }),
+            Covered::Intervals(intervals) => {
+                for offset in offsets {
+                    for (&start, &end) in intervals {
+                        push(Run { start: offset * lines + start, length: end - start });
+                    }
+                }
+            }
+        }
+    });
+    result
+}
+
+/// How many runs [`to_other_order`] makes at most: those that it joins at the ends of scan lines count twice.
+fn count(runs: &[Run], shape: Shape, order: ScanOrder) -> u64 {
+    let mut total = 0_u64;
+    sweep(runs, shape, order, |offsets, run| {
+        total = total.saturating_add(match run {
+            Covered::All => 1,
+            Covered::Intervals(intervals) => (offsets.end - offsets.start).saturating_mul(intervals.len() as u64),
+        });
+    });
+    total
+}
+
+/// The scan lines that are covered at some offset.
+enum Covered<'a> {
+    All,
+    /// Some, as merged intervals: start to end.
+    Intervals(&'a BTreeMap<u64, u64>),
+}
+
+/// Calls `each` with every range of offsets in which the same lines are covered, in ascending order.
+fn sweep(runs: &[Run], shape: Shape, order: ScanOrder, mut each: impl FnMut(Range<u64>, Covered<'_>)) {
+    let (length, lines) = (u64::from(shape.line_length(order)), u64::from(shape.lines(order)));
+    // (offset, begins, lines): ends sort before beginnings, so a line freed and covered again is never in twice.
+    let mut events: Vec<(u64, bool, Range<u64>)> = Vec::with_capacity(runs.len() * 2);
+    let mut rectangle = |lines: Range<u64>, offsets: Range<u64>| {
+        events.push((offsets.start, true, lines.clone()));
+        events.push((offsets.end, false, lines));
+    };
+    for run in runs {
+        let (first, offset) = (run.start / length, run.start % length);
+        let (last, end) = (run.end() / length, run.end() % length);
+        if first == last {
+            rectangle(first..first + 1, offset..end);
+            continue;
+        }
+        let whole = if offset > 0 {
+            rectangle(first..first + 1, offset..length);
+            first + 1
+        } else {
+            first
+        };
+        if whole < last {
+            rectangle(whole..last, 0..length);
+        }
+        if end > 0 {
+            rectangle(last..last + 1, 0..end);
+        }
+    }
+    events.sort_unstable_by_key(|(offset, begins, lines)| (*offset, *begins, lines.start));
+    let mut covered: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut at = 0;
+    for (offset, begins, range) in events {
+        if offset > at && !covered.is_empty() {
+            let all = covered.len() == 1 && covered.get(&0) == Some(&lines);
+            each(at..offset, if all { Covered::All } else { Covered::Intervals(&covered) });
+        }
+        at = offset;
+        if begins { cover(&mut covered, range) } else { uncover(&mut covered, range) }
+    }
+}
+
+/// Adds `range`, of which nothing is covered, and joins it to its neighbours.
+fn cover(covered: &mut BTreeMap<u64, u64>, range: Range<u64>) {
+    let end = covered.remove(&range.end).unwrap_or(range.end);
+    match covered.range_mut(..range.start).next_back() {
+        Some((_, before)) if *before == range.start => *before = end,
+        _ => {
+            covered.insert(range.start, end);
+        }
+    }
+}
+
+/// Takes `range`, all of which is covered, out of its interval.
+fn uncover(covered: &mut BTreeMap<u64, u64>, range: Range<u64>) {
+    let Some((&start, end)) = covered.range_mut(..=range.start).next_back() else { return };
+    let after = *end;
+    *end = range.start;
+    if start == range.start {
+        covered.remove(&start);
+    }
+    if range.end < after {
+        covered.insert(range.end, after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::runs::LabelRunsBuilder;
+
+    /// By pixels: the definition.
+    fn by_pixels(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
+        let other = match order {
+            ScanOrder::ColumnMajor => ScanOrder::RowMajor,
+            ScanOrder::RowMajor => ScanOrder::ColumnMajor,
+        };
+        let mut positions: Vec<u64> = runs
+            .iter()
+            .flat_map(|run| run.start..run.end())
+            .map(|position| {
+                let (row, column) = order.row_column(position, shape);
+                match other {
+                    ScanOrder::ColumnMajor => column * u64::from(shape.height) + row,
+                    ScanOrder::RowMajor => row * u64::from(shape.width) + column,
+                }
+            })
+            .collect();
+        positions.sort_unstable();
+        let mut result: Vec<Run> = Vec::new();
+        for position in positions {
+            match result.last_mut() {
+                Some(last) if last.end() == position => last.length += 1,
+                _ => result.push(Run { start: position, length: 1 }),
+            }
+        }
+        result
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_as_by_pixels(height in 1_u32..12, width in 1_u32..12, steps in prop::collection::vec((0_u64..6, 1_u64..30), 0..20)) {
+            let shape = Shape { height, width };
+            let mut runs = Vec::new();
+            let mut end = 0;
+            for (gap, length) in steps {
+                let run = Run { start: end + gap, length };
+                end = run.end();
+                if end <= shape.pixels() {
+                    runs.push(run);
+                }
+            }
+            for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+                let expected = by_pixels(&runs, shape, order);
+                prop_assert_eq!(to_other_order(&runs, shape, order), expected.clone());
+                prop_assert!(count(&runs, shape, order) >= expected.len() as u64);
+            }
+        }
+    }
+
+    fn one_run(shape: Shape, run: Run) -> LabelRuns {
+        let mut builder = LabelRunsBuilder::new(Some(shape), ScanOrder::ColumnMajor);
+        builder.label(1).unwrap();
+        builder.run(run).unwrap();
+        builder.finish()
+    }
+
+    #[test]
+    fn a_huge_full_mask_is_one_run_and_a_huge_half_is_refused() {
+        let shape = Shape { height: u32::MAX, width: u32::MAX };
+        let all = one_run(shape, Run { start: 0, length: shape.pixels() });
+        let turned = all.to_order(ScanOrder::RowMajor).unwrap();
+        assert_eq!(turned.get(1), Some(&[Run { start: 0, length: shape.pixels() }][..]));
+        let half = one_run(shape, Run { start: 0, length: shape.pixels() / 2 });
+        assert!(matches!(half.to_order(ScanOrder::RowMajor), Err(Error::LimitExceeded { limit: ALWAYS, .. })));
+    }
+
+    #[test]
+    fn an_unknown_shape_is_refused_and_the_same_order_is_not() {
+        let runs = LabelRuns::empty(None, ScanOrder::ColumnMajor);
+        assert!(matches!(runs.to_order(ScanOrder::RowMajor), Err(Error::Argument(_))));
+        assert_eq!(runs.to_order(ScanOrder::ColumnMajor).unwrap(), runs);
+    }
+}
