@@ -82,8 +82,7 @@ pub struct Capabilities {
 
 impl Format {
     /// Every format.
-    pub const ALL: &[Self] =
-        &[Self::Hubmap, Self::Table, Self::Kaggle, Self::Siim, Self::Coco, Self::Sam, Self::Oid];
+    pub const ALL: &[Self] = &[Self::Hubmap, Self::Table, Self::Kaggle, Self::Siim, Self::Coco, Self::Sam, Self::Oid];
 
     /// The name by which a user asks for the format.
     pub fn name(self) -> &'static str {

@@ -3,12 +3,46 @@
 //! Gets a file or a stream; gives its shape, its label type and its rows from top to bottom, any number at a time, in
 //! native byte order; guarantees that memory stays bounded by the rows asked for and a few tiles of the file, and that a
 //! header's word alone never allocates.
+//!
+//! [`open`] tells the formats apart by their first bytes:
+//!
+//! | format | labels | from a pipe |
+//! |---|---|---|
+//! | TIFF, BigTIFF | 1 to 64 bits, signed ones without negatives; tiles, strips, pages, pyramid levels | no |
+//! | PNG | grey, 1 to 16 bits, not scaled | yes |
+//! | NPY | 8 to 64 bits, signed ones without negatives, bool; C and Fortran order | C order |
+//! | raw | 8 to 64 bits, little endian, of a shape that the caller gives | yes |
 
-pub mod synth;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
+
+#[cfg(feature = "npy")]
+mod npy;
+#[cfg(feature = "image")]
+mod png;
+mod random_access;
+mod raw;
+#[cfg_attr(
+    not(any(feature = "tiff", feature = "image", feature = "npy")),
+    expect(dead_code, reason = "raw masks need the least of it")
+)]
+mod samples;
+pub mod synth;
+#[cfg(feature = "tiff")]
+mod tiff;
+
+use self::random_access::RandomAccess;
+
+/// Bytes of a file that are read at once where it is read from its beginning to its end.
+const STREAM_BUFFER: usize = 1 << 17;
+
+/// A longer row is refused: nothing that takes masks row by row could hold it.
+const MAX_ROW_BYTES: u64 = 1 << 28;
 
 /// A mask that is read from top to bottom.
 pub trait Source: Send {
@@ -26,4 +60,210 @@ pub trait Source: Send {
     fn row_group(&self) -> u32 {
         1
     }
+}
+
+/// What to open in a file, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// The page of a TIFF file, from 0.
+    pub page: u32,
+    /// The pyramid level of that page, 0 being the full size.
+    pub level: u32,
+    /// The layout of a file without a header; with it, any file is read as raw labels.
+    pub raw: Option<RawLayout>,
+    /// Threads that decompress; `None`: those of the rayon pool that the reading thread is in.
+    pub threads: Option<usize>,
+    /// Bytes that the source may allocate, the rows of its caller not counted. Large tiles and strips that do not fit are
+    /// read in pieces.
+    pub memory: u64,
+}
+
+impl Default for OpenOptions {
+    /// The first page at full size, the current threads, 256 MiB.
+    fn default() -> Self {
+        Self { page: 0, level: 0, raw: None, threads: None, memory: 256 << 20 }
+    }
+}
+
+impl OpenOptions {
+    /// The threads asked for, when they are not the current ones.
+    #[cfg(feature = "tiff")]
+    fn pool(&self) -> Result<Option<rayon::ThreadPool>> {
+        let build = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .map_err(|error| Error::Io { context: "starting threads".into(), source: io::Error::other(error) })
+        };
+        self.threads.map(build).transpose()
+    }
+}
+
+/// The shape and type of a mask without a header: rows of little-endian labels without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawLayout {
+    /// The type of its labels.
+    pub dtype: Dtype,
+    /// Height and width.
+    pub shape: Shape,
+}
+
+/// Opens a mask file; `-` is standard input.
+///
+/// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or a damaged one,
+/// [`Error::Unsupported`] when it holds something else than one integer label a pixel, [`Error::Argument`] when the page
+/// or level asked for is not there, [`Error::LimitExceeded`] when its rows are too long.
+pub fn open(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
+    if path == Path::new("-") {
+        return from_stream(
+            Box::new(BufReader::with_capacity(STREAM_BUFFER, io::stdin())),
+            Path::new("standard input"),
+            options,
+        );
+    }
+    let io = |error| Error::io("reading", path, error);
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if metadata.is_dir() {
+        return Err(io(io::ErrorKind::IsADirectory.into()));
+    }
+    if !metadata.is_file() {
+        return from_stream(Box::new(BufReader::with_capacity(STREAM_BUFFER, file)), path, options);
+    }
+    from_random_access(RandomAccess::from_file(file, path)?, options)
+}
+
+/// Opens a mask file that lies in memory; `name` stands for it in messages.
+pub fn from_bytes(bytes: Vec<u8>, name: &str, options: &OpenOptions) -> Result<Box<dyn Source>> {
+    from_random_access(RandomAccess::from_bytes(bytes, name), options)
+}
+
+/// The formats that a file's first bytes tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Tiff,
+    Png,
+    Npy,
+}
+
+impl Format {
+    /// Enough bytes to know a format.
+    const START: usize = 8;
+
+    fn of(start: &[u8], name: &Path) -> Result<Self> {
+        match start {
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Ok(Self::Tiff),
+            [0x89, b'P', b'N', b'G', ..] => Ok(Self::Png),
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Ok(Self::Npy),
+            _ => {
+                let found = match start {
+                    [] => "an empty file".into(),
+                    _ if name.extension().is_some_and(|extension| extension == "raw" || extension == "bin") => {
+                        "raw labels, perhaps; they need a type, a height and a width".into()
+                    }
+                    [0xff, 0xd8, ..] => "a JPEG, which cannot hold labels exactly".into(),
+                    _ => format!("other bytes: {start:02x?}"),
+                };
+                Err(Error::format(Place::File, "a TIFF, PNG or NPY file", found).in_file(name))
+            }
+        }
+    }
+
+    #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
+    fn left_out(self) -> Error {
+        let feature = match self {
+            Self::Tiff => "tiff",
+            Self::Png => "image",
+            Self::Npy => "npy",
+        };
+        Error::Unsupported(format!("{self:?} files: the library was built without its feature `{feature}`"))
+    }
+}
+
+fn from_random_access(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {
+    let format = match options.raw {
+        Some(layout) => return Ok(Box::new(raw::from_file(file, layout)?)),
+        None => {
+            let mut start = [0; Format::START];
+            let length = file.length().min(start.len() as u64) as usize;
+            file.read_exact_at(&mut start[..length], 0, "any format")?;
+            Format::of(&start[..length], file.name())?
+        }
+    };
+    if format != Format::Tiff {
+        only_tiff_has_pages(options).map_err(|error| error.in_file(file.name()))?;
+    }
+    match format {
+        #[cfg(feature = "tiff")]
+        Format::Tiff => Ok(Box::new(tiff::TiffSource::open(file, options)?)),
+        #[cfg(feature = "image")]
+        Format::Png => {
+            let (name, length) = (file.name().to_path_buf(), file.length());
+            let stream = BufReader::with_capacity(STREAM_BUFFER, random_access::Cursor::new(file, 0));
+            Ok(Box::new(png::PngSource::open(Box::new(stream), &name, Some(length), options.memory)?))
+        }
+        #[cfg(feature = "npy")]
+        Format::Npy => npy::from_file(file, options.memory),
+        #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
+        other => Err(other.left_out().in_file(file.name())),
+    }
+}
+
+fn from_stream(mut stream: Box<dyn BufRead + Send>, name: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
+    if let Some(layout) = options.raw {
+        return Ok(Box::new(raw::from_stream(stream, layout, name)?));
+    }
+    let mut start = Vec::new();
+    let read = stream.by_ref().take(Format::START as u64).read_to_end(&mut start);
+    read.map_err(|error| Error::io("reading", name, error))?;
+    let format = Format::of(&start, name)?;
+    if format != Format::Tiff {
+        only_tiff_has_pages(options).map_err(|error| error.in_file(name))?;
+    }
+    #[cfg_attr(not(any(feature = "image", feature = "npy")), expect(unused_variables, reason = "no format reads it"))]
+    let stream = Box::new(io::Cursor::new(start).chain(stream));
+    match format {
+        Format::Tiff => {
+            let message = "a TIFF file is read from many places at once; give its path instead of a pipe".into();
+            Err(Error::Unsupported(message).in_file(name))
+        }
+        #[cfg(feature = "image")]
+        Format::Png => Ok(Box::new(png::PngSource::open(stream, name, None, options.memory)?)),
+        #[cfg(feature = "npy")]
+        Format::Npy => npy::from_stream(stream, name),
+        #[cfg(not(all(feature = "image", feature = "npy")))]
+        other => Err(other.left_out().in_file(name)),
+    }
+}
+
+fn only_tiff_has_pages(options: &OpenOptions) -> Result<()> {
+    if options.page == 0 && options.level == 0 {
+        return Ok(());
+    }
+    let message = format!("no page {}, level {}: only TIFF files have pages and levels", options.page, options.level);
+    Err(Error::Argument(message))
+}
+
+/// Refuses rows that are too long to be held, before anybody allocates one.
+fn check_row(shape: Shape, dtype: Dtype) -> Result<()> {
+    match u64::from(shape.width) * dtype.bytes() as u64 {
+        bytes if bytes > MAX_ROW_BYTES => {
+            Err(Error::LimitExceeded { what: "bytes of one row".into(), limit: MAX_ROW_BYTES, found: bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number of rows that `bytes` bytes of labels are; an error when it is not whole or more than are left.
+fn row_count(shape: Shape, dtype: Dtype, next_row: u32, bytes: usize) -> Result<u32> {
+    let row_bytes = u64::from(shape.width) * dtype.bytes() as u64;
+    let left = u64::from(shape.height - next_row);
+    let rows = if row_bytes == 0 { 0 } else { bytes as u64 / row_bytes };
+    if bytes as u64 != rows * row_bytes || rows > left {
+        let message =
+            format!("{bytes} bytes are not a whole number of rows of {row_bytes} bytes, {left} of them at most");
+        return Err(Error::Argument(message));
+    }
+    Ok(rows as u32)
 }

@@ -115,7 +115,11 @@ impl Collect {
         let image = &mut self.images[index];
         match (image.shape, shape) {
             (Some(first), Some(second)) if first != second => {
-                return Err(Error::format(part(id, None), format!("one shape, {first} as before"), format!("{second}")));
+                return Err(Error::format(
+                    part(id, None),
+                    format!("one shape, {first} as before"),
+                    format!("{second}"),
+                ));
             }
             (None, Some(_)) => image.shape = shape,
             _ => {}
@@ -150,8 +154,11 @@ impl Collected {
                 format!("{numbered} of {} with a number", objects.len()),
             ));
         }
-        let mut objects: Vec<_> =
-            objects.into_iter().zip(1..).map(|((label, runs, more), place)| (label.unwrap_or(place), runs, more)).collect();
+        let mut objects: Vec<_> = objects
+            .into_iter()
+            .zip(1..)
+            .map(|((label, runs, more), place)| (label.unwrap_or(place), runs, more))
+            .collect();
         objects.sort_by_key(|(label, ..)| *label);
         let mut runs = LabelRunsBuilder::new(shape, order.unwrap_or_default());
         let mut attributes = Vec::with_capacity(objects.len());

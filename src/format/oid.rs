@@ -97,7 +97,8 @@ impl Buffers {
         // A count is at least one pixel, but for the first, and at most 13 characters: a longer text is no mask.
         let limit = shape.pixels().saturating_add(2).saturating_mul(13);
         self.text.clear();
-        let inflated = ZlibDecoder::new(self.packed.as_slice()).take(limit.saturating_add(1)).read_to_end(&mut self.text);
+        let inflated =
+            ZlibDecoder::new(self.packed.as_slice()).take(limit.saturating_add(1)).read_to_end(&mut self.text);
         inflated.map_err(|error| mask.fault("a zlib stream in base64", format!("a defect: {error}")))?;
         if self.text.len() as u64 > limit {
             return Err(mask.fault(format!("at most {limit} bytes of counts"), "more"));
@@ -143,7 +144,10 @@ impl<'a> Writer<'a> {
     pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Result<Self> {
         let header = options.header.as_deref().unwrap_or(HEADER);
         if !HEADERS.contains(&header) {
-            return Err(Error::Argument(format!("the header {header:?}: an oid file has one of {}", HEADERS.join("; "))));
+            return Err(Error::Argument(format!(
+                "the header {header:?}: an oid file has one of {}",
+                HEADERS.join("; ")
+            )));
         }
         Ok(Self {
             writer,

@@ -166,22 +166,10 @@ struct ListedImage {
 }
 
 /// Reads the records of a file into `sink`.
-pub(super) fn read(
-    reader: &mut dyn BufRead,
-    options: &ReadOptions,
-    rules: Rules,
-    sink: &mut dyn Sink,
-) -> Result<()> {
+pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules, sink: &mut dyn Sink) -> Result<()> {
     skip_byte_order_mark(reader)?;
-    let state = RefCell::new(State {
-        sink,
-        options,
-        rules,
-        error: None,
-        records: 0,
-        counts: Vec::new(),
-        runs: Vec::new(),
-    });
+    let state =
+        RefCell::new(State { sink, options, rules, error: None, records: 0, counts: Vec::new(), runs: Vec::new() });
     let mut json = serde_json::Deserializer::from_reader(reader);
     let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
     let State { error, .. } = state.into_inner();
@@ -498,11 +486,8 @@ fn bounding_box(runs: &[Run], shape: Shape) -> [u64; 4] {
     let mut column_start = left * height;
     for run in runs {
         if run.start - column_start >= height {
-            column_start = if run.start - column_start < 2 * height {
-                column_start + height
-            } else {
-                run.start / height * height
-            };
+            column_start =
+                if run.start - column_start < 2 * height { column_start + height } else { run.start / height * height };
         }
         let begin = run.start - column_start;
         let end = begin + run.length;

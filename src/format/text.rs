@@ -183,7 +183,10 @@ impl<'a> Cursor<'a> {
             let place = *self;
             let start = self.number("a start")?;
             if self.is_at_end() {
-                return Err(place.fault("pairs of start and length", format!("a start without a length at the end of the {}", self.part)));
+                return Err(place.fault(
+                    "pairs of start and length",
+                    format!("a start without a length at the end of the {}", self.part),
+                ));
             }
             let Some(start) = start.checked_sub(base) else {
                 return Err(place.fault(format!("a start of at least {base}"), format!("{start}")));

@@ -1,0 +1,289 @@
+//! The bytes of a TIFF's tiles and strips, decompressed.
+//!
+//! Gets compressed bytes and the length that they must have; gives exactly that many, or says what is wrong. There are
+//! two ways to the same answer: a chunk as a whole, with the fastest decoders there are ([`Decompressor`]), and a chunk
+//! as a stream ([`stream`]) for those that memory does not hold. Both end with the same error on the same bytes as far
+//! as the kind of the fault goes; the wording of a damaged stream is the decoder's.
+
+use std::io::{self, BufRead, Read};
+
+use weezl::{BitOrder, LzwStatus};
+
+/// How a page's chunks are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Lzw,
+    Deflate,
+    PackBits,
+    Zstd,
+}
+
+/// What is wrong with a chunk.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It ends after this many bytes.
+    TooFew(u64),
+    /// It goes on after the bytes asked for.
+    TooMany,
+    /// It is no such stream, or the file could not be read.
+    Damaged(io::Error),
+}
+
+impl Compression {
+    /// The method that a compression tag names; otherwise why it is not read.
+    pub(crate) fn from_tag(tag: u64) -> Result<Self, String> {
+        let name = match tag {
+            1 => return Ok(Self::None),
+            5 => return Ok(Self::Lzw),
+            8 | 32946 => return Ok(Self::Deflate),
+            32773 => return Ok(Self::PackBits),
+            50000 => return Ok(Self::Zstd),
+            2 => "CCITT Huffman",
+            3 => "CCITT group 3 fax",
+            4 => "CCITT group 4 fax",
+            6 | 7 => "JPEG",
+            33003 | 33004 | 33005 | 34712 => "JPEG 2000",
+            34676 | 34677 => "SGI LogLuv",
+            34887 => "LERC",
+            34925 => "LZMA",
+            50001 => "WebP",
+            50002 => "JPEG XL",
+            _ => "unknown",
+        };
+        Err(format!("compression {tag} ({name}); none, LZW, deflate, PackBits and Zstandard are read"))
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "no compression",
+            Self::Lzw => "LZW",
+            Self::Deflate => "deflate",
+            Self::PackBits => "PackBits",
+            Self::Zstd => "Zstandard",
+        }
+    }
+
+    /// The most that `count` compressed bytes can become.
+    pub(crate) fn largest(self, count: u64) -> u128 {
+        let factor = match self {
+            Self::None => 1,
+            // A 12-bit code for at most the 3,839 bytes of the longest entry.
+            Self::Lzw => 2_560,
+            // 258 bytes for 2 bits.
+            Self::Deflate => 1_032,
+            // 128 bytes for 2.
+            Self::PackBits => 64,
+            // A block of 128 KiB for 4 bytes.
+            Self::Zstd => 32_768,
+        };
+        u128::from(count) * factor
+    }
+}
+
+/// Decoders for whole chunks, made once for many.
+pub(crate) struct Decompressor {
+    deflate: libdeflater::Decompressor,
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl Decompressor {
+    pub(crate) fn new() -> Self {
+        Self { deflate: libdeflater::Decompressor::new(), zstd: None }
+    }
+
+    /// Fills `pixels` from `compressed`, which must hold exactly that many bytes.
+    pub(crate) fn decompress(
+        &mut self,
+        compression: Compression,
+        compressed: &[u8],
+        pixels: &mut [u8],
+    ) -> Result<(), Fault> {
+        let count = match compression {
+            Compression::Deflate => match self.deflate.zlib_decompress(compressed, pixels) {
+                Ok(count) => count,
+                Err(libdeflater::DecompressionError::InsufficientSpace) => return Err(Fault::TooMany),
+                // One call cannot tell a chunk that breaks off from a damaged one; a stream can.
+                Err(libdeflater::DecompressionError::BadData) => return fill(compression, compressed, pixels),
+            },
+            Compression::Zstd => {
+                let zstd = match &mut self.zstd {
+                    Some(zstd) => zstd,
+                    none => none.insert(zstd::bulk::Decompressor::new().map_err(Fault::Damaged)?),
+                };
+                match zstd.decompress_to_buffer(compressed, pixels) {
+                    Ok(count) => count,
+                    Err(_) => return fill(compression, compressed, pixels),
+                }
+            }
+            Compression::None | Compression::Lzw | Compression::PackBits => {
+                return fill(compression, compressed, pixels);
+            }
+        };
+        if count < pixels.len() { Err(Fault::TooFew(count as u64)) } else { Ok(()) }
+    }
+}
+
+/// Fills `pixels` from a stream and sees that nothing is left.
+fn fill(compression: Compression, compressed: &[u8], pixels: &mut [u8]) -> Result<(), Fault> {
+    let mut source = stream(compression, compressed, pixels.len() as u64)?;
+    read_exact(&mut source, pixels)?;
+    skip_to_end(&mut source, 0, 0)
+}
+
+/// Fills `pixels` from `source`.
+pub(crate) fn read_exact(source: &mut dyn Read, pixels: &mut [u8]) -> Result<(), Fault> {
+    let mut done = 0;
+    while done < pixels.len() {
+        match source.read(&mut pixels[done..]) {
+            Ok(0) => return Err(Fault::TooFew(done as u64)),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Decoders call a stream that breaks off an unexpected end; for a chunk that is too few bytes.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Fault::TooFew(done as u64)),
+            Err(error) => return Err(Fault::Damaged(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Reads `source` to its end, which must come after `least` to `most` bytes.
+pub(crate) fn skip_to_end(source: &mut dyn Read, least: u64, most: u64) -> Result<(), Fault> {
+    let mut skipped = 0;
+    let mut buffer = [0; 4096];
+    while skipped <= most {
+        match source.read(&mut buffer) {
+            Ok(0) if skipped < least => return Err(Fault::TooFew(skipped)),
+            Ok(0) => return Ok(()),
+            Ok(count) => skipped += count as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Fault::TooFew(skipped)),
+            Err(error) => return Err(Fault::Damaged(error)),
+        }
+    }
+    Err(Fault::TooMany)
+}
+
+/// The pixels of a chunk of `length` bytes as a stream.
+pub(crate) fn stream<'a>(
+    compression: Compression,
+    compressed: impl BufRead + Send + 'a,
+    length: u64,
+) -> Result<Box<dyn Read + Send + 'a>, Fault> {
+    Ok(match compression {
+        Compression::None => Box::new(compressed),
+        Compression::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(compressed)),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(Fault::Damaged)?;
+            // A frame claims its window, and the decoder allocates it: no more than a whole chunk, or than writers that
+            // do not know the length take (8 MiB up to level 19).
+            decoder.window_log_max(length.max(1).ilog2().saturating_add(1).clamp(23, 27)).map_err(Fault::Damaged)?;
+            Box::new(decoder)
+        }
+        Compression::Lzw => Box::new(Lzw::new(compressed)),
+        Compression::PackBits => Box::new(PackBits { compressed, run: Run::Literal(0) }),
+    })
+}
+
+/// LZW as TIFF has it; a stream may end without the code that ends it.
+struct Lzw<R> {
+    compressed: R,
+    decoder: weezl::decode::Decoder,
+    begun: bool,
+}
+
+impl<R: BufRead> Lzw<R> {
+    fn new(compressed: R) -> Self {
+        Self { compressed, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8), begun: false }
+    }
+}
+
+impl<R: BufRead> Read for Lzw<R> {
+    fn read(&mut self, pixels: &mut [u8]) -> io::Result<usize> {
+        if self.decoder.has_ended() || pixels.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let input = self.compressed.fill_buf()?;
+            if !self.begun && matches!(input, [0, second, ..] if second & 1 == 1) {
+                let message = "LZW in the bit order of TIFF before version 5, which is not read";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            self.begun = true;
+            let ended = input.is_empty();
+            let step = self.decoder.decode_bytes(input, pixels);
+            self.compressed.consume(step.consumed_in);
+            match step.status {
+                _ if step.consumed_out > 0 => return Ok(step.consumed_out),
+                Ok(LzwStatus::Done) => return Ok(0),
+                Ok(_) if ended => return Ok(0),
+                Ok(LzwStatus::NoProgress) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "LZW codes that lead nowhere"));
+                }
+                Ok(LzwStatus::Ok) => {}
+                Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "an LZW code that was not defined")),
+            }
+        }
+    }
+}
+
+/// PackBits: a signed byte, then that many bytes plus one, or one byte to be repeated.
+struct PackBits<R> {
+    compressed: R,
+    run: Run,
+}
+
+enum Run {
+    Literal(usize),
+    Repeat(usize, u8),
+}
+
+impl<R: BufRead> PackBits<R> {
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.compressed.fill_buf()?.first().copied();
+        self.compressed.consume(usize::from(byte.is_some()));
+        Ok(byte)
+    }
+}
+
+impl<R: BufRead> Read for PackBits<R> {
+    fn read(&mut self, pixels: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < pixels.len() {
+            let rest = &mut pixels[done..];
+            match &mut self.run {
+                Run::Literal(0) | Run::Repeat(0, _) => {
+                    // A last byte alone is padding: what it announces is not there.
+                    let Some(head) = self.byte()? else { break };
+                    self.run = match head {
+                        0..=127 => Run::Literal(usize::from(head) + 1),
+                        128 => Run::Literal(0),
+                        129..=255 => match self.byte()? {
+                            Some(value) => Run::Repeat(257 - usize::from(head), value),
+                            None => break,
+                        },
+                    };
+                }
+                Run::Literal(left) => {
+                    let input = self.compressed.fill_buf()?;
+                    let count = input.len().min(rest.len()).min(*left);
+                    if count == 0 {
+                        break;
+                    }
+                    rest[..count].copy_from_slice(&input[..count]);
+                    self.compressed.consume(count);
+                    *left -= count;
+                    done += count;
+                }
+                Run::Repeat(left, value) => {
+                    let count = rest.len().min(*left);
+                    rest[..count].fill(*value);
+                    *left -= count;
+                    done += count;
+                }
+            }
+        }
+        Ok(done)
+    }
+}

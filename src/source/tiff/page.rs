@@ -1,0 +1,336 @@
+//! One page of a TIFF file: its shape, its samples, and where its tiles or strips lie.
+//!
+//! Gets a directory; gives a page that can be read, or says why not. Only pages with one integer sample a pixel are
+//! masks. A palette, an inverted grey scale (white is zero) and an orientation say how to show the stored values, not
+//! what they are: they change nothing here.
+//!
+//! A page claims its size before any pixel is seen. So every chunk (tile or strip) is held against its compressed
+//! length first: no method shrinks pixels further than a known factor, and a page that claims more is refused before
+//! anybody allocates for it.
+
+use std::collections::HashSet;
+
+use super::decompress::Compression;
+use super::directory::{Directory, Entry, Header};
+use crate::error::{Error, Place, Result};
+use crate::shape::Shape;
+use crate::source::random_access::RandomAccess;
+use crate::source::samples::Samples;
+use crate::source::{MAX_ROW_BYTES, check_row};
+
+/// Table entries that are read at once when all chunks are checked.
+const TABLE_PIECE: u64 = 1 << 16;
+
+mod tag {
+    pub(super) const SUBFILE_TYPE: u16 = 254;
+    pub(super) const WIDTH: u16 = 256;
+    pub(super) const HEIGHT: u16 = 257;
+    pub(super) const BITS: u16 = 258;
+    pub(super) const COMPRESSION: u16 = 259;
+    pub(super) const PHOTOMETRIC: u16 = 262;
+    pub(super) const FILL_ORDER: u16 = 266;
+    pub(super) const STRIP_OFFSETS: u16 = 273;
+    pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(super) const ROWS_PER_STRIP: u16 = 278;
+    pub(super) const STRIP_BYTE_COUNTS: u16 = 279;
+    pub(super) const PREDICTOR: u16 = 317;
+    pub(super) const TILE_WIDTH: u16 = 322;
+    pub(super) const TILE_HEIGHT: u16 = 323;
+    pub(super) const TILE_OFFSETS: u16 = 324;
+    pub(super) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(super) const SUB_DIRECTORIES: u16 = 330;
+    pub(super) const SAMPLE_FORMAT: u16 = 339;
+}
+
+/// A page that can be read.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// What messages call it: `page 0`, or `page 0, level 1`.
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    pub(crate) samples: Samples,
+    pub(crate) compression: Compression,
+    /// Whether samples are stored as differences from the one to the left.
+    pub(crate) differences: bool,
+    pub(crate) tiled: bool,
+    /// Width of a tile, or of the page.
+    pub(crate) chunk_width: u32,
+    /// Height of a tile or strip; at most the page's height for strips.
+    pub(crate) chunk_height: u32,
+    /// Chunks side by side.
+    pub(crate) across: u32,
+    /// Chunks from top to bottom.
+    pub(crate) down: u32,
+    offsets: Entry,
+    counts: Option<Entry>,
+}
+
+/// Where the compressed bytes of a chunk lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) offset: u64,
+    pub(crate) count: u64,
+}
+
+impl Extent {
+    /// Whether the file leaves the chunk out: all background.
+    pub(crate) fn absent(self) -> bool {
+        self.offset == 0 && self.count == 0
+    }
+}
+
+impl Page {
+    /// Finds and checks page `number` at pyramid `level`, 0 being the page itself.
+    pub(crate) fn open(file: &RandomAccess, number: u32, level: u32) -> Result<Self> {
+        let header = Header::read(file)?;
+        let mut chain = Chain { file, header, next: header.first, visited: HashSet::new() };
+        let mut found = 0u64;
+        let page = loop {
+            match chain.next()? {
+                Some(page) if found == u64::from(number) => break page,
+                Some(_) => found += 1,
+                None => {
+                    let message = format!("no page {number}: the file has {found} (counted from 0)");
+                    return Err(Error::Argument(message).in_file(file.name()));
+                }
+            }
+        };
+        if level == 0 {
+            return Self::read(file, header, &page, format!("page {number}"));
+        }
+        let name = format!("page {number}, level {level}");
+        let missing = |levels: u64| {
+            let message = format!("no level {level} in page {number}: the page has {levels} (counted from 0)");
+            Err(Error::Argument(message).in_file(file.name()))
+        };
+        if let Some(levels) = page.find(tag::SUB_DIRECTORIES) {
+            if u64::from(level) > levels.count() {
+                return missing(levels.count().saturating_add(1));
+            }
+            let offset = levels.values(file, u64::from(level) - 1, 1)?[0];
+            return Self::read(file, header, &header.directory(file, offset)?, name);
+        }
+        // The older way: smaller pages, marked as such, follow the page that they were made from.
+        let mut levels = 0;
+        loop {
+            levels += 1;
+            let Some(next) = chain.next()? else { return missing(levels) };
+            if next.integer(file, tag::SUBFILE_TYPE)?.unwrap_or(0) & 1 == 0 {
+                return missing(levels);
+            }
+            if levels == u64::from(level) {
+                return Self::read(file, header, &next, name);
+            }
+        }
+    }
+
+    fn read(file: &RandomAccess, header: Header, directory: &Directory, name: String) -> Result<Self> {
+        let in_file = |error: Error| error.in_file(file.name());
+        let place = || Place::Part(name.clone());
+        let integer = |tag| directory.integer(file, tag);
+        let unsupported = |what: String| Err(in_file(Error::Unsupported(format!("{name}: {what}"))));
+        let wrong = |expected: &str, found: String| Err(in_file(Error::format(place(), expected, found)));
+
+        let samples_per_pixel = integer(tag::SAMPLES_PER_PIXEL)?.unwrap_or(1);
+        if samples_per_pixel != 1 {
+            return unsupported(format!(
+                "{samples_per_pixel} samples a pixel (colour, alpha or channels); a label mask has 1"
+            ));
+        }
+        match integer(tag::PHOTOMETRIC)?.unwrap_or(1) {
+            0 | 1 | 3 | 4 => {}
+            other => return unsupported(format!("colour space {other} is not that of a label mask")),
+        }
+        let signed = match integer(tag::SAMPLE_FORMAT)?.unwrap_or(1) {
+            1 => false,
+            2 => true,
+            3 => return unsupported("floating-point samples; a label mask has integers".into()),
+            other => return unsupported(format!("sample format {other}; a label mask has integers")),
+        };
+        let bits = integer(tag::BITS)?.unwrap_or(1);
+        let Some(samples) = Samples::new(bits, signed, header.big_endian) else {
+            let kind = if signed { "signed" } else { "unsigned" };
+            return unsupported(format!("{kind} samples of {bits} bits; 1, 2, 4, 8, 16, 32 and 64 are read"));
+        };
+        match integer(tag::FILL_ORDER)?.unwrap_or(1) {
+            1 => {}
+            other => return unsupported(format!("bits in fill order {other}; 1 is read")),
+        }
+        let compression = match Compression::from_tag(integer(tag::COMPRESSION)?.unwrap_or(1)) {
+            Ok(compression) => compression,
+            Err(message) => return unsupported(message),
+        };
+        let differences = match (integer(tag::PREDICTOR)?.unwrap_or(1), compression) {
+            (1, _) => false,
+            // Readers disagree on what a predictor means there, so none is right.
+            (2, Compression::None | Compression::PackBits) => {
+                return unsupported(format!("predictor 2 with {}", compression.name()));
+            }
+            (2, _) if samples.in_place() => true,
+            (2, _) => return unsupported(format!("predictor 2 with samples of {bits} bits")),
+            (3, _) => return unsupported("the floating-point predictor; a label mask has integers".into()),
+            (other, _) => return unsupported(format!("predictor {other}; 1 and 2 are read")),
+        };
+
+        let (Some(width), Some(height)) = (integer(tag::WIDTH)?, integer(tag::HEIGHT)?) else {
+            return wrong("a width and a height", "a directory without them".into());
+        };
+        if width == 0 || height == 0 {
+            return wrong("a width and a height of 1 or more", format!("height {height} x width {width}"));
+        }
+        let shape = Shape::new(height, width).map_err(in_file)?;
+        let tiled = directory.find(tag::TILE_WIDTH).is_some();
+        let (chunk_width, chunk_height, offsets, counts) = if tiled {
+            let side = |tag| Ok(integer(tag)?.and_then(|side| u32::try_from(side).ok()).filter(|&side| side > 0));
+            let (Some(width), Some(height)) = (side(tag::TILE_WIDTH)?, side(tag::TILE_HEIGHT)?) else {
+                return wrong("tile sides from 1 to 2^32 - 1", "others, or none".into());
+            };
+            (width, height, tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
+        } else {
+            // Absent, or larger than the page: one strip.
+            let rows = integer(tag::ROWS_PER_STRIP)?.unwrap_or(height).min(height);
+            if rows == 0 {
+                return wrong("1 row a strip or more", "0".into());
+            }
+            // At most the height, which was found to fit.
+            (shape.width, rows as u32, tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
+        };
+        check_row(shape, samples.dtype()).map_err(in_file)?;
+        let stored_row = samples.row_bytes(chunk_width);
+        if stored_row > MAX_ROW_BYTES {
+            let what = format!("{name}: bytes of one row of a tile");
+            return Err(in_file(Error::LimitExceeded { what, limit: MAX_ROW_BYTES, found: stored_row }));
+        }
+        let Some(offsets) = directory.find(offsets) else {
+            return wrong("the offsets of tiles or strips", "a directory without them".into());
+        };
+        let page = Self {
+            shape,
+            samples,
+            compression,
+            differences,
+            tiled,
+            chunk_width,
+            chunk_height,
+            across: shape.width.div_ceil(chunk_width),
+            down: shape.height.div_ceil(chunk_height),
+            offsets: *offsets,
+            counts: directory.find(counts).copied(),
+            name,
+        };
+        page.check_extents(file)?;
+        Ok(page)
+    }
+
+    /// Number of chunks.
+    fn chunks(&self) -> u64 {
+        u64::from(self.across) * u64::from(self.down)
+    }
+
+    /// What messages call a chunk.
+    pub(crate) fn chunk_name(&self, chunk: u64) -> String {
+        format!("{} {chunk} of {}", if self.tiled { "tile" } else { "strip" }, self.name)
+    }
+
+    /// Rows of the page that the chunks in row `group` cover.
+    pub(crate) fn group_rows(&self, group: u32) -> u32 {
+        let first = u64::from(group) * u64::from(self.chunk_height);
+        // At most the height of a chunk.
+        (u64::from(self.shape.height) - first).min(u64::from(self.chunk_height)) as u32
+    }
+
+    /// Bytes of a stored row of a chunk.
+    pub(crate) fn stored_row_bytes(&self) -> u64 {
+        self.samples.row_bytes(self.chunk_width)
+    }
+
+    /// Rows that a chunk in row `group` stores: tiles are whole, the last strip is cut.
+    pub(crate) fn stored_rows(&self, group: u32) -> u32 {
+        if self.tiled { self.chunk_height } else { self.group_rows(group) }
+    }
+
+    /// Where the chunks of `groups` rows of chunks from row `group` on lie.
+    pub(crate) fn extents(&self, file: &RandomAccess, group: u32, groups: u32) -> Result<Vec<Extent>> {
+        let across = u64::from(self.across);
+        self.read_extents(file, u64::from(group) * across, (u64::from(groups) * across) as usize)
+    }
+
+    /// Where `count` chunks from `first` lie; every one inside the file.
+    fn read_extents(&self, file: &RandomAccess, first: u64, count: usize) -> Result<Vec<Extent>> {
+        let offsets = self.offsets.values(file, first, count)?;
+        let counts = match &self.counts {
+            Some(counts) => counts.values(file, first, count)?,
+            None => Vec::new(),
+        };
+        let extent = |(index, offset)| {
+            let chunk = first + index as u64;
+            let left = file.length().saturating_sub(offset);
+            let group = (chunk / u64::from(self.across)) as u32;
+            let count = match counts.get(index) {
+                Some(&count) => count,
+                // Files from before byte counts: pixels as they are, or one compressed strip up to the end.
+                None if self.compression == Compression::None => {
+                    u64::from(self.stored_rows(group)) * self.stored_row_bytes()
+                }
+                None => left,
+            };
+            let wrong = |expected: &str, found: String| {
+                Err(Error::format(Place::Part(self.chunk_name(chunk)), expected, found).in_file(file.name()))
+            };
+            if count > left {
+                let found = format!("{count} from byte {offset} of a file of {}", file.length());
+                return wrong("bytes inside the file", found);
+            }
+            if (offset == 0) != (count == 0) {
+                let found = format!("offset {offset} and {count} bytes");
+                return wrong("an offset and a number of bytes, both or neither 0", found);
+            }
+            Ok(Extent { offset, count })
+        };
+        offsets.into_iter().enumerate().map(extent).collect()
+    }
+
+    /// Checks that every chunk can hold the pixels that the page claims.
+    fn check_extents(&self, file: &RandomAccess) -> Result<()> {
+        let mut first = 0;
+        while first < self.chunks() {
+            let count = (self.chunks() - first).min(TABLE_PIECE);
+            for (extent, chunk) in self.read_extents(file, first, count as usize)?.into_iter().zip(first..) {
+                let group = (chunk / u64::from(self.across)) as u32;
+                let bytes = u128::from(self.stored_rows(group)) * u128::from(self.stored_row_bytes());
+                if !extent.absent() && bytes > self.compression.largest(extent.count) {
+                    let expected = format!("{bytes} bytes of pixels");
+                    let found = format!("{} bytes, too few with {}", extent.count, self.compression.name());
+                    let place = Place::Part(self.chunk_name(chunk));
+                    return Err(Error::format(place, expected, found).in_file(file.name()));
+                }
+            }
+            first += count;
+        }
+        Ok(())
+    }
+}
+
+/// The pages of a file in order, each read once.
+struct Chain<'a> {
+    file: &'a RandomAccess,
+    header: Header,
+    next: u64,
+    visited: HashSet<u64>,
+}
+
+impl Chain<'_> {
+    /// The next directory; `None` after the last; an error when the chain comes back to one it had.
+    fn next(&mut self) -> Result<Option<Directory>> {
+        if self.next == 0 {
+            return Ok(None);
+        }
+        if !self.visited.insert(self.next) {
+            let found = format!("the directory at byte {} again, {} pages later", self.next, self.visited.len());
+            return Err(Error::format(Place::File, "pages that end", found).in_file(self.file.name()));
+        }
+        let directory = self.header.directory(self.file, self.next)?;
+        self.next = directory.next;
+        Ok(Some(directory))
+    }
+}

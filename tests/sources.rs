@@ -1,0 +1,232 @@
+//! Mask files that other programs wrote, read exactly.
+//!
+//! Runs are computed here by definition, not by the library, so that these tests stand on the sources alone.
+
+mod data;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use runmask::source::{self, OpenOptions, Source};
+use runmask::{Dtype, Error};
+use sha2::{Digest, Sha256};
+
+fn labels(bytes: &[u8], dtype: Dtype) -> Vec<u64> {
+    let label = |bytes: &[u8]| match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_ne_bytes([a, b])),
+        [a, b, c, d] => u64::from(u32::from_ne_bytes([a, b, c, d])),
+        _ => u64::from_ne_bytes(bytes.try_into().unwrap()),
+    };
+    bytes.chunks_exact(dtype.bytes()).map(label).collect()
+}
+
+/// What `expected.json` says of a mask.
+#[derive(Debug, PartialEq)]
+struct Facts {
+    height: u64,
+    width: u64,
+    labels: u64,
+    max_label: u64,
+    foreground: u64,
+    runs: u64,
+    table_sha256: String,
+}
+
+/// The facts of a mask that is read `rows` rows at a time.
+fn facts(source: &mut dyn Source, rows: u32) -> Facts {
+    let (shape, dtype) = (source.shape(), source.dtype());
+    let width = shape.width as usize;
+    // Where the label changes on the way down each column.
+    let mut changes: Vec<Vec<(u32, u64)>> = vec![Vec::new(); width];
+    let mut above = vec![0; width];
+    let mut row = 0;
+    let mut buffer = Vec::new();
+    while row < shape.height {
+        let count = rows.min(shape.height - row);
+        buffer.resize(count as usize * width * dtype.bytes(), 0xa5);
+        source.read_rows(&mut buffer).unwrap();
+        for bytes in buffer.chunks_exact(width * dtype.bytes()) {
+            // Most rows of a slide repeat the row above.
+            let pixels = labels(bytes, dtype);
+            if row == 0 || pixels != above {
+                for (column, &label) in pixels.iter().enumerate() {
+                    if row == 0 || label != above[column] {
+                        changes[column].push((row, label));
+                    }
+                }
+                above = pixels;
+            }
+            row += 1;
+        }
+    }
+    let mut runs: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
+    let mut current = (0, 0);
+    let changes = changes.into_iter().enumerate().flat_map(|(column, changes)| {
+        let first = column as u64 * u64::from(shape.height);
+        changes.into_iter().map(move |(row, label)| (first + u64::from(row), label))
+    });
+    for (position, label) in changes.chain([(shape.pixels(), u64::MAX)]) {
+        let (start, running) = current;
+        if label != running {
+            if running != 0 && position > start {
+                runs.entry(running).or_default().push((start, position - start));
+            }
+            current = (position, label);
+        }
+    }
+    let mut table = String::new();
+    let mut digest = Sha256::new();
+    for (label, runs) in &runs {
+        table.clear();
+        for (start, length) in runs {
+            writeln!(table, "{label},{start},{length}").unwrap();
+        }
+        digest.update(&table);
+    }
+    Facts {
+        height: u64::from(shape.height),
+        width: u64::from(shape.width),
+        labels: runs.len() as u64,
+        max_label: runs.keys().last().copied().unwrap_or(0),
+        foreground: runs.values().flatten().map(|run| run.1).sum(),
+        runs: runs.values().map(|runs| runs.len() as u64).sum(),
+        table_sha256: hex(&digest.finalize()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn real_masks_give_the_expected_facts() {
+    let Some(folder) = data::folder() else { return };
+    let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    let mut read = 0;
+    for (file, expected) in expected.as_object().unwrap() {
+        let opened = source::open(&folder.join(file), &OpenOptions::default());
+        if !expected["note"].is_null() {
+            let error = opened.err().unwrap_or_else(|| panic!("{file} was not refused")).to_string();
+            assert!(error.contains(file.as_str()) && error.contains("floating-point"), "{error}");
+            continue;
+        }
+        let mut source = opened.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let number = |key: &str| expected[key].as_u64().unwrap();
+        let expected_facts = Facts {
+            height: number("height"),
+            width: number("width"),
+            labels: number("labels"),
+            max_label: number("max_label"),
+            foreground: number("foreground"),
+            runs: number("runs"),
+            table_sha256: expected["table_sha256"].as_str().unwrap().into(),
+        };
+        let bits = expected["dtype"].as_str().unwrap().trim_start_matches("uint").trim_start_matches("int");
+        assert_eq!(source.dtype().bytes() * 8, bits.parse::<usize>().unwrap(), "{file}");
+        let rows = source.row_group();
+        assert_eq!(facts(source.as_mut(), rows), expected_facts, "{file}");
+        read += 1;
+    }
+    assert_eq!(read, expected.as_object().unwrap().len() - 1);
+}
+
+#[test]
+fn labels_do_not_depend_on_how_rows_are_asked_for() {
+    let Some(folder) = data::folder() else { return };
+    for file in std::fs::read_dir(folder.join("variants")).unwrap() {
+        let path = file.unwrap().path();
+        if path.to_str().unwrap().contains("REJECT") {
+            continue;
+        }
+        let digest = |options: &OpenOptions, rows: &[u32]| {
+            let mut source = source::open(&path, options).unwrap();
+            let (shape, row_bytes) = (source.shape(), source.shape().width as usize * source.dtype().bytes());
+            let mut digest = Sha256::new();
+            let mut row = 0;
+            for &count in rows.iter().cycle() {
+                if row == shape.height {
+                    break;
+                }
+                let count = count.min(shape.height - row);
+                let mut buffer = vec![0xa5; count as usize * row_bytes];
+                source.read_rows(&mut buffer).unwrap();
+                digest.update(&buffer);
+                row += count;
+            }
+            hex(&digest.finalize())
+        };
+        let mut options = OpenOptions::default();
+        let whole = digest(&options, &[u32::MAX]);
+        for memory in [256 << 20, 16 << 20, 4 << 20] {
+            for threads in [Some(1), Some(3), None] {
+                options.memory = memory;
+                options.threads = threads;
+                for rows in [&[u32::MAX][..], &[256], &[1, 255, 256, 1000], &[7, 300], &[1]] {
+                    assert_eq!(digest(&options, rows), whole, "{} {options:?} {rows:?}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_and_levels() {
+    let Some(folder) = data::folder() else { return };
+    let shape = |file: &str, page, level| {
+        let mut options = OpenOptions::default();
+        (options.page, options.level) = (page, level);
+        source::open(&folder.join(file), &options).map(|source| (source.shape().height, source.shape().width))
+    };
+    let refused = |file: &str, page, level, message: &str| {
+        let error = shape(file, page, level).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "{error:?}");
+        assert_eq!(error.to_string(), format!("{}: {message}", folder.join(file).display()));
+    };
+    let pyramid = "variants/cervix2048_u32_pyramid.ome.tif";
+    assert_eq!(shape(pyramid, 0, 0).unwrap(), (2048, 2048));
+    assert_eq!(shape(pyramid, 0, 1).unwrap(), (1024, 1024));
+    assert_eq!(shape(pyramid, 0, 2).unwrap(), (512, 512));
+    refused(pyramid, 0, 3, "no level 3 in page 0: the page has 3 (counted from 0)");
+    refused(pyramid, 1, 0, "no page 1: the file has 1 (counted from 0)");
+    assert_eq!(shape("masks/stardist_31pages_u16_deflate.tif", 30, 0).unwrap(), (61, 57));
+    refused("masks/stardist_31pages_u16_deflate.tif", 31, 0, "no page 31: the file has 31 (counted from 0)");
+    refused("masks/stardist_31pages_u16_deflate.tif", 4, 1, "no level 1 in page 4: the page has 1 (counted from 0)");
+}
+
+/// SHA-256 of the labels of every page that is a mask, as tifffile reads them, in C order and little endian; or what the
+/// refusal must say.
+const LIBTIFF: [(&str, Result<(&str, u32, u32), &str>); 0] = [];
+
+#[test]
+fn images_that_are_mostly_no_masks_are_read_exactly_or_refused() {
+    let Some(folder) = data::folder() else { return };
+    let folder = folder.join("tiff/libtiff");
+    for (file, expected) in LIBTIFF {
+        let read = read_all(&folder.join(file), &OpenOptions::default());
+        match (read, expected) {
+            (Ok((digest, shape)), Ok((expected, height, width))) => {
+                assert_eq!((shape.height, shape.width), (height, width), "{file}");
+                assert_eq!(digest, expected, "{file}");
+            }
+            (Err(error), Err(expected)) => {
+                let message = error.to_string();
+                assert!(message.contains(expected) && !message.contains('\n'), "{file}: {message}");
+            }
+            (found, expected) => panic!("{file}: expected {expected:?}, found {found:?}"),
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), LIBTIFF.len());
+}
+
+fn read_all(path: &Path, options: &OpenOptions) -> Result<(String, runmask::Shape), Error> {
+    let mut source = source::open(path, options)?;
+    let (shape, dtype) = (source.shape(), source.dtype());
+    let mut bytes = vec![0; shape.pixels() as usize * dtype.bytes()];
+    source.read_rows(&mut bytes)?;
+    let little: Vec<u8> =
+        labels(&bytes, dtype).iter().flat_map(|label| label.to_le_bytes()[..dtype.bytes()].to_vec()).collect();
+    Ok((hex(&Sha256::digest(little)), shape))
+}
