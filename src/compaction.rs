@@ -60,6 +60,11 @@ impl<T: Label> MaskBoundaries<T> {
         self.parts.iter().map(|part| part.boundaries.offsets.len() as u64).sum()
     }
 
+    fn largest_label(&self) -> T {
+        let largest = |part: &Part<T>| part.boundaries.labels.iter().copied().fold(T::default(), T::max);
+        self.parts.par_iter().map(largest).max().unwrap_or_default()
+    }
+
     fn lines(&self) -> u32 {
         self.shape.lines(self.order)
     }
@@ -138,9 +143,10 @@ impl<T: Label> MaskBoundaries<T> {
         if shape.pixels() == 0 {
             return LabelRuns::empty(Some(shape), order);
         }
+        let largest = self.largest_label();
         let chunks = self.chunks(threads);
         let mut grouped: Vec<Grouped<T>> =
-            chunks.into_par_iter().map(|lines| Grouped::from_lines(&self, lines, background)).collect();
+            chunks.into_par_iter().map(|lines| Grouped::from_lines(&self, lines, background, largest)).collect();
         drop(self);
         let Grouped { labels, offsets, runs } = match grouped.len() {
             1 => grouped.remove(0),
@@ -193,9 +199,9 @@ struct Grouped<T> {
 }
 
 impl<T: Label> Grouped<T> {
-    fn from_lines(mask: &MaskBoundaries<T>, lines: Range<u32>, background: Option<T>) -> Self {
-        let mut slots = Slots::new();
-        let mut counts: Vec<usize> = Vec::new();
+    fn from_lines(mask: &MaskBoundaries<T>, lines: Range<u32>, background: Option<T>, largest: T) -> Self {
+        let (mut slots, known) = Slots::new(largest.into(), mask.count());
+        let mut counts: Vec<usize> = vec![0; known];
         mask.walk(lines.clone(), background, |label, _, _| {
             let slot = slots.of(label);
             if slot == counts.len() {
@@ -203,8 +209,7 @@ impl<T: Label> Grouped<T> {
             }
             counts[slot] += 1;
         });
-        let mut order: Vec<(T, usize)> = slots.labels().iter().copied().zip(0..).collect();
-        order.sort_unstable();
+        let order = slots.ordered(&counts);
         let mut offsets = Vec::with_capacity(order.len() + 1);
         let mut next = 0;
         // From here on `counts` holds where the next run of each slot belongs.
@@ -297,52 +302,60 @@ fn gallop<T: Ord>(labels: &[T], label: T) -> usize {
     from + labels[from..labels.len().min(reach)].partition_point(|other| *other < label)
 }
 
-/// Numbers labels in the order in which they first appear.
-///
-/// A label's runs lie close together in scan order, so a small table, indexed by a mix of the label, answers nearly
-/// always; labels of one or two bytes have a place of their own in it and always hit. A hash map answers the rest.
-struct Slots<T> {
-    table: Vec<(T, usize)>,
-    shift: u32,
-    all: HashMap<T, usize>,
-    labels: Vec<T>,
+/// Gives each label a place in a list of counts.
+enum Slots<T> {
+    /// The label itself is its place: as long as the largest label is no greater than the number of boundaries, so that
+    /// the list stays in proportion to them.
+    Direct,
+    /// Labels far apart are numbered in the order in which they first appear. A label's runs lie close together in scan
+    /// order, so a small table in front of the map, indexed by a mix of the label, answers nearly always.
+    Numbered { table: Vec<(T, usize)>, all: HashMap<T, usize>, labels: Vec<T> },
 }
 
 const NO_SLOT: usize = usize::MAX;
+const TABLE_BITS: u32 = 13;
 
 impl<T: Label> Slots<T> {
-    fn new() -> Self {
-        let bits = (8 * T::DTYPE.bytes() as u32).min(if T::DTYPE.bytes() <= 2 { 16 } else { 13 });
-        Self {
-            table: vec![(T::default(), NO_SLOT); 1 << bits],
-            shift: 64 - bits,
-            all: HashMap::new(),
-            labels: Vec::new(),
+    /// Slots for the labels of `mask` up to `largest`, and how many are known beforehand.
+    fn new(largest: u64, boundaries: u64) -> (Self, usize) {
+        if largest <= boundaries.max(1 << 8) {
+            return (Self::Direct, largest as usize + 1);
         }
+        let table = vec![(T::default(), NO_SLOT); 1 << TABLE_BITS];
+        (Self::Numbered { table, all: HashMap::new(), labels: Vec::new() }, 0)
     }
 
+    #[inline]
     fn of(&mut self, label: T) -> usize {
-        let wide: u64 = label.into();
-        // An odd factor keeps one- and two-byte labels apart when they are shifted to the top first.
-        let place = if T::DTYPE.bytes() <= 2 {
-            wide as usize
-        } else {
-            (wide.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
-        };
-        let (known, slot) = self.table[place];
-        if known == label && slot != NO_SLOT {
-            return slot;
+        match self {
+            Self::Direct => Into::<u64>::into(label) as usize,
+            Self::Numbered { table, all, labels } => {
+                let mixed = Into::<u64>::into(label).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let entry = &mut table[(mixed >> (64 - TABLE_BITS)) as usize];
+                if entry.0 != label || entry.1 == NO_SLOT {
+                    let slot = *all.entry(label).or_insert_with(|| {
+                        labels.push(label);
+                        labels.len() - 1
+                    });
+                    *entry = (label, slot);
+                }
+                entry.1
+            }
         }
-        let next = self.labels.len();
-        let slot = if T::DTYPE.bytes() <= 2 { next } else { *self.all.entry(label).or_insert(next) };
-        if slot == next {
-            self.labels.push(label);
-        }
-        self.table[place] = (label, slot);
-        slot
     }
 
-    fn labels(&self) -> &[T] {
-        &self.labels
+    /// The labels that have a count, ascending, each with its slot.
+    fn ordered(&self, counts: &[usize]) -> Vec<(T, usize)> {
+        match self {
+            Self::Direct => {
+                let used = counts.iter().enumerate().filter(|&(_, &count)| count > 0);
+                used.filter_map(|(slot, _)| Some((T::from_u64(slot as u64)?, slot))).collect()
+            }
+            Self::Numbered { labels, .. } => {
+                let mut ordered: Vec<(T, usize)> = labels.iter().copied().zip(0..).collect();
+                ordered.sort_unstable();
+                ordered
+            }
+        }
     }
 }

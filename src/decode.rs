@@ -13,8 +13,12 @@
 //!     write the current row
 //! ```
 //!
-//! Differences to that: rows are dealt out in bands, one thread each. A segment that crosses into a band begins anew at
-//! its first row, so that bands do not depend on each other. Row-major runs fill stretches of their rows instead.
+//! Differences to that:
+//! 1. Rows are dealt out in bands, one thread each. A segment that crosses into a band begins anew at its first row, so
+//!    that bands do not depend on each other.
+//! 2. Where most of the mask is background, a band is filled with it at once, and only the pieces of the current row that
+//!    hold something else are copied.
+//! 3. Row-major runs fill stretches of their rows instead.
 
 use std::ops::Range;
 
@@ -136,6 +140,8 @@ struct Plan<'a, T> {
     background: T,
     begins: ByRow<Segment<T>>,
     ends: ByRow<u32>,
+    /// Whether so little is foreground that a row is cheaper to fill and then correct than to copy.
+    sparse: bool,
 }
 
 impl<'a, T: Label> Plan<'a, T> {
@@ -159,8 +165,9 @@ impl<'a, T: Label> Plan<'a, T> {
         }
         let mut begins = ByRow::count(shape.height);
         let mut ends = ByRow::count(shape.height);
+        let mut lines = Lines::new(runs.order(), shape);
         for run in &runs.runs {
-            segments(*run, runs.order(), shape, band, |row, _, _| begins.add(row), |row, _| ends.add(row));
+            segments(*run, &mut lines, shape, band, |row, _, _| begins.add(row), |row, _| ends.add(row));
         }
         let mut begins = begins.fill(Segment::default());
         let mut ends = ends.fill(0);
@@ -169,7 +176,7 @@ impl<'a, T: Label> Plan<'a, T> {
             for run in of_label {
                 segments(
                     *run,
-                    runs.order(),
+                    &mut lines,
                     shape,
                     band,
                     |row, column, end| begins.put(row, Segment { column, end, label }),
@@ -177,7 +184,8 @@ impl<'a, T: Label> Plan<'a, T> {
                 );
             }
         }
-        Ok(Self { runs, shape, background, begins: begins.finish(), ends: ends.finish() })
+        let sparse = runs.area() < shape.pixels() / 8;
+        Ok(Self { runs, shape, background, begins: begins.finish(), ends: ends.finish(), sparse })
     }
 
     /// Writes `rows`, which are one band or some of its first rows.
@@ -193,10 +201,18 @@ impl<'a, T: Label> Plan<'a, T> {
         let mut current = vec![self.background; width];
         // Up to which row each column's label holds.
         let mut until = vec![rows.start; width];
+        let mut pieces = self.sparse.then(|| Pieces::new(width));
+        if pieces.is_some() {
+            fill(pixels, self.background);
+        }
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
             for &column in self.ends.row(row) {
-                if until[column as usize] == row {
-                    current[column as usize] = self.background;
+                let column = column as usize;
+                if until[column] == row {
+                    current[column] = self.background;
+                    if let Some(pieces) = &mut pieces {
+                        pieces.leave(column);
+                    }
                 }
             }
             for segment in self.begins.row(row) {
@@ -206,8 +222,14 @@ impl<'a, T: Label> Plan<'a, T> {
                 }
                 current[column] = segment.label;
                 until[column] = segment.end;
+                if let Some(pieces) = &mut pieces {
+                    pieces.enter(column);
+                }
             }
-            pixels.copy_from_slice(&current);
+            match &pieces {
+                None => pixels.copy_from_slice(&current),
+                Some(pieces) => pieces.copy(&current, pixels),
+            }
         }
         Ok(())
     }
@@ -217,7 +239,7 @@ impl<'a, T: Label> Plan<'a, T> {
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
             let mut segments = self.begins.row(row).to_vec();
             segments.sort_unstable_by_key(|segment| segment.column);
-            pixels.fill(self.background);
+            fill(pixels, self.background);
             let mut before: Option<Segment<T>> = None;
             for segment in segments {
                 if let Some(before) = before.filter(|before| before.end > segment.column) {
@@ -252,20 +274,75 @@ impl<'a, T: Label> Plan<'a, T> {
     }
 }
 
+/// Fills pixels with one label; zeros go out as bytes, for which the machine has a faster way.
+fn fill<T: Label>(pixels: &mut [T], label: T) {
+    if label == T::default() {
+        bytemuck::cast_slice_mut::<T, u8>(pixels).fill(0);
+    } else {
+        pixels.fill(label);
+    }
+}
+
+/// Which pieces of the current row hold anything but background.
+struct Pieces {
+    /// For each piece, how many of its columns do.
+    counts: Vec<u8>,
+    /// One bit for each piece with a count.
+    used: Vec<u64>,
+}
+
+impl Pieces {
+    /// Columns of a piece.
+    const COLUMNS: usize = 32;
+
+    fn new(width: usize) -> Self {
+        let pieces = width.div_ceil(Self::COLUMNS);
+        Self { counts: vec![0; pieces], used: vec![0; pieces.div_ceil(64)] }
+    }
+
+    fn enter(&mut self, column: usize) {
+        let piece = column / Self::COLUMNS;
+        self.counts[piece] += 1;
+        self.used[piece / 64] |= 1 << (piece % 64);
+    }
+
+    fn leave(&mut self, column: usize) {
+        let piece = column / Self::COLUMNS;
+        self.counts[piece] -= 1;
+        if self.counts[piece] == 0 {
+            self.used[piece / 64] &= !(1 << (piece % 64));
+        }
+    }
+
+    /// Copies the pieces in use.
+    fn copy<T: Copy>(&self, from: &[T], to: &mut [T]) {
+        for (word, &used) in self.used.iter().enumerate() {
+            let mut bits = used;
+            while bits != 0 {
+                let first = (word * 64 + bits.trailing_zeros() as usize) * Self::COLUMNS;
+                bits &= bits - 1;
+                match (from.get(first..first + Self::COLUMNS), to.get_mut(first..first + Self::COLUMNS)) {
+                    (Some(from), Some(to)) => to.copy_from_slice(from),
+                    _ => to[first..].copy_from_slice(&from[first..]),
+                }
+            }
+        }
+    }
+}
+
 /// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`, `end(row, column)`.
 ///
 /// Row-major runs are cut at row ends: `begin(row, first column, end column)`.
 fn segments(
     run: Run,
-    order: ScanOrder,
+    lines: &mut Lines,
     shape: Shape,
     band: u32,
     mut begin: impl FnMut(u32, u32, u32),
     mut end: impl FnMut(u32, u32),
 ) {
-    let length = shape.line_length(order);
-    let mut line = (run.start / u64::from(length)) as u32;
-    let mut from = (run.start % u64::from(length)) as u32;
+    let (mut line, mut from) = lines.of(run.start);
+    let Lines { order, length, .. } = *lines;
     let mut left = run.length;
     while left > 0 {
         let to = u64::from(length).min(u64::from(from) + left) as u32;
@@ -287,6 +364,37 @@ fn segments(
         }
         line += 1;
         from = 0;
+    }
+}
+
+/// Finds scan lines of positions that mostly step from one line to the next, without dividing each time.
+struct Lines {
+    order: ScanOrder,
+    length: u32,
+    line: u32,
+    line_start: u64,
+}
+
+impl Lines {
+    fn new(order: ScanOrder, shape: Shape) -> Self {
+        Self { order, length: shape.line_length(order), line: 0, line_start: 0 }
+    }
+
+    /// The line of `position` and the place in it.
+    #[inline]
+    fn of(&mut self, position: u64) -> (u32, u32) {
+        let length = u64::from(self.length);
+        let ahead = position.wrapping_sub(self.line_start);
+        if ahead >= length {
+            if ahead < 2 * length {
+                self.line += 1;
+                self.line_start += length;
+            } else {
+                self.line = (position / length) as u32;
+                self.line_start = u64::from(self.line) * length;
+            }
+        }
+        (self.line, (position - self.line_start) as u32)
     }
 }
 

@@ -33,6 +33,8 @@ use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
 const BLOCK: usize = 64;
+/// Pixels of a group of columns in a block.
+const GROUP: usize = BLOCK * BLOCK;
 /// Bytes of a row that are swept before the differing groups are looked at: 64 rows of it fit an L2 cache of 1 MiB.
 const PANEL: usize = 16 << 10;
 /// Rows that are swept side by side: more streams than the prefetcher follows are slower.
@@ -134,6 +136,9 @@ struct Events<T> {
     labels: Vec<T>,
     /// Number of events of each line.
     counts: Vec<u32>,
+    /// The events of one group, which always fit: nothing has to grow inside its loop.
+    group_offsets: Box<[u32; GROUP]>,
+    group_labels: Box<[T; GROUP]>,
 }
 
 #[inline(always)]
@@ -148,6 +153,8 @@ fn across<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
         offsets: Vec::new(),
         labels: Vec::new(),
         counts: vec![u32::from(!forced.is_empty()); lines],
+        group_offsets: Box::new([0; GROUP]),
+        group_labels: Box::new([T::default(); GROUP]),
     };
     let mut first = 0;
     while first < strip.length() {
@@ -221,6 +228,9 @@ fn gather<S: Simd, T: Label>(simd: S, rows: &[&[T]], at: usize, column: usize, f
         return;
     }
     transpose(&mut words);
+    let offsets: &mut [u32; GROUP] = &mut events.group_offsets;
+    let labels: &mut [T; GROUP] = &mut events.group_labels;
+    let mut found = 0;
     while any != 0 {
         let lane = any.trailing_zeros() as usize;
         any &= any - 1;
@@ -231,10 +241,13 @@ fn gather<S: Simd, T: Label>(simd: S, rows: &[&[T]], at: usize, column: usize, f
         while bits != 0 {
             let row = bits.trailing_zeros();
             bits &= bits - 1;
-            events.offsets.push(first + row);
-            events.labels.push(rows[row as usize + 1][at + lane]);
+            offsets[found % GROUP] = first + row;
+            labels[found % GROUP] = rows[row as usize + 1][at + lane];
+            found += 1;
         }
     }
+    events.offsets.extend_from_slice(&offsets[..found]);
+    events.labels.extend_from_slice(&labels[..found]);
 }
 
 /// Transposes 64 x 64 bits: afterwards bit `i` of word `j` is what bit `j` of word `i` was.
@@ -260,7 +273,7 @@ fn transpose(words: &mut [u64; BLOCK]) {
 
 /// Sorts the events of a strip by line; `forced` are the labels at offset 0, if lines begin here.
 fn sort_by_line<T: Label>(forced: &[T], events: Events<T>) -> Boundaries<T> {
-    let Events { columns, offsets, labels, counts } = events;
+    let Events { columns, offsets, labels, counts, .. } = events;
     let mut line_starts = Vec::with_capacity(counts.len() + 1);
     let mut next = 0u32;
     line_starts.push(0);
