@@ -6,6 +6,8 @@ mod decode;
 mod encoder;
 mod engine;
 mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod mask;
 mod runs;
 mod shape;
