@@ -88,10 +88,12 @@ impl Variant {
         Dtype::ALL.into_iter().flat_map(move |dtype| {
             [Layout::Across, Layout::Along].into_iter().flat_map(move |layout| {
                 flags.into_iter().flat_map(move |aligned| {
-                    flags
-                        .into_iter()
-                        .filter(move |&packed| !packed || dtype.bytes() <= 2)
-                        .map(move |packed| Self { dtype, layout, aligned, packed })
+                    flags.into_iter().filter(move |&packed| !packed || dtype.bytes() <= 2).map(move |packed| Self {
+                        dtype,
+                        layout,
+                        aligned,
+                        packed,
+                    })
                 })
             })
         })
@@ -254,7 +256,8 @@ mod tests {
 
     #[test]
     fn directives_choose_and_repeat_lines() {
-        let text = "a{N}\n//@if YES\nb\n//@for i in 1..{N}\n//@for w in x y\nc{i}{w}\n//@end\n//@end\n//@else\nd\n//@end\ne";
+        let text =
+            "a{N}\n//@if YES\nb\n//@for i in 1..{N}\n//@for w in x y\nc{i}{w}\n//@end\n//@end\n//@else\nd\n//@end\ne";
         assert_eq!(expanded(text).unwrap(), "a3\nb\nc1x\nc1y\nc2x\nc2y\ne\n");
         assert_eq!(expanded("//@if NO\nb\n//@if YES\nc\n//@end\n//@else\nd\n//@end").unwrap(), "d\n");
     }
@@ -291,7 +294,8 @@ mod tests {
             naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
         let info = validator.validate(&module).unwrap_or_else(|e| fault("validation", &e.emit_to_string(text)));
 
-        let words = spv::write_vec(&module, &info, &spv::Options::default(), None).unwrap_or_else(|e| fault("SPIR-V", &e));
+        let words =
+            spv::write_vec(&module, &info, &spv::Options::default(), None).unwrap_or_else(|e| fault("SPIR-V", &e));
         assert_eq!(words[0], 0x0723_0203);
 
         let options = msl::Options { fake_missing_bindings: true, ..Default::default() };
