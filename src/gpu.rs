@@ -182,8 +182,9 @@ impl Gpu {
 
     /// Rows of memory, of `row_pixels` labels each, that make a strip which is marked in one piece; at least 1.
     ///
-    /// A strip of more rows is cut again, which costs a little; a strip of any size is right.
-    pub fn strip_rows(&self, row_pixels: u32, dtype: Dtype) -> u32 {
+    /// A strip of more rows is cut again, which costs a little; a strip of any size is right. An error when the limits
+    /// leave no room for a single pixel.
+    pub fn strip_rows(&self, row_pixels: u32, dtype: Dtype) -> Result<u32> {
         self.bounds.rows(row_pixels, dtype.bytes() as u64)
     }
 

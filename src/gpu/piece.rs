@@ -166,12 +166,13 @@ impl Bounds {
     }
 
     /// Rows of memory, of `pixels` labels each, that make one piece whichever way the lines lie; at least 1.
-    pub(crate) fn rows(self, pixels: u32, label_bytes: u64) -> u32 {
-        let across = self.sides(Layout::Across, pixels, u32::MAX, label_bytes).map_or(1, |(_, rows)| rows);
-        let along = self.sides(Layout::Along, u32::MAX, pixels, label_bytes).map_or(1, |(rows, _)| rows);
-        // Two rows of a strip may be its row above and one more.
-        let countable = (u32::MAX / pixels.max(1)).saturating_sub(1);
-        across.min(along).min(countable).max(1)
+    pub(crate) fn rows(self, pixels: u32, label_bytes: u64) -> Result<u32> {
+        let pixels = pixels.max(1);
+        let (_, across) = self.sides(Layout::Across, pixels, u32::MAX, label_bytes)?;
+        let (along, _) = self.sides(Layout::Along, u32::MAX, pixels, label_bytes)?;
+        // The row above counts among a strip's pixels.
+        let countable = (u32::MAX / pixels).saturating_sub(1);
+        Ok(across.min(along).min(countable).max(1))
     }
 
     /// The pieces of a strip, panel by panel: all stretches of some lines, then those of the next lines.
@@ -237,10 +238,10 @@ mod tests {
 
     #[test]
     fn a_strip_of_the_advised_rows_is_one_piece() {
-        for bounds in [WEBGPU, Bounds { labels: 5000, binding: 5000, groups: 65535 }] {
+        for bounds in [WEBGPU, Bounds { labels: 20_000, binding: 20_000, groups: 65535 }] {
             for pixels in [1, 2, 15, 16, 17, 100, 300] {
                 for label_bytes in [1, 2, 4, 8] {
-                    let rows = bounds.rows(pixels, label_bytes);
+                    let rows = bounds.rows(pixels, label_bytes).unwrap();
                     for (layout, lines, length) in [(Layout::Across, pixels, rows), (Layout::Along, rows, pixels)] {
                         let pieces = bounds.pieces(layout, lines, length, label_bytes).unwrap();
                         assert!(rows == 1 || pieces.concat().len() == 1, "{bounds:?} {pixels} {rows} {layout:?}");
@@ -258,9 +259,10 @@ mod tests {
                 assert!(line_step <= lines && length_step <= length);
             }
         }
-        assert_eq!(WEBGPU.rows(u32::MAX, 8), 1);
-        assert!(WEBGPU.rows(0, 1) >= 1);
+        assert_eq!(WEBGPU.rows(u32::MAX, 8).unwrap(), 1);
+        assert!(WEBGPU.rows(0, 1).unwrap() >= 1);
         let none = Bounds { labels: 16, binding: 16, groups: 1 };
         assert!(none.sides(Layout::Across, 5, 5, 1).is_err());
+        assert!(none.rows(5, 1).is_err());
     }
 }
