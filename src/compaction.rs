@@ -255,7 +255,8 @@ fn concatenate<T: Label>(chunks: &[Grouped<T>], threads: usize) -> Grouped<T> {
     let mut first = 0;
     for piece in 1..=threads {
         let goal = (next as u128 * piece as u128 / threads as u128) as usize;
-        let last = if piece == threads { labels.len() } else { offsets.partition_point(|&o| o < goal).min(labels.len()) };
+        let last =
+            if piece == threads { labels.len() } else { offsets.partition_point(|&o| o < goal).min(labels.len()) };
         let last = last.max(first);
         let (head, tail) = rest.split_at_mut(offsets[last] - offsets[first]);
         pieces.push((first..last, head));

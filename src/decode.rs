@@ -59,7 +59,9 @@ impl<'a> Decoder<'a> {
     /// A decoder of `runs` over a background; an error when the runs carry no shape.
     pub fn new(runs: &'a LabelRuns, background: u64) -> Result<Self> {
         let Some(shape) = runs.shape() else {
-            return Err(Error::Argument("the runs do not say how large their mask is: give a height and a width".into()));
+            return Err(Error::Argument(
+                "the runs do not say how large their mask is: give a height and a width".into(),
+            ));
         };
         Ok(Self { runs, shape, background })
     }
@@ -141,7 +143,11 @@ impl<'a, T: Label> Plan<'a, T> {
         let (runs, shape) = (decoder.runs, decoder.shape);
         let narrow = |label: u64| {
             T::from_u64(label).ok_or_else(|| {
-                Error::Argument(format!("label {label} does not fit a mask of {}: its largest is {}", T::DTYPE, T::DTYPE.max()))
+                Error::Argument(format!(
+                    "label {label} does not fit a mask of {}: its largest is {}",
+                    T::DTYPE,
+                    T::DTYPE.max()
+                ))
             })
         };
         let background = narrow(decoder.background)?;

@@ -189,7 +189,10 @@ pub struct Encoder {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("engine", &self.engine_info()).field("order", &self.order).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("engine", &self.engine_info())
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,12 @@ mod kernels;
 mod lane;
 mod piece;
 mod shader;
+#[cfg(test)]
+#[path = "../tests/adapter/mod.rs"]
+mod tests_adapter;
 mod timing;
+#[cfg(test)]
+mod twin;
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

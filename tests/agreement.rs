@@ -44,14 +44,17 @@ fn seeds<T: Label>() -> Vec<Seed<T>> {
         seed("runs over several columns", 10, 40, |row, column| u64::from(!(row == 5 && column % 7 == 3))),
         seed("foreground at the very end", 33, 65, |row, column| u64::from(row == 32 && column == 64)),
         seed("foreground at the end of every column", 129, 66, |row, _| u64::from(row >= 127)),
-        seed("label of every size", 66, 4, |row, _| [255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX][row as usize % 6]),
+        seed("label of every size", 66, 4, |row, _| {
+            [255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX][row as usize % 6]
+        }),
         seed("a boundary at every pixel", 130, 70, |row, column| u64::from((row + column) % 2) + 1),
         seed("one column of noise", 300, 1, |row, _| mix(u64::from(row), 1) % 3),
         seed("one row of noise", 1, 300, |_, column| mix(u64::from(column), 2) % 3),
         seed("a thin diagonal", 200, 200, |row, column| u64::from(row == column) * 7),
         seed("labels far apart", 90, 90, |row, column| mix(u64::from(row / 9), u64::from(column / 9)) >> 8),
     ];
-    for width in [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513] {
+    for width in [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513]
+    {
         seeds.push(seed(format!("noise {width} wide"), 67, width, |row, column| {
             mix(u64::from(row), u64::from(column)) % 4
         }));
@@ -65,7 +68,9 @@ fn seeds<T: Label>() -> Vec<Seed<T>> {
         }));
     }
     // Wider than a panel of the SIMD engine for every type.
-    seeds.push(seed("sparse and wide", 130, 9000, |row, column| u64::from(mix(u64::from(row / 3), u64::from(column / 3)) % 997 == 0)));
+    seeds.push(seed("sparse and wide", 130, 9000, |row, column| {
+        u64::from(mix(u64::from(row / 3), u64::from(column / 3)) % 997 == 0)
+    }));
     seeds
 }
 
@@ -84,7 +89,8 @@ fn layouts<T: Label>(seed: &Seed<T>) -> Vec<(&'static str, Vec<T>, usize, isize,
     let (height, width) = (seed.shape.height as usize, seed.shape.width as usize);
     let at = |row: usize, column: usize| seed.pixels[row * width + column];
     let filler = T::from_u64(77).unwrap();
-    let fortran = (0..width).flat_map(|column| (0..height).map(move |row| (row, column))).map(|(r, c)| at(r, c)).collect();
+    let fortran =
+        (0..width).flat_map(|column| (0..height).map(move |row| (row, column))).map(|(r, c)| at(r, c)).collect();
     let mut padded = vec![filler; height * (width + 3) + 1];
     let mut sparse = vec![filler; 2 * height * 2 * width];
     for row in 0..height {
@@ -93,7 +99,8 @@ fn layouts<T: Label>(seed: &Seed<T>) -> Vec<(&'static str, Vec<T>, usize, isize,
             sparse[2 * row * 2 * width + 2 * column] = at(row, column);
         }
     }
-    let flipped = (0..height).rev().flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| at(r, c)).collect();
+    let flipped =
+        (0..height).rev().flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| at(r, c)).collect();
     vec![
         ("C order", seed.pixels.clone(), 0, width as isize, 1),
         ("Fortran order", fortran, 0, 1, height as isize),

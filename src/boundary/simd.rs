@@ -142,7 +142,8 @@ fn across<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
 /// The events of the block `rows[1..]`, whose row above is `rows[0]`.
 #[inline(always)]
 fn block<S: Simd, T: Label>(simd: S, rows: &[&[T]], first: u32, events: &mut Events<T>) {
-    let bytes: [&[u8]; BLOCK + 1] = std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
+    let bytes: [&[u8]; BLOCK + 1] =
+        std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
     let bytes = &bytes[..rows.len()];
     let lanes = S::u8s::LEN;
     let group_bytes = BLOCK * size_of::<T>();
@@ -199,14 +200,7 @@ fn block<S: Simd, T: Label>(simd: S, rows: &[&[T]], first: u32, events: &mut Eve
 
 /// The events of 64 columns from `at` of `rows`, which are columns `column ..` of the strip.
 #[inline(always)]
-fn gather<S: Simd, T: Label>(
-    simd: S,
-    rows: &[&[T]],
-    at: usize,
-    column: usize,
-    first: u32,
-    events: &mut Events<T>,
-) {
+fn gather<S: Simd, T: Label>(simd: S, rows: &[&[T]], at: usize, column: usize, first: u32, events: &mut Events<T>) {
     let mut words = [0u64; BLOCK];
     let mut any = 0;
     for (word, pair) in words.iter_mut().zip(rows.windows(2)) {
@@ -266,11 +260,8 @@ fn sort_by_line<T: Label>(forced: &[T], events: Events<T>) -> Boundaries<T> {
         next += std::mem::replace(cursor, next);
         line_starts.push(next);
     }
-    let mut sorted = Boundaries {
-        line_starts,
-        offsets: vec![0; next as usize],
-        labels: vec![T::default(); next as usize],
-    };
+    let mut sorted =
+        Boundaries { line_starts, offsets: vec![0; next as usize], labels: vec![T::default(); next as usize] };
     for (cursor, &label) in cursors.iter_mut().zip(forced) {
         sorted.labels[*cursor as usize] = label;
         *cursor += 1;

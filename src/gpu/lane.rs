@@ -14,6 +14,9 @@
 //! The second reading is as large as it needs to be, because the first says how many boundaries there are. Several lanes
 //! on several threads overlap: while one waits for its kernels, another fills its staging buffers.
 
+#[cfg(test)]
+mod stages;
+
 use wgpu::{BufferUsages, MapMode};
 
 use super::device::{Buffer, Device, Mapping};
@@ -167,22 +170,29 @@ impl Lane {
         Ok(boundaries)
     }
 
+    /// Gives the first half its buffers.
+    fn prepare(&mut self, job: &Job<'_>) -> Result<()> {
+        let Job { device, params, binding, .. } = *job;
+        let on_device = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
+        let uniform = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+        let on_host = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        self.params.fit(device, "parameters", PARAMS_BYTES, PARAMS_BYTES, uniform)?;
+        self.bits.fit(device, "bits", params.bits_bytes(), binding, on_device)?;
+        self.counts.fit(device, "counts", params.counts_bytes(), binding, on_device)?;
+        self.starts.fit(device, "starts of lines", params.starts_bytes(), binding, on_device)?;
+        self.groups.fit(device, "groups of lines", params.groups_bytes(), binding, on_device)?;
+        let heads_bytes = params.starts_bytes() + params.groups_bytes();
+        self.heads.fit(device, "starts on the host", heads_bytes, u64::MAX, on_host)?;
+        Ok(())
+    }
+
     /// The first half: bits, counts, and where the boundaries of each line go.
     fn mark_and_scan(&mut self, job: &Job<'_>) -> Result<Vec<u32>> {
-        let Job { device, params, binding, .. } = *job;
+        self.prepare(job)?;
+        let Job { device, params, .. } = *job;
         let lines = params.lines as usize;
-        let (starts_bytes, groups_bytes) = (4 * u64::from(params.lines), 4 * (u64::from(params.groups()) + 1));
+        let (starts_bytes, groups_bytes) = (params.starts_bytes(), params.groups_bytes());
         let heads_bytes = starts_bytes + groups_bytes;
-        let read = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
-        let on_host = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let uniform = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
-        self.params.fit(device, "parameters", PARAMS_BYTES, PARAMS_BYTES, uniform)?;
-        self.bits.fit(device, "bits", params.bits_bytes(), binding, BufferUsages::STORAGE)?;
-        self.counts.fit(device, "counts", params.counts_bytes(), binding, BufferUsages::STORAGE)?;
-        self.starts.fit(device, "starts of lines", starts_bytes, binding, read)?;
-        self.groups.fit(device, "groups of lines", groups_bytes, binding, read)?;
-        self.heads.fit(device, "starts on the host", heads_bytes, u64::MAX, on_host)?;
-
         let mut encoder = device.encoder();
         for kernel in [Kernel::Mark, Kernel::ColumnScan, Kernel::GroupScan] {
             let workgroups = job.kernels.workgroups(kernel, params, Window::default(), 0);

@@ -67,6 +67,16 @@ impl Params {
     pub(crate) fn counts_bytes(self) -> u64 {
         counts_bytes(self.lines.into(), self.length.into())
     }
+
+    /// Bytes of the starts of all lines.
+    pub(crate) fn starts_bytes(self) -> u64 {
+        4 * u64::from(self.lines)
+    }
+
+    /// Bytes of the sums of all groups, and of the total behind them.
+    pub(crate) fn groups_bytes(self) -> u64 {
+        4 * (u64::from(self.groups()) + 1)
+    }
 }
 
 /// The boundaries that one dispatch of scatter writes.

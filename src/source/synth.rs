@@ -61,7 +61,10 @@ impl Synth {
     pub fn new(kind: Kind, shape: Shape, dtype: Dtype, labels: Option<u64>, seed: u64) -> Result<Self> {
         let labels = labels.unwrap_or_else(|| kind.default_labels(shape)).min(shape.pixels().max(1));
         if labels > dtype.max() {
-            return Err(Error::Argument(format!("{labels} labels do not fit a mask of {dtype}: its largest is {}", dtype.max())));
+            return Err(Error::Argument(format!(
+                "{labels} labels do not fit a mask of {dtype}: its largest is {}",
+                dtype.max()
+            )));
         }
         // Boxes as square as they come, at least as many as labels.
         let (height, width) = (f64::from(shape.height.max(1)), f64::from(shape.width.max(1)));

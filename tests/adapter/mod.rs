@@ -1,10 +1,10 @@
 //! The adapter that tests of the gpu engine run on.
 
-use runmask::gpu::{Gpu, GpuOptions};
+use super::{Gpu, GpuOptions};
 
 /// A device, as `RUNMASK_TEST_GPU` wishes: `off` gives none, `auto` (unset) one when there is an adapter, and says loudly
 /// when there is none, `require` panics without one.
-pub fn open(options: &GpuOptions) -> Option<Gpu> {
+pub(crate) fn open(options: &GpuOptions) -> Option<Gpu> {
     let wish = std::env::var("RUNMASK_TEST_GPU").unwrap_or_else(|_| "auto".into());
     match wish.as_str() {
         "off" => {

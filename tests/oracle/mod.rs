@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use runmask::{LabelMask, LabelRuns, Run, ScanOrder};
 
 /// The runs of every label but `background`: one pixel after the other in scan order.
-pub(crate) fn runs<T: runmask::Label>(mask: &LabelMask<'_, T>, order: ScanOrder, background: Option<u64>) -> BTreeMap<u64, Vec<Run>> {
+pub(crate) fn runs<T: runmask::Label>(
+    mask: &LabelMask<'_, T>,
+    order: ScanOrder,
+    background: Option<u64>,
+) -> BTreeMap<u64, Vec<Run>> {
     let shape = mask.shape();
     let mut runs: BTreeMap<u64, Vec<Run>> = BTreeMap::new();
     for position in 0..shape.pixels() {
