@@ -12,6 +12,7 @@
 //!   adapter.rs  which device is taken     kernels.rs  the pipelines
 //!   device.rs   faults, buffers, waiting  shader.rs   the text of the shaders, from shaders/*.wgsl
 //!   piece.rs    how strips are cut        timing.rs   how long kernels ran
+//!   resident.rs masks on the device
 //! ```
 
 mod adapter;
@@ -19,6 +20,7 @@ mod device;
 mod kernels;
 mod lane;
 mod piece;
+mod resident;
 mod shader;
 #[cfg(test)]
 #[path = "../tests/adapter/mod.rs"]
@@ -31,10 +33,13 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use adapter::{AdapterInfo, AdapterKind};
-pub(crate) use lane::Image;
+pub(crate) use lane::{Image, Labels};
 pub(crate) use piece::{BLOCK, Params, Piece, padded};
+pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
 pub(crate) use shader::{Layout, Variant};
 pub use timing::KernelTimes;
+/// The version of wgpu whose buffers and devices this module takes.
+pub use wgpu;
 
 use crate::boundary::Boundaries;
 use crate::error::{Error, Result};
@@ -215,22 +220,16 @@ impl Gpu {
         self.bounds.pieces(layout, lines, length, dtype.bytes() as u64)
     }
 
-    /// Uploads an image and marks it.
-    pub(crate) fn mark_image<T: Label>(
+    /// Marks a piece.
+    pub(crate) fn mark_piece<T: Label>(
         &self,
-        layout: Layout,
+        variant: Variant,
         params: Params,
-        image: &dyn Image,
+        labels: Labels<'_>,
     ) -> Result<Boundaries<T>> {
-        let packed = T::DTYPE.bytes() <= 2 && u64::from(params.length) <= 1 << Variant::place_bits(T::DTYPE);
-        let variant = Variant { dtype: T::DTYPE, layout, aligned: true, packed };
         self.in_lane("marking on the device", |lane| {
-            let kernels = self.kernels(variant)?;
-            lane.upload(&self.device, image, self.bounds.labels)?;
-            let Bounds { binding, .. } = self.bounds;
-            let job =
-                Job { device: &self.device, kernels: &kernels, params, given: None, binding, window: self.window };
-            lane.mark(&job)
+            let kernels = &self.kernels(variant)?;
+            lane.mark(&Job { device: &self.device, kernels, params, labels, bounds: self.bounds, window: self.window })
         })
     }
 

@@ -5,7 +5,7 @@
 
 use super::{Boundaries, MAX_STRIP_PIXELS};
 use crate::error::{Error, Result};
-use crate::gpu::{BLOCK, Gpu, Image, Layout, Params, Piece, padded};
+use crate::gpu::{BLOCK, Gpu, Image, Labels, Layout, Params, Piece, Variant, padded};
 use crate::mask::{Label, LabelMask};
 use crate::strip::Strip;
 
@@ -55,7 +55,8 @@ fn mark_piece<T: Label>(gpu: &Gpu, strip: Strip<'_, T>, layout: Layout, piece: P
     let first_row = start + u32::from(strip.above()) - u32::from(above);
     let mask = strip.mask().columns(line, lines).rows(first_row, length + u32::from(above));
     let rows = Rows::new(mask, layout, above);
-    gpu.mark_image(layout, rows.params(lines, length), &rows)
+    let variant = Variant { dtype: T::DTYPE, layout, aligned: true, packed: Variant::packs(T::DTYPE, length) };
+    gpu.mark_piece(variant, rows.params(lines, length), Labels::Host(&rows))
 }
 
 /// The pixels of a piece as rows of memory.
@@ -130,7 +131,7 @@ impl<T: Label> Image for Rows<'_, T> {
 }
 
 /// Adds the lines of one panel, whose stretches follow one another, to the boundaries of the panels before.
-fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u32, Boundaries<T>)>) {
+pub(crate) fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u32, Boundaries<T>)>) {
     if joined.lines() == 0 && stretches.len() == 1 {
         // The usual case, without a copy.
         if let Some((_, only)) = stretches.pop() {

@@ -22,7 +22,7 @@ use wgpu::{BufferUsages, MapMode};
 use super::device::{Buffer, Device, Mapping};
 use super::engine_error;
 use super::kernels::{Kernel, Kernels};
-use super::piece::{GROUP, Params, Window};
+use super::piece::{Bounds, GROUP, Params, Window};
 use super::shader::{Layout, Variant};
 use super::timing::Timer;
 use crate::boundary::Boundaries;
@@ -108,23 +108,31 @@ pub(crate) struct DeviceLabels<'a> {
     pub above: wgpu::BufferBinding<'a>,
 }
 
+/// Where the labels of a piece are.
+#[derive(Clone)]
+pub(crate) enum Labels<'a> {
+    /// On the host, to be uploaded.
+    Host(&'a dyn Image),
+    /// On the device.
+    Device(DeviceLabels<'a>),
+}
+
 /// What is to be done with a piece, and with what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Job<'a> {
     pub device: &'a Device,
     pub kernels: &'a Kernels,
     pub params: Params,
-    /// Labels that are on the device already; without them, those that were uploaded.
-    pub given: Option<DeviceLabels<'a>>,
-    /// Most bytes of a buffer beside the labels.
-    pub binding: u64,
+    pub labels: Labels<'a>,
+    /// What buffers may hold.
+    pub bounds: Bounds,
     /// Most bytes of events that are read at once.
     pub window: u64,
 }
 
 impl Lane {
     /// Copies an image to the device.
-    pub(crate) fn upload(&mut self, device: &Device, image: &dyn Image, most: u64) -> Result<()> {
+    fn upload(&mut self, device: &Device, image: &dyn Image, most: u64) -> Result<()> {
         let bytes = image.pitch() * u64::from(image.rows());
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let labels = self.labels.fit(device, "labels", bytes, most, usage)?;
@@ -155,6 +163,9 @@ impl Lane {
 
     /// The boundaries of a piece.
     pub(crate) fn mark<T: Label>(&mut self, job: &Job<'_>) -> Result<Boundaries<T>> {
+        if let Labels::Host(image) = job.labels {
+            self.upload(job.device, image, job.bounds.labels)?;
+        }
         let line_starts = self.mark_and_scan(job)?;
         let total = line_starts.last().copied().unwrap_or(0);
         let pixels = u64::from(job.params.lines) * u64::from(job.params.length);
@@ -172,7 +183,7 @@ impl Lane {
 
     /// Gives the first half its buffers.
     fn prepare(&mut self, job: &Job<'_>) -> Result<()> {
-        let Job { device, params, binding, .. } = *job;
+        let Job { device, params, bounds: Bounds { binding, .. }, .. } = *job;
         let on_device = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
         let uniform = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
         let on_host = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
@@ -219,7 +230,7 @@ impl Lane {
 
     /// The second half: the boundaries themselves, one window after the other.
     fn scatter<T: Label>(&mut self, job: &Job<'_>, boundaries: &mut Boundaries<T>) -> Result<()> {
-        let Job { device, kernels, params, binding, .. } = *job;
+        let Job { device, kernels, params, bounds: Bounds { binding, .. }, .. } = *job;
         let event_bytes = kernels.variant.event_bytes();
         let total = boundaries.line_starts.last().copied().unwrap_or(0);
         let most = u32::try_from(job.window.min(binding) / u64::from(event_bytes)).unwrap_or(u32::MAX).max(1);
@@ -342,9 +353,9 @@ impl Lane {
     /// What a kernel reads and writes, by binding number.
     fn bindings<'a>(&'a self, job: &'a Job<'_>, kernel: Kernel) -> Result<Vec<(u32, wgpu::BufferBinding<'a>)>> {
         let whole = |slot: &'a Slot| Ok::<_, Error>(slot.get()?.raw().as_entire_buffer_binding());
-        let (labels, above) = match &job.given {
-            Some(given) => (given.labels.clone(), given.above.clone()),
-            None => (whole(&self.labels)?, whole(&self.labels)?),
+        let (labels, above) = match &job.labels {
+            Labels::Host(_) => (whole(&self.labels)?, whole(&self.labels)?),
+            Labels::Device(given) => (given.labels.clone(), given.above.clone()),
         };
         let params = whole(&self.params)?;
         Ok(match kernel {

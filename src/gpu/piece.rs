@@ -110,12 +110,21 @@ pub(crate) fn padded(bytes: u64) -> u64 {
 /// What bounds a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// Bytes of labels, with their padding and the row above.
+    /// Bytes of labels that are uploaded at once, with their padding and the row above.
     pub labels: u64,
-    /// Bytes of any other binding.
+    /// Bytes of any binding.
     pub binding: u64,
     /// Workgroups in one dimension of a dispatch.
     pub groups: u32,
+}
+
+/// Where the labels of a piece are, for what fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// On the host: they are uploaded, and padded on the way.
+    Host,
+    /// In a buffer on the device, with this pitch.
+    Device { pitch: u64 },
 }
 
 /// A part of a strip: some of its lines, and a stretch of each.
@@ -131,28 +140,33 @@ pub(crate) struct Piece {
     pub length: u32,
 }
 
+/// Bytes of a binding that may lie before the first pixel and behind the last.
+const SLACK: u64 = 512;
+
 impl Bounds {
     /// The sides of the pieces that a strip is cut into: lines, and pixels of each.
-    pub(crate) fn sides(self, layout: Layout, lines: u32, length: u32, label_bytes: u64) -> Result<(u32, u32)> {
+    pub(crate) fn sides(
+        self,
+        memory: Memory,
+        layout: Layout,
+        lines: u32,
+        length: u32,
+        label_bytes: u64,
+    ) -> Result<(u32, u32)> {
         // The kernels number lines by workgroups of 16 or more, and scatter by 32.
-        let (mut lines, mut length) = (
-            u64::from(lines).min(u64::from(self.groups) * 16),
-            u64::from(length).min(u64::from(self.groups) * u64::from(SEGMENT)),
-        );
-        // One side as long as it can be for the other to have something left, then the other.
+        let mut lines = u64::from(lines).min(u64::from(self.groups) * 16);
+        let mut length = u64::from(length).min(u64::from(self.groups) * u64::from(SEGMENT));
+        // The side along the rows of memory first, as long as it can be for a row or two; then as many rows as fit.
         match layout {
             Layout::Across => {
-                // Two rows of memory at least: the row above, and one more.
-                lines = lines.min(self.labels / 2 / BLOCK * BLOCK / label_bytes);
-                lines = lines.min(self.binding / SEGMENT_BYTES);
-                let rows = self.labels.checked_div(padded(lines * label_bytes)).unwrap_or(0);
-                length = length.min(rows.saturating_sub(1)).min(self.segments_for(lines) * u64::from(SEGMENT));
+                lines = lines.min(self.most_row_bytes(memory) / label_bytes).min(self.binding / SEGMENT_BYTES);
+                length = length.min(self.most_rows(memory, layout, lines * label_bytes));
+                length = length.min(self.most_segments(lines) * u64::from(SEGMENT));
             }
             Layout::Along => {
-                length = length.min((self.labels / BLOCK).saturating_sub(1) * BLOCK / label_bytes);
+                length = length.min(self.most_row_bytes(memory) / label_bytes);
                 length = length.min(self.binding / SEGMENT_BYTES * u64::from(SEGMENT));
-                let row = padded(length * label_bytes) + BLOCK;
-                lines = lines.min(self.labels / row);
+                lines = lines.min(self.most_rows(memory, layout, length * label_bytes));
                 lines = lines.min(self.binding / bits_bytes(1, length).max(counts_bytes(1, length)).max(1));
             }
         }
@@ -169,8 +183,29 @@ impl Bounds {
         }
     }
 
+    /// Most bytes that a row of memory may have.
+    fn most_row_bytes(self, memory: Memory) -> u64 {
+        match memory {
+            // Two rows, the row above and one more, or a row and the block before it.
+            Memory::Host => self.labels / 2 / BLOCK * BLOCK,
+            Memory::Device { .. } => self.binding.saturating_sub(SLACK),
+        }
+    }
+
+    /// Most rows of memory of this many bytes.
+    fn most_rows(self, memory: Memory, layout: Layout, row_bytes: u64) -> u64 {
+        match (memory, layout) {
+            (Memory::Host, Layout::Across) => self.labels.checked_div(padded(row_bytes)).unwrap_or(0).saturating_sub(1),
+            (Memory::Host, Layout::Along) => self.labels / (BLOCK + padded(row_bytes)),
+            (Memory::Device { pitch }, _) => {
+                let rest = self.binding.saturating_sub(SLACK + row_bytes);
+                rest.checked_div(pitch).map_or(u64::MAX, |rows| rows.saturating_add(1))
+            }
+        }
+    }
+
     /// Most segments for which bits and counts of `lines` lines fit.
-    fn segments_for(self, lines: u64) -> u64 {
+    fn most_segments(self, lines: u64) -> u64 {
         let most = |bytes: u64| self.binding.checked_div(bytes).unwrap_or(0);
         most(lines * SEGMENT_BYTES).min(most(lines * 4).saturating_sub(1))
     }
@@ -178,8 +213,8 @@ impl Bounds {
     /// Rows of memory, of `pixels` labels each, that make one piece whichever way the lines lie; at least 1.
     pub(crate) fn rows(self, pixels: u32, label_bytes: u64) -> Result<u32> {
         let pixels = pixels.max(1);
-        let (_, across) = self.sides(Layout::Across, pixels, u32::MAX, label_bytes)?;
-        let (along, _) = self.sides(Layout::Along, u32::MAX, pixels, label_bytes)?;
+        let (_, across) = self.sides(Memory::Host, Layout::Across, pixels, u32::MAX, label_bytes)?;
+        let (along, _) = self.sides(Memory::Host, Layout::Along, u32::MAX, pixels, label_bytes)?;
         // The row above counts among a strip's pixels.
         let countable = (u32::MAX / pixels).saturating_sub(1);
         Ok(across.min(along).min(countable).max(1))
@@ -187,15 +222,17 @@ impl Bounds {
 
     /// The pieces of a strip, panel by panel: all stretches of some lines, then those of the next lines.
     pub(crate) fn pieces(self, layout: Layout, lines: u32, length: u32, label_bytes: u64) -> Result<Vec<Vec<Piece>>> {
-        let (line_step, length_step) = self.sides(layout, lines, length, label_bytes)?;
-        let steps = |total: u32, step: u32| {
-            (0..total).step_by(step as usize).map(move |first| (first, step.min(total - first)))
-        };
+        let (line_step, length_step) = self.sides(Memory::Host, layout, lines, length, label_bytes)?;
         let panel = |(line, lines)| -> Vec<Piece> {
             steps(length, length_step).map(|(start, length)| Piece { line, lines, start, length }).collect()
         };
         Ok(steps(lines, line_step).map(panel).collect())
     }
+}
+
+/// `0..total` in steps: the start and the size of each.
+pub(crate) fn steps(total: u32, step: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..total).step_by(step.max(1) as usize).map(move |first| (first, step.min(total - first)))
 }
 
 #[cfg(test)]
@@ -265,14 +302,14 @@ mod tests {
     fn the_largest_sides_do_not_overflow() {
         for layout in [Layout::Across, Layout::Along] {
             for (lines, length) in [(u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX)] {
-                let (line_step, length_step) = WEBGPU.sides(layout, lines, length, 8).unwrap();
+                let (line_step, length_step) = WEBGPU.sides(Memory::Host, layout, lines, length, 8).unwrap();
                 assert!(line_step <= lines && length_step <= length);
             }
         }
         assert_eq!(WEBGPU.rows(u32::MAX, 8).unwrap(), 1);
         assert!(WEBGPU.rows(0, 1).unwrap() >= 1);
         let none = Bounds { labels: 16, binding: 16, groups: 1 };
-        assert!(none.sides(Layout::Across, 5, 5, 1).is_err());
+        assert!(none.sides(Memory::Host, Layout::Across, 5, 5, 1).is_err());
         assert!(none.rows(5, 1).is_err());
     }
 }

@@ -121,6 +121,11 @@ impl Variant {
         }
     }
 
+    /// Whether the places of lines of this length fit beside a label in one word.
+    pub(crate) fn packs(dtype: Dtype, length: u32) -> bool {
+        dtype.bytes() <= 2 && u64::from(length) <= 1 << Self::place_bits(dtype)
+    }
+
     /// Bits of a packed event that hold the place.
     pub(crate) fn place_bits(dtype: Dtype) -> u32 {
         32 - 8 * dtype.bytes().min(4) as u32

@@ -98,9 +98,12 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
 
     let mut lane = Lane::default();
     let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-    let labels = lane.labels.fit(device, "labels", 4 * words.len() as u64, 1 << 27, usage).unwrap();
-    device.queue().write_buffer(labels.raw(), 0, bytemuck::cast_slice(words));
-    let job = Job { device, kernels, params: *params, given: None, binding: 1 << 27, window: 1 << 27 };
+    let buffer = device.buffer("labels", 4 * words.len() as u64, usage).unwrap();
+    device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(words));
+    let binding = buffer.raw().as_entire_buffer_binding();
+    let labels = Labels::Device(DeviceLabels { labels: binding.clone(), above: binding });
+    let bounds = Bounds { labels: 1 << 27, binding: 1 << 27, groups: 65535 };
+    let job = Job { device, kernels, params: *params, labels, bounds, window: 1 << 27 };
     lane.prepare(&job).unwrap();
     let run = |lane: &Lane, kernel: Kernel, window: Window| {
         let mut encoder = device.encoder();
