@@ -7,6 +7,8 @@ mod encoder;
 mod engine;
 mod error;
 pub mod format;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod mask;
 mod reorder;
 mod runs;

@@ -1,0 +1,285 @@
+//! The gpu engine: boundaries marked by compute shaders, through wgpu.
+//!
+//! Gets label masks, on the host or in buffers of a device; gives the same [`Boundaries`](crate::boundary::Boundaries)
+//! as every other engine; guarantees that whatever goes wrong on the way, no adapter, too little memory, a device lost,
+//! comes back as [`Error::Engine`] and never as a panic.
+//!
+//! A [`Gpu`] opens a device once and serves any number of masks, from any number of threads. It needs no feature of wgpu
+//! beyond what WebGPU guarantees, and takes whatever larger limits the adapter has.
+//!
+//! ```text
+//!   gpu.rs      what callers see          lane.rs     the buffers, and the way of a piece through them
+//!   adapter.rs  which device is taken     kernels.rs  the pipelines
+//!   device.rs   faults, buffers, waiting  shader.rs   the text of the shaders, from shaders/*.wgsl
+//!   piece.rs    how strips are cut        timing.rs   how long kernels ran
+//!   resident.rs masks on the device
+//! ```
+
+mod adapter;
+mod device;
+mod kernels;
+mod lane;
+mod piece;
+mod resident;
+mod shader;
+#[cfg(test)]
+#[path = "../tests/adapter/mod.rs"]
+mod tests_adapter;
+mod timing;
+#[cfg(test)]
+mod twin;
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+pub use adapter::{AdapterInfo, AdapterKind};
+pub(crate) use lane::{Image, Labels};
+pub(crate) use piece::{BLOCK, Params, Piece, padded};
+pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
+pub(crate) use shader::{Layout, Variant};
+pub use timing::KernelTimes;
+/// The version of wgpu whose buffers and devices this module takes.
+pub use wgpu;
+
+use crate::boundary::Boundaries;
+use crate::error::{Error, Result};
+use crate::mask::{Dtype, Label};
+use adapter::Wish;
+use device::Device;
+use kernels::Kernels;
+use lane::{Job, Lane};
+use piece::Bounds;
+use timing::Timer;
+
+/// Bytes of labels in a piece that is uploaded: large enough that its kernels and its transfers outweigh the round trips,
+/// small enough that several are on their way at once.
+const UPLOAD_BYTES: u64 = 64 << 20;
+
+/// Bytes of events that are read at once.
+const WINDOW_BYTES: u64 = 16 << 20;
+
+/// Pieces that are worked on at once: one uploads, one runs, one is read.
+const LANES: usize = 3;
+
+/// How to open a [`Gpu`].
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    wish: Wish,
+    strip_bytes: Option<u64>,
+    memory_budget: Option<u64>,
+    webgpu_limits: bool,
+    timing: bool,
+}
+
+impl GpuOptions {
+    /// Takes an adapter with `part` in its name, in any case; otherwise `WGPU_ADAPTER_NAME` decides, and without it the
+    /// best adapter is taken: hardware before software.
+    #[must_use]
+    pub fn adapter(mut self, part: impl Into<String>) -> Self {
+        self.wish.name = Some(part.into());
+        self
+    }
+
+    /// Takes an adapter of these backends, comma-separated: `vulkan`, `metal`, `dx12`; otherwise `WGPU_BACKEND` decides,
+    /// and without it all are looked at.
+    #[must_use]
+    pub fn backend(mut self, names: impl Into<String>) -> Self {
+        self.wish.backends = Some(names.into());
+        self
+    }
+
+    /// Takes software adapters only.
+    #[must_use]
+    pub fn software(mut self) -> Self {
+        self.wish.software = true;
+        self
+    }
+
+    /// Lets no binding of a kernel be larger than this, so that small masks are cut into many pieces.
+    #[must_use]
+    pub fn strip_bytes(mut self, bytes: u64) -> Self {
+        self.strip_bytes = Some(bytes);
+        self
+    }
+
+    /// Holds at most this much device memory, in bytes; more is an error.
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget = Some(bytes);
+        self
+    }
+
+    /// Opens the device with the limits that WebGPU guarantees everywhere, even where the adapter has larger ones.
+    #[must_use]
+    pub fn webgpu_limits(mut self) -> Self {
+        self.webgpu_limits = true;
+        self
+    }
+
+    /// Measures how long kernels run, where the adapter can; see [`Gpu::kernel_times`]. It makes kernels wait for each
+    /// other's times.
+    #[must_use]
+    pub fn timing(mut self) -> Self {
+        self.timing = true;
+        self
+    }
+}
+
+/// An open device, for many masks.
+#[derive(Debug)]
+pub struct Gpu {
+    device: Device,
+    info: AdapterInfo,
+    bounds: Bounds,
+    window: u64,
+    timing: bool,
+    kernels: Mutex<HashMap<Variant, Kernels>>,
+    lanes: Mutex<Lanes>,
+    free: Condvar,
+}
+
+/// The lanes that nobody uses, and the number of those in use.
+#[derive(Debug, Default)]
+struct Lanes {
+    free: Vec<Lane>,
+    busy: usize,
+    times: KernelTimes,
+}
+
+impl Gpu {
+    /// Every adapter that wgpu can open, the preferred ones first.
+    pub fn adapters() -> Result<Vec<AdapterInfo>> {
+        adapter::list(&Wish { name: None, ..Wish::default().or_environment() })
+    }
+
+    /// Opens a device.
+    ///
+    /// An error when no adapter fits the options, or when the adapter gives no device.
+    pub fn open(options: &GpuOptions) -> Result<Self> {
+        let (info, adapter) = adapter::choose(&options.wish.clone().or_environment())?;
+        let limits = options.webgpu_limits.then(wgpu::Limits::default);
+        let wanted = if options.timing { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let device = Device::open(&adapter, limits, adapter.features() & wanted, options.memory_budget)?;
+        Ok(Self::with(device, info, options))
+    }
+
+    fn with(device: Device, info: AdapterInfo, options: &GpuOptions) -> Self {
+        let limits = device.limits();
+        // Kernels address bytes by 32 bits.
+        let binding = limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size)
+            .min(options.strip_bytes.unwrap_or(u64::MAX))
+            .min(1 << 31);
+        let bounds =
+            Bounds { labels: binding.min(UPLOAD_BYTES), binding, groups: limits.max_compute_workgroups_per_dimension };
+        Self {
+            info,
+            bounds,
+            window: WINDOW_BYTES,
+            timing: options.timing,
+            device,
+            kernels: Mutex::default(),
+            lanes: Mutex::default(),
+            free: Condvar::new(),
+        }
+    }
+
+    /// The adapter that was opened.
+    pub fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    /// Rows of memory, of `row_pixels` labels each, that make a strip which is marked in one piece; at least 1.
+    ///
+    /// A strip of more rows is cut again, which costs a little; a strip of any size is right. An error when the limits
+    /// leave no room for a single pixel.
+    pub fn strip_rows(&self, row_pixels: u32, dtype: Dtype) -> Result<u32> {
+        self.bounds.rows(row_pixels, dtype.bytes() as u64)
+    }
+
+    /// Strips that are worth marking at once, from as many threads: transfers and kernels then overlap.
+    pub fn lanes(&self) -> usize {
+        LANES
+    }
+
+    /// Device memory that is held between masks, in bytes.
+    pub fn memory_held(&self) -> u64 {
+        self.device.held()
+    }
+
+    /// How long kernels ran since the device was opened; `None` unless [`GpuOptions::timing`] was asked for and the
+    /// adapter can time them.
+    pub fn kernel_times(&self) -> Option<KernelTimes> {
+        let timed = self.timing && self.device.raw().features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        timed.then(|| self.lanes_locked().times)
+    }
+
+    /// The pieces of a strip, panel by panel.
+    pub(crate) fn pieces(&self, layout: Layout, lines: u32, length: u32, dtype: Dtype) -> Result<Vec<Vec<Piece>>> {
+        self.bounds.pieces(layout, lines, length, dtype.bytes() as u64)
+    }
+
+    /// Marks a piece.
+    pub(crate) fn mark_piece<T: Label>(
+        &self,
+        variant: Variant,
+        params: Params,
+        labels: Labels<'_>,
+    ) -> Result<Boundaries<T>> {
+        self.in_lane("marking on the device", |lane| {
+            let kernels = &self.kernels(variant)?;
+            lane.mark(&Job { device: &self.device, kernels, params, labels, bounds: self.bounds, window: self.window })
+        })
+    }
+
+    /// The kernels of a variant, compiled when they are first asked for.
+    fn kernels(&self, variant: Variant) -> Result<Kernels> {
+        let mut known = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernels) = known.get(&variant) {
+            return Ok(kernels.clone());
+        }
+        // Compiled in a guard of its own, so that kernels with an error are not kept.
+        let kernels = self.device.guarded("compiling the kernels", || Kernels::compile(&self.device, variant))?;
+        known.insert(variant, kernels.clone());
+        Ok(kernels)
+    }
+
+    /// Does work in a lane, once one is free. After an error the lane's buffers are given back.
+    fn in_lane<R>(&self, doing: &str, work: impl FnOnce(&mut Lane) -> Result<R>) -> Result<R> {
+        let mut lanes = self.lanes_locked();
+        while lanes.busy >= LANES {
+            lanes = self.free.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+        }
+        lanes.busy += 1;
+        let mut lane = lanes.free.pop().unwrap_or_default();
+        drop(lanes);
+
+        let result = self.device.guarded(doing, || {
+            if self.timing && lane.timer.is_none() {
+                lane.timer = Timer::new(&self.device)?;
+            }
+            work(&mut lane)
+        });
+
+        let mut lanes = self.lanes_locked();
+        lanes.busy -= 1;
+        if let Some(timer) = &lane.timer {
+            lanes.times.add(timer.times.take());
+        }
+        if result.is_ok() {
+            lanes.free.push(lane);
+        }
+        drop(lanes);
+        self.free.notify_one();
+        result
+    }
+
+    fn lanes_locked(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn engine_error(message: impl Into<String>) -> Error {
+    Error::Engine { engine: "gpu", message: message.into() }
+}

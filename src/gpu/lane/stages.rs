@@ -1,0 +1,184 @@
+//! Every kernel against its twin, stage by stage, for every variant.
+
+use super::*;
+use crate::boundary::scalar;
+use crate::gpu::{GpuOptions, twin};
+use crate::mask::{Dtype, LabelMask};
+use crate::shape::Shape;
+use crate::strip::Strip;
+
+/// Labels as they lie in a buffer, and what the kernels are told about them.
+struct Picture {
+    words: Vec<u32>,
+    params: Params,
+}
+
+/// Noise of few labels in rows of memory with a gap before, between and behind them.
+fn picture(variant: Variant, lines: u32, length: u32, above: bool, seed: u32) -> Picture {
+    let bytes = variant.dtype.bytes() as u32;
+    let (rows, row) = match variant.layout {
+        Layout::Across => (length + u32::from(above), lines),
+        Layout::Along => (lines, length),
+    };
+    let block = |bytes: u32| bytes.next_multiple_of(16);
+    // The label above a line lies right before it.
+    let lead = if above && variant.layout == Layout::Along { bytes } else { 0 };
+    let (origin, pitch) = match variant.aligned {
+        true => (block(lead), block(lead) + block(row * bytes)),
+        false => (3 + lead, lead + row * bytes + seed % 5),
+    };
+    let skip = if above && variant.layout == Layout::Across { pitch } else { 0 };
+    let total = origin + rows * pitch + 32;
+    let mut state = seed;
+    let noise: Vec<u8> = (0..total.next_multiple_of(16))
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Bytes of 0, 1 and 255 make labels that are equal often, and differ in any of their bytes.
+            [0, 0, 0, 0, 0, 1, 1, 255][(state >> 29) as usize]
+        })
+        .collect();
+    let params = Params {
+        first: origin + skip,
+        above: origin,
+        pitch,
+        blocks: (row * bytes).div_ceil(16),
+        lines,
+        length,
+        forced: !above,
+    };
+    Picture { words: bytemuck::pod_collect_to_vec(&noise), params }
+}
+
+fn read(device: &Device, slot: &Slot, words: usize) -> Vec<u32> {
+    let bytes = 4 * words as u64;
+    let on_host = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+    let to = device.buffer("a stage", bytes, on_host).unwrap();
+    let mut encoder = device.encoder();
+    encoder.copy_buffer_to_buffer(slot.get().unwrap().raw(), 0, to.raw(), 0, bytes);
+    let submission = device.submit(encoder);
+    device.wait(device.map(to.raw(), bytes, MapMode::Read, Some(submission))).unwrap();
+    words_of(&mapped(to.raw(), bytes).unwrap()).unwrap().to_vec()
+}
+
+/// The boundaries as the definition finds them, as events.
+fn defined<T: Label>(variant: Variant, picture: &Picture) -> Vec<u32> {
+    let bytes: &[u8] = bytemuck::cast_slice(&picture.words);
+    let Params { first, pitch, lines, length, forced, .. } = picture.params;
+    let above = u32::from(!forced);
+    // Pixels may lie at odd addresses, so they are collected one by one.
+    let size = T::DTYPE.bytes() as u32;
+    let mut pixels = Vec::new();
+    for place in 0..length + above {
+        for line in 0..lines {
+            let at = match variant.layout {
+                Layout::Across => first - above * pitch + place * pitch + line * size,
+                Layout::Along => first - above * size + line * pitch + place * size,
+            };
+            pixels.push(bytemuck::pod_read_unaligned::<T>(&bytes[at as usize..(at + size) as usize]));
+        }
+    }
+    let mask = LabelMask::new(&pixels, Shape { height: length + above, width: lines }).unwrap();
+    let boundaries = scalar::mark(Strip::new(mask, above == 1));
+    let events = boundaries.offsets.iter().zip(&boundaries.labels).flat_map(|(&place, &label)| {
+        let label: u64 = label.into();
+        match (variant.packed, T::DTYPE) {
+            (true, _) => vec![place | (label as u32) << Variant::place_bits(T::DTYPE)],
+            (false, Dtype::U64) => vec![place, label as u32, (label >> 32) as u32, 0],
+            (false, _) => vec![place, label as u32],
+        }
+    });
+    events.collect()
+}
+
+fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: bool, seed: u32) {
+    let variant = kernels.variant;
+    let picture = picture(variant, lines, length, above, seed);
+    let Picture { words, params } = &picture;
+    let told = format!("{variant:?} {params:?}");
+
+    let mut lane = Lane::default();
+    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+    let buffer = device.buffer("labels", 4 * words.len() as u64, usage).unwrap();
+    device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(words));
+    let binding = buffer.raw().as_entire_buffer_binding();
+    let labels = Labels::Device(DeviceLabels { labels: binding.clone(), above: binding });
+    let bounds = Bounds { labels: 1 << 27, binding: 1 << 27, groups: 65535 };
+    let job = Job { device, kernels, params: *params, labels, bounds, window: 1 << 27 };
+    lane.prepare(&job).unwrap();
+    let run = |lane: &Lane, kernel: Kernel, window: Window| {
+        let mut encoder = device.encoder();
+        let workgroups = kernels.workgroups(kernel, *params, window, params.lines);
+        lane.dispatch(&job, &mut encoder, kernel, workgroups).unwrap();
+        lane.submit(&job, encoder, window).unwrap();
+    };
+
+    run(&lane, Kernel::Mark, Window::default());
+    let (bits, counts) = twin::mark(variant, *params, words, words);
+    assert_eq!(read(device, &lane.counts, counts.len()), counts, "counts: {told}");
+    let found = read(device, &lane.bits, bits.len());
+    for (number, (expected, found)) in bits.chunks(8).zip(found.chunks(8)).enumerate() {
+        // Bits of a segment without boundaries are not written.
+        if expected.iter().any(|&word| word != 0) {
+            assert_eq!(found, expected, "bits of segment {number}: {told}");
+        }
+    }
+
+    run(&lane, Kernel::ColumnScan, Window::default());
+    let (counts, starts, sums) = twin::column_scan(*params, counts);
+    assert_eq!(read(device, &lane.counts, counts.len()), counts, "places: {told}");
+    assert_eq!(read(device, &lane.starts, starts.len()), starts, "starts: {told}");
+    assert_eq!(read(device, &lane.groups, sums.len()), sums, "groups: {told}");
+
+    run(&lane, Kernel::GroupScan, Window::default());
+    let groups = twin::group_scan(&sums);
+    assert_eq!(read(device, &lane.groups, groups.len()), groups, "places of groups: {told}");
+
+    let total = *groups.last().unwrap();
+    let mut events = Vec::new();
+    // Windows of odd sizes, so that they begin and end inside of segments.
+    let step = total / 3 + 1;
+    for start in (0..total).step_by(step as usize) {
+        let size = step.min(total - start);
+        let bytes = u64::from(size * variant.event_bytes());
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
+        lane.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
+        let window = Window { start, size, first_line: 0 };
+        run(&lane, Kernel::Scatter, window);
+        let expected = twin::scatter(variant, *params, window, words, &bits, (&counts, &starts, &groups));
+        assert_eq!(read(device, &lane.events, expected.len()), expected, "events from {start}: {told}");
+        events.extend(expected);
+    }
+    let defined = match variant.dtype {
+        Dtype::U8 => defined::<u8>(variant, &picture),
+        Dtype::U16 => defined::<u16>(variant, &picture),
+        Dtype::U32 => defined::<u32>(variant, &picture),
+        Dtype::U64 => defined::<u64>(variant, &picture),
+    };
+    assert_eq!(events, defined, "{told}");
+}
+
+#[test]
+fn kernels_and_twins_agree() {
+    let Some(gpu) = crate::gpu::tests_adapter::open(&GpuOptions::default()) else { return };
+    for (seed, variant) in Variant::all().enumerate() {
+        let seed = seed as u32;
+        let kernels = gpu.kernels(variant).unwrap();
+        let small = [(1, 1), (3, 33), (17, 255), (65, 257), (5, 600)];
+        for (number, (lines, length)) in small.into_iter().enumerate() {
+            let number = number as u32;
+            let compared = gpu.device.guarded("comparing", || {
+                compare(&gpu.device, &kernels, lines, length, false, seed + number);
+                compare(&gpu.device, &kernels, lines, length, true, seed + number);
+                Ok(())
+            });
+            compared.unwrap();
+        }
+    }
+    // More lines than a group, more segments than a workgroup.
+    for layout in [Layout::Across, Layout::Along] {
+        let variant = Variant { dtype: Dtype::U16, layout, aligned: true, packed: true };
+        let kernels = gpu.kernels(variant).unwrap();
+        compare(&gpu.device, &kernels, 1030, 300, true, 1);
+        compare(&gpu.device, &kernels, 37, 2600, false, 2);
+    }
+}

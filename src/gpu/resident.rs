@@ -1,0 +1,290 @@
+//! Masks that are on the device already: the output of a segmentation network, encoded without a way through the host.
+//!
+//! Gets buffers of a wgpu device, the caller's or the [`Gpu`]'s own; gives boundaries or runs; guarantees that labels stay
+//! on the device and only boundaries are read.
+//!
+//! A mask is a list of [`DeviceStrip`]s, because no buffer holds more than a few GiB: rows of memory at any pitch and any
+//! offset, widths of odd bytes included. Rows that begin at multiples of 16 bytes are read fastest. A strip's last bytes
+//! must lie in the whole words of its buffer, since kernels read words: a buffer's size should be a multiple of 4.
+//!
+//! This module speaks wgpu, and follows its versions: use the [`wgpu`](super::wgpu) that is exported here.
+
+use wgpu::{Buffer, BufferBinding, BufferSize, BufferUsages};
+
+use super::lane::{DeviceLabels, Labels};
+use super::piece::{BLOCK, Memory, Params, steps};
+use super::shader::{Layout, Variant};
+use super::{AdapterInfo, Gpu, GpuOptions, engine_error};
+use crate::boundary::Boundaries;
+use crate::boundary::gpu::append;
+use crate::compaction::{MaskBoundaries, Part};
+use crate::encoder::Encoder;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::mask::{Dtype, Label};
+use crate::runs::LabelRuns;
+use crate::shape::{ScanOrder, Shape};
+use crate::strip::Cut;
+
+/// Rows of a mask, in a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceStrip<'a> {
+    /// The buffer; its usages include `STORAGE`.
+    pub buffer: &'a Buffer,
+    /// Bytes before the first pixel.
+    pub offset: u64,
+    /// Bytes from one row to the next; at least those of a row.
+    pub row_pitch: u64,
+    /// Number of rows.
+    pub rows: u32,
+}
+
+/// The runs of every label but 0, column-major, of a mask on the caller's device.
+///
+/// Kernels are compiled in every call; a [`Gpu::from_device`] keeps them, and its [`Gpu::mark_buffers`] knows other orders.
+pub fn encode_buffers(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    strips: &[DeviceStrip<'_>],
+    shape: Shape,
+    dtype: Dtype,
+) -> Result<LabelRuns> {
+    Gpu::from_device(device, queue)?.encode_buffers(strips, shape, dtype)
+}
+
+/// The boundaries of a mask on the caller's device, in column-major order.
+pub fn mark_buffers<T: Label>(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    strips: &[DeviceStrip<'_>],
+    shape: Shape,
+) -> Result<MaskBoundaries<T>> {
+    Gpu::from_device(device, queue)?.mark_buffers(strips, shape, ScanOrder::ColumnMajor)
+}
+
+impl Gpu {
+    /// Works on a device of the caller, with the limits it was opened with.
+    ///
+    /// The caller's error handlers stay in place; the engine's own errors do not reach them. An error when the device
+    /// runs no compute shaders.
+    pub fn from_device(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self> {
+        Self::from_device_with(device, queue, &GpuOptions::default())
+    }
+
+    /// The same with options; those that choose an adapter have no meaning here.
+    pub fn from_device_with(device: &wgpu::Device, queue: &wgpu::Queue, options: &GpuOptions) -> Result<Self> {
+        let info = device.adapter_info();
+        if info.backend == wgpu::Backend::Noop {
+            return Err(engine_error("wgpu's noop backend runs no kernels"));
+        }
+        let own = super::device::Device::of(device.clone(), queue.clone(), options.memory_budget);
+        Ok(Self::with(own, AdapterInfo::of(&info), options))
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        self.device.raw()
+    }
+
+    /// The device's queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        self.device.queue()
+    }
+
+    /// The runs of every label but 0, column-major, of a mask on this device.
+    pub fn encode_buffers(&self, strips: &[DeviceStrip<'_>], shape: Shape, dtype: Dtype) -> Result<LabelRuns> {
+        match dtype {
+            Dtype::U8 => self.encode_buffers_of::<u8>(strips, shape),
+            Dtype::U16 => self.encode_buffers_of::<u16>(strips, shape),
+            Dtype::U32 => self.encode_buffers_of::<u32>(strips, shape),
+            Dtype::U64 => self.encode_buffers_of::<u64>(strips, shape),
+        }
+    }
+
+    fn encode_buffers_of<T: Label>(&self, strips: &[DeviceStrip<'_>], shape: Shape) -> Result<LabelRuns> {
+        let boundaries = self.mark_buffers::<T>(strips, shape, ScanOrder::ColumnMajor)?;
+        Ok(Encoder::builder().engine(Engine::Auto).build()?.compact(boundaries))
+    }
+
+    /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.
+    ///
+    /// [`Encoder::compact`] makes runs of them. An error when the strips do not hold the shape's rows.
+    pub fn mark_buffers<T: Label>(
+        &self,
+        strips: &[DeviceStrip<'_>],
+        shape: Shape,
+        order: ScanOrder,
+    ) -> Result<MaskBoundaries<T>> {
+        let label_bytes = T::DTYPE.bytes() as u64;
+        let rows: u64 = strips.iter().map(|strip| u64::from(strip.rows)).sum();
+        if rows != u64::from(shape.height) {
+            return Err(Error::Argument(format!("a mask of {shape} has its rows in strips, but they have {rows}")));
+        }
+        for (number, strip) in strips.iter().enumerate() {
+            strip
+                .check(u64::from(shape.width) * label_bytes)
+                .map_err(|what| Error::Argument(format!("device strip {number} ({} rows): {what}", strip.rows)))?;
+        }
+        let (layout, cut) = match order {
+            ScanOrder::ColumnMajor => (Layout::Across, Cut::AcrossLines),
+            ScanOrder::RowMajor => (Layout::Along, Cut::BetweenLines),
+        };
+        let mut parts = Vec::new();
+        let mut first = 0;
+        let mut above = None;
+        for strip in strips.iter().filter(|strip| strip.rows > 0 && shape.width > 0) {
+            let memory = Memory::Device { pitch: strip.row_pitch };
+            let (row_step, pixel_step) = match layout {
+                Layout::Across => {
+                    let (lines, length) = self.bounds.sides(memory, layout, shape.width, strip.rows, label_bytes)?;
+                    (length, lines)
+                }
+                Layout::Along => self.bounds.sides(memory, layout, strip.rows, shape.width, label_bytes)?,
+            };
+            for (row, rows) in steps(strip.rows, row_step) {
+                let band = Band { strip, row, rows, above };
+                let boundaries = self.mark_band(layout, &band, shape.width, pixel_step)?;
+                parts.push(Part { first: first + row, boundaries });
+                above = Some((strip, row + rows - 1));
+            }
+            first += strip.rows;
+        }
+        Ok(MaskBoundaries { shape, order, cut, parts })
+    }
+
+    /// Marks some whole rows of a strip, some pixels of them at a time.
+    fn mark_band<T: Label>(
+        &self,
+        layout: Layout,
+        band: &Band<'_>,
+        width: u32,
+        pixel_step: u32,
+    ) -> Result<Boundaries<T>> {
+        let mut joined = Boundaries { line_starts: vec![0], offsets: Vec::new(), labels: Vec::new() };
+        let mut stretches = Vec::new();
+        for (pixel, pixels) in steps(width, pixel_step) {
+            let Bound { variant, params, labels } = self.bind::<T>(layout, band, pixel, pixels)?;
+            let boundaries = self.mark_piece(variant, params, Labels::Device(labels))?;
+            match layout {
+                Layout::Across => append(&mut joined, vec![(0, boundaries)]),
+                Layout::Along => stretches.push((pixel, boundaries)),
+            }
+        }
+        append(&mut joined, stretches);
+        Ok(joined)
+    }
+
+    /// Where the kernels find some pixels of a band's rows.
+    fn bind<'a, T: Label>(&self, layout: Layout, band: &Band<'a>, pixel: u32, pixels: u32) -> Result<Bound<'a>> {
+        let bytes = T::DTYPE.bytes() as u64;
+        let (skip, row_bytes) = (u64::from(pixel) * bytes, u64::from(pixels) * bytes);
+        let pitch = band.strip.row_pitch;
+        let first = band.strip.address(band.row) + skip;
+        let end = band.strip.address(band.row + (band.rows - 1)) + skip + row_bytes;
+        // What the first pixels are compared with: nothing, the row above, or the pixels before.
+        let (forced, compared) = match layout {
+            Layout::Across => match band.above {
+                Some((strip, row)) => (false, (strip.buffer, strip.address(row) + skip)),
+                None => (true, (band.strip.buffer, first)),
+            },
+            Layout::Along => (pixel == 0, (band.strip.buffer, first)),
+        };
+        let before = if forced || layout == Layout::Across { 0 } else { bytes };
+        let span = |buffer: &'a Buffer, from: u64, address: u64, to: u64| Span { buffer, from, address, to };
+        let labels = span(band.strip.buffer, first - before, first, end);
+        let above = span(compared.0, compared.1, compared.1, compared.1 + row_bytes);
+        let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment).max(BLOCK);
+        let aligned = pitch % BLOCK == 0 && labels.is_aligned() && above.is_aligned();
+        let (labels, first) = labels.bind(alignment, aligned)?;
+        let (above, above_at) = above.bind(alignment, aligned)?;
+        let (lines, length) = match layout {
+            Layout::Across => (pixels, band.rows),
+            Layout::Along => (band.rows, pixels),
+        };
+        let packed = Variant::packs(T::DTYPE, length);
+        Ok(Bound {
+            variant: Variant { dtype: T::DTYPE, layout, aligned, packed },
+            labels: DeviceLabels { labels, above },
+            params: Params {
+                first,
+                above: above_at,
+                // One row has no next one, however far it is.
+                pitch: if band.rows > 1 { pitch as u32 } else { 0 },
+                blocks: row_bytes.div_ceil(BLOCK) as u32,
+                lines,
+                length,
+                forced,
+            },
+        })
+    }
+}
+
+impl DeviceStrip<'_> {
+    /// What is wrong with the strip, when its rows have this many bytes.
+    fn check(&self, row_bytes: u64) -> Result<(), String> {
+        if self.rows == 0 || row_bytes == 0 {
+            return Ok(());
+        }
+        if !self.buffer.usage().contains(BufferUsages::STORAGE) {
+            return Err("its buffer was not made with the usage STORAGE".into());
+        }
+        if self.row_pitch < row_bytes {
+            return Err(format!("rows of {row_bytes} bytes do not fit the pitch of {}", self.row_pitch));
+        }
+        let end = u64::from(self.rows - 1)
+            .checked_mul(self.row_pitch)
+            .and_then(|last| last.checked_add(self.offset)?.checked_add(row_bytes));
+        match end {
+            Some(end) if end <= self.buffer.size() / 4 * 4 => Ok(()),
+            _ => Err(format!(
+                "from byte {} with a pitch of {} it ends outside the {} bytes of its buffer's whole words",
+                self.offset,
+                self.row_pitch,
+                self.buffer.size() / 4 * 4
+            )),
+        }
+    }
+
+    fn address(&self, row: u32) -> u64 {
+        self.offset + u64::from(row) * self.row_pitch
+    }
+}
+
+/// Some rows of a strip, and the row above them.
+struct Band<'a> {
+    strip: &'a DeviceStrip<'a>,
+    row: u32,
+    rows: u32,
+    above: Option<(&'a DeviceStrip<'a>, u32)>,
+}
+
+/// What a lane is told about some pixels on the device.
+struct Bound<'a> {
+    variant: Variant,
+    labels: DeviceLabels<'a>,
+    params: Params,
+}
+
+/// Bytes of a buffer: `from .. to`, of which `address` is the first pixel.
+struct Span<'a> {
+    buffer: &'a Buffer,
+    from: u64,
+    address: u64,
+    to: u64,
+}
+
+impl<'a> Span<'a> {
+    /// Whether it can be read in blocks, the last of which may reach behind its end.
+    fn is_aligned(&self) -> bool {
+        self.address % BLOCK == 0 && self.to.next_multiple_of(BLOCK) <= self.buffer.size()
+    }
+
+    /// A binding that holds the span, and where the first pixel is in it.
+    fn bind(&self, alignment: u64, aligned: bool) -> Result<(BufferBinding<'a>, u32)> {
+        let offset = self.from / alignment * alignment;
+        let end = self.to.next_multiple_of(if aligned { BLOCK } else { 4 });
+        let first = u32::try_from(self.address - offset)
+            .map_err(|_| engine_error("a binding of the device begins too far before its pixels"))?;
+        Ok((BufferBinding { buffer: self.buffer, offset, size: BufferSize::new(end - offset) }, first))
+    }
+}
