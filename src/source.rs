@@ -267,3 +267,80 @@ fn row_count(shape: Shape, dtype: Dtype, next_row: u32, bytes: usize) -> Result<
     }
     Ok(rows as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(path: &Path) -> String {
+        open(path, &OpenOptions::default()).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_no_mask_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing.tif");
+        assert_eq!(message(&missing), format!("reading {}", missing.display()));
+        assert!(
+            matches!(open(&missing, &OpenOptions::default()), Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+        );
+        assert_eq!(message(folder.path()), format!("reading {}", folder.path().display()));
+        for (name, bytes, found) in [
+            ("empty.tif", &b""[..], "an empty file"),
+            ("short.png", b"\x89PN", "other bytes: [89, 50, 4e]"),
+            ("photo.tif", b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG, which cannot hold labels exactly"),
+            ("labels.raw", b"\x01\x02", "raw labels, perhaps; they need a type, a height and a width"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(message(&path), format!("{}: expected a TIFF, PNG or NPY file, found {found}", path.display()));
+        }
+    }
+
+    #[test]
+    fn raw_labels_are_read_from_files_and_streams() {
+        let layout = RawLayout { dtype: Dtype::U16, shape: Shape { height: 2, width: 3 } };
+        let options = OpenOptions { raw: Some(layout), ..OpenOptions::default() };
+        // Whatever the bytes look like.
+        let bytes = b"II*\x00\x89PNG\x93NUM".to_vec();
+        let expected: Vec<u8> =
+            bytes.as_chunks().0.iter().flat_map(|&label| u16::from_le_bytes(label).to_ne_bytes()).collect();
+        let stream = |bytes: Vec<u8>| from_stream(Box::new(io::Cursor::new(bytes)), Path::new("a pipe"), &options);
+        for mut source in [from_bytes(bytes.clone(), "a.raw", &options).unwrap(), stream(bytes.clone()).unwrap()] {
+            assert_eq!((source.shape(), source.dtype()), (layout.shape, layout.dtype));
+            let mut rows = [0; 12];
+            source.read_rows(&mut rows[..6]).unwrap();
+            assert!(matches!(source.read_rows(&mut [0; 5]), Err(Error::Argument(_))));
+            assert!(matches!(source.read_rows(&mut [0; 12]), Err(Error::Argument(_))));
+            source.read_rows(&mut rows[6..]).unwrap();
+            assert_eq!(rows, *expected);
+            source.read_rows(&mut []).unwrap();
+        }
+        for length in [0, 1, 11, 13] {
+            let mut bytes = bytes.clone();
+            bytes.resize(length, 0);
+            let error = from_bytes(bytes.clone(), "a.raw", &options).err().unwrap().to_string();
+            let expected = "12 bytes of labels (height 2 x width 3, 2 bytes each)";
+            assert_eq!(error, format!("a.raw: byte 0: expected {expected}, found {length}"));
+            let error = stream(bytes).unwrap().read_rows(&mut [0; 12]).unwrap_err().to_string();
+            assert!(error.starts_with("a pipe: expected labels of height 2 x width 3, found "), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_tiff_files_have_pages_and_levels() {
+        for (page, level) in [(1, 0), (0, 1)] {
+            let options = OpenOptions { page, level, ..OpenOptions::default() };
+            let error = from_bytes(b"\x93NUMPY\x01\x00".to_vec(), "a.npy", &options).err().unwrap();
+            let message = format!("a.npy: no page {page}, level {level}: only TIFF files have pages and levels");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_tiff_in_a_pipe_is_refused() {
+        let stream = Box::new(io::Cursor::new(b"II*\x00\x08\x00\x00\x00"));
+        let error = from_stream(stream, Path::new("a pipe"), &OpenOptions::default()).err().unwrap();
+        assert!(error.to_string().starts_with("a pipe: a TIFF file is read from many places at once"), "{error}");
+    }
+}

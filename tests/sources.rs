@@ -198,7 +198,36 @@ fn pages_and_levels() {
 
 /// SHA-256 of the labels of every page that is a mask, as tifffile reads them, in C order and little endian; or what the
 /// refusal must say.
-const LIBTIFF: [(&str, Result<(&str, u32, u32), &str>); 0] = [];
+const LIBTIFF: [(&str, Result<(&str, u32, u32), &str>); 25] = [
+    ("custom_dir_EXIF_GPS.tiff", Err("3 samples a pixel")),
+    (
+        "deflate-last-strip-extra-data.tiff",
+        Ok(("6b4a4efbcbbb242fd172773ed16b77e032747f6eee21b8e71b6da19793c18f80", 500, 500)),
+    ),
+    ("logluv-3c-16b.tiff", Err("3 samples a pixel")),
+    ("lzw-single-strip.tiff", Ok(("7ac89ff3b74ae815fbfaffbd80f401324963f098288ce75ec025dcd4610628a2", 3122, 7795))),
+    ("minisblack-1c-16b.tiff", Ok(("a7ee6cd5cd637b0e3935aae5625ad195aaf316acda61b9443c1070abc8e8ad0f", 151, 157))),
+    ("minisblack-1c-8b.tiff", Ok(("6f2d6e8e78698950bfced4d1049ff79e13b54d751db08364c43de4a721b72d16", 151, 157))),
+    ("minisblack-2c-8b-alpha.tiff", Err("2 samples a pixel")),
+    ("miniswhite-1c-1b.tiff", Ok(("bf11b516ab7832968c6686054d43112cdcb070a377b201225e33ddcbe248e7ed", 151, 157))),
+    ("ojpeg_chewey_subsamp21_multi_strip.tiff", Err("3 samples a pixel")),
+    ("ojpeg_single_strip_no_rowsperstrip.tiff", Err("3 samples a pixel")),
+    ("ojpeg_zackthecat_subsamp22_single_strip.tiff", Err("3 samples a pixel")),
+    ("palette-1c-1b.tiff", Ok(("6ae6bcc7128dc90a923cc5ac5812088859c7a1cf4bc6b83661f0ed29f316b400", 151, 157))),
+    ("palette-1c-4b.tiff", Ok(("b57c3752b4d983b1451dd52d7185c06c9bca057dad63e62e2db8bbc50d54961b", 151, 157))),
+    ("palette-1c-8b.tiff", Ok(("f9975457c122ed6a4b9257980391a1052631ab766d1547e67369df3cbf24f76a", 151, 157))),
+    ("quad-lzw-compat.tiff", Err("3 samples a pixel")),
+    ("quad-tile.jpg.tiff", Err("3 samples a pixel")),
+    ("rgb-3c-16b.tiff", Err("3 samples a pixel")),
+    ("rgb-3c-8b.tiff", Err("3 samples a pixel")),
+    ("test_float64_predictor2_be_lzw.tif", Err("floating-point samples")),
+    ("test_float64_predictor2_le_lzw.tif", Err("floating-point samples")),
+    ("test_ifd_loop_to_first.tif", Ok(("8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a", 1, 1))),
+    ("test_ifd_loop_to_self.tif", Ok(("b55a841b7b95be907f6bb0d358b8d10c9dce6e485381eb9accb71e653597d9a1", 20, 20))),
+    ("test_two_ifds.tif", Ok(("8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a", 1, 1))),
+    ("testfax4.tiff", Err("compression 4 (CCITT group 4 fax)")),
+    ("tiff_with_subifd_chain.tif", Ok(("554844019aac71c659affef47b8f2266b3d859ae83233cb9e11a4b873112f607", 512, 1024))),
+];
 
 #[test]
 fn images_that_are_mostly_no_masks_are_read_exactly_or_refused() {

@@ -210,3 +210,186 @@ impl<'a> Literal<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::Dtype;
+    use crate::source::{OpenOptions, from_bytes};
+
+    fn file(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY".to_vec();
+        bytes.extend([version, 0]);
+        let length = header.len() as u32;
+        if version == 1 {
+            bytes.extend((length as u16).to_le_bytes());
+        } else {
+            bytes.extend(length.to_le_bytes());
+        }
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    fn header(descr: &str, fortran: bool, shape: &str) -> String {
+        let fortran = if fortran { "True" } else { "False" };
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}          \n")
+    }
+
+    /// Labels as u64, read `rows` rows at a time.
+    fn read(bytes: Vec<u8>, rows: u32, memory: u64) -> Result<(Dtype, Vec<u64>)> {
+        let mut source = from_bytes(bytes, "a.npy", &OpenOptions { memory, ..OpenOptions::default() })?;
+        let (shape, dtype) = (source.shape(), source.dtype());
+        let mut labels = Vec::new();
+        let mut row = 0;
+        while row < shape.height {
+            let count = rows.min(shape.height - row);
+            let mut buffer = vec![0xa5; count as usize * shape.width as usize * dtype.bytes()];
+            source.read_rows(&mut buffer)?;
+            labels.extend(buffer.chunks_exact(dtype.bytes()).map(|label| {
+                let mut wide = [0; 8];
+                wide[..label.len()].copy_from_slice(label);
+                u64::from_le_bytes(wide)
+            }));
+            row += count;
+        }
+        Ok((dtype, labels))
+    }
+
+    fn message(bytes: Vec<u8>) -> String {
+        read(bytes, 1, 1 << 20).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_type_order_and_version_is_read() {
+        let (height, width) = (70u64, 45);
+        for (descr, bytes, big_endian) in [
+            ("|b1", 1, false),
+            ("|u1", 1, false),
+            ("|i1", 1, false),
+            ("<u2", 2, false),
+            (">u2", 2, true),
+            ("<i2", 2, false),
+            ("<u4", 4, false),
+            (">i4", 4, true),
+            ("<u8", 8, false),
+            (">u8", 8, true),
+            ("<i8", 8, false),
+        ] {
+            let max = if descr.contains('b') { 1 } else { (u64::MAX >> (64 - 8 * bytes)) >> 1 };
+            let expected: Vec<u64> =
+                (0..height * width).map(|index| index.wrapping_mul(0x1234_5678_9abc_def1) & max).collect();
+            for fortran in [false, true] {
+                let mut data = Vec::new();
+                for index in 0..height * width {
+                    let label = match fortran {
+                        true => expected[(index % height * width + index / height) as usize],
+                        false => expected[index as usize],
+                    };
+                    if big_endian {
+                        data.extend(&label.to_be_bytes()[8 - bytes..]);
+                    } else {
+                        data.extend(&label.to_le_bytes()[..bytes]);
+                    }
+                }
+                for version in [1, 2, 3] {
+                    let file = file(version, &header(descr, fortran, "(70, 45)"), &data);
+                    for (rows, memory) in [(1, 1 << 20), (u32::MAX, 1 << 20), (3, 1000), (69, 8000), (1, 0)] {
+                        let (dtype, labels) = read(file.clone(), rows, memory).unwrap();
+                        assert_eq!(dtype.bytes(), bytes);
+                        assert_eq!(labels, expected, "{descr}, Fortran order {fortran}, {rows} rows, {memory} bytes");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_negative_label_is_placed() {
+        // The first in reading order, in either layout: row 1, column 2.
+        for (fortran, data) in [(false, [1, 2, 3, 4, 5, -6, -7, 8, 9i32]), (true, [1, 4, -7, 2, 5, 8, 3, -6, 9])] {
+            let data: Vec<u8> = data.iter().flat_map(|label| label.to_le_bytes()).collect();
+            let error = message(file(1, &header("<i4", fortran, "(3, 3)"), &data));
+            assert_eq!(error, "a.npy: row 1, column 2: expected a label of 0 or more, found -6");
+        }
+    }
+
+    #[test]
+    fn empty_arrays_are_read() {
+        for shape in ["(0, 0)", "(0, 5)", "(5, 0)", "(4294967295, 0)"] {
+            for fortran in [false, true] {
+                let source = from_bytes(file(1, &header("<u2", fortran, shape), &[]), "a.npy", &OpenOptions::default());
+                assert_eq!(source.unwrap().shape().pixels(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_mask_is_refused() {
+        let shape = |shape: &str| message(file(1, &header("<u2", false, shape), &[0; 8]));
+        assert_eq!(shape("(4,)"), "a.npy: an array of 1 dimensions; a label mask has 2");
+        assert_eq!(shape("(1, 2, 2)"), "a.npy: an array of 3 dimensions; a label mask has 2");
+        assert_eq!(shape("()"), "a.npy: an array of 0 dimensions; a label mask has 2");
+        assert!(shape("(2, 3)").contains("expected 12 bytes of labels (height 2 x width 3, 2 bytes each), found 8"));
+        assert!(shape("(1, 2)").contains("expected 4 bytes of labels"));
+        assert!(shape("(1000000000, 1000000000)").contains("expected 2000000000000000000 bytes of labels"));
+        assert!(shape("(4294967295, 4294967295)").contains("found 8"));
+        assert_eq!(shape("(4294967296, 1)"), "a.npy: height of the mask, pixels: at most 4294967295, found 4294967296");
+        assert!(shape("(18446744073709551616, 1)").contains("a number below 2^64"));
+        assert!(shape("(2, -2)").contains("expected a number below 2^64, found \"-2), }"));
+        for descr in ["<f4", "<f8", "<c8", "|S1", "<U1", "|O", "<M8[ns]", "|u2", "<u3", "u2", ""] {
+            let error = message(file(1, &header(descr, false, "(2, 2)"), &[0; 8]));
+            assert!(error.starts_with(&format!("a.npy: an array of type {descr:?}")), "{error}");
+        }
+        let error = message(file(1, "{'descr': [('a', '<u2')], 'fortran_order': False, 'shape': (2, 2)}", &[0; 8]));
+        assert!(error.contains("records"), "{error}");
+    }
+
+    #[test]
+    fn headers_that_are_wrong_are_placed() {
+        for (header, expected) in [
+            ("", "byte 0 of the NPY header: expected '{', found \"\""),
+            ("{}", "expected the keys descr, fortran_order and shape"),
+            ("{'descr': '<u2', 'descr': '<u2'}", "once each, found \"'<u2'}\""),
+            ("{'descr': '<u2', 'fortran_order': 0, 'shape': (2, 2)}", "expected True or False, found \"0, 'shape'"),
+            ("{'descr': '<u2', 'fortran_order': False, 'shape': (2 2)}", "expected ')', found \"2)}\""),
+            ("{'descr': '<u2", "expected a string, found \"'<u2\""),
+            ("{'descr' '<u2'}", "expected ':', found"),
+        ] {
+            let error = message(file(1, header, &[0; 8]));
+            assert!(error.starts_with("a.npy: byte ") && error.contains(expected), "{header}: {error}");
+        }
+        assert!(message(file(4, &header("<u2", false, "(2, 2)"), &[0; 8])).contains("found version 4"));
+        let mut long = file(2, &header("<u2", false, "(2, 2)"), &[0; 8]);
+        long[8..12].copy_from_slice(&[0xff; 4]);
+        assert!(message(long).contains("byte 8: expected a header of at most 65536 bytes, found 4294967295"));
+        // Double quotes and no blanks are Python, too.
+        let unusual = "{\"shape\":(2,2),\"fortran_order\":False,\"descr\":\"<u2\"}";
+        assert_eq!(read(file(1, unusual, &[1, 0, 2, 0, 3, 0, 4, 0]), 2, 0).unwrap().1, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn files_cut_off_at_any_byte_are_refused_alike_from_files_and_streams() {
+        let whole = file(1, &header("<u2", false, "(3, 2)"), &[1; 12]);
+        for length in 0..=whole.len() + 1 {
+            let mut bytes = whole.clone();
+            bytes.resize(length, 0);
+            let sound = length == whole.len();
+            assert_eq!(read(bytes.clone(), 2, 0).is_ok(), sound, "{length} bytes");
+            let stream = crate::source::from_stream(
+                Box::new(std::io::Cursor::new(bytes)),
+                Path::new("a pipe"),
+                &OpenOptions::default(),
+            );
+            let read = stream.and_then(|mut source| source.read_rows(&mut [0; 12]));
+            assert_eq!(read.is_ok(), sound, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn fortran_order_is_not_read_from_a_stream() {
+        let bytes = file(1, &header("<u2", true, "(3, 2)"), &[1; 12]);
+        let error = from_stream(std::io::Cursor::new(bytes), Path::new("a pipe")).err().unwrap();
+        assert!(error.to_string().starts_with("a pipe: an array in Fortran order"), "{error}");
+    }
+}

@@ -167,3 +167,161 @@ impl Source for PngSource {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use png::BitDepth;
+
+    use super::*;
+    use crate::source::{OpenOptions, from_bytes};
+
+    fn encode(width: u32, color: ColorType, depth: BitDepth, rows: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let row_bytes = color.samples() * depth as usize * width as usize;
+        let mut encoder = png::Encoder::new(&mut bytes, width, (rows.len() / row_bytes.div_ceil(8)) as u32);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        if color == ColorType::Indexed {
+            encoder.set_palette(vec![0; 768]);
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(rows).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn checksum(bytes: &[u8]) -> [u8; 4] {
+        let mut checksum = flate2::Crc::new();
+        checksum.update(bytes);
+        checksum.sum().to_be_bytes()
+    }
+
+    /// All labels as bytes, read `rows` rows at a time.
+    fn read(bytes: Vec<u8>, rows: u32) -> Result<(Shape, Dtype, Vec<u8>)> {
+        let mut source = from_bytes(bytes, "a.png", &OpenOptions::default())?;
+        let (shape, dtype) = (source.shape(), source.dtype());
+        let mut labels = Vec::new();
+        let mut row = 0;
+        while row < shape.height {
+            let count = rows.min(shape.height - row);
+            let mut buffer = vec![0xa5; count as usize * shape.width as usize * dtype.bytes()];
+            source.read_rows(&mut buffer)?;
+            labels.extend(buffer);
+            row += count;
+        }
+        Ok((shape, dtype, labels))
+    }
+
+    #[test]
+    fn grey_of_every_depth_keeps_its_values() {
+        for (depth, bits) in [(BitDepth::One, 1), (BitDepth::Two, 2), (BitDepth::Four, 4), (BitDepth::Eight, 8)] {
+            let samples = Samples::new(bits, false, true).unwrap();
+            let stored: Vec<u8> = (0..9 * samples.row_bytes(13)).map(|index| (index * 77 + index / 5) as u8).collect();
+            let mut expected = Vec::new();
+            for row in stored.chunks_exact(samples.row_bytes(13) as usize) {
+                let mut labels = [0; 13];
+                samples.decode(row, false, &mut labels).unwrap();
+                expected.extend(labels);
+            }
+            for rows in [1, 4, 9] {
+                let (shape, dtype, labels) = read(encode(13, ColorType::Grayscale, depth, &stored), rows).unwrap();
+                assert_eq!((shape, dtype), (Shape { height: 9, width: 13 }, Dtype::U8));
+                assert_eq!(labels, expected, "{bits} bits");
+            }
+        }
+        let labels: Vec<u16> = (0..9 * 13).map(|index| index * 523).collect();
+        let stored: Vec<u8> = labels.iter().flat_map(|label| label.to_be_bytes()).collect();
+        let (_, dtype, found) = read(encode(13, ColorType::Grayscale, BitDepth::Sixteen, &stored), 2).unwrap();
+        assert_eq!(dtype, Dtype::U16);
+        assert_eq!(found, labels.iter().flat_map(|label| label.to_ne_bytes()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn interlaced_pictures_are_read_whole_when_memory_allows() {
+        // 5 x 5 pixels of 0 to 24 in the seven passes of Adam7, each row with its filter byte 0.
+        let passes: [&[&[u8]]; 7] = [
+            &[&[0]],
+            &[&[4]],
+            &[&[20, 24]],
+            &[&[2], &[22]],
+            &[&[10, 12, 14]],
+            &[&[1, 3], &[11, 13], &[21, 23]],
+            &[&[5, 6, 7, 8, 9], &[15, 16, 17, 18, 19]],
+        ];
+        let rows = passes.concat();
+        let mut data = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        rows.iter().for_each(|row| data.write_all(&[&[0], *row].concat()).unwrap());
+        let data = data.finish().unwrap();
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, body) in [(b"IHDR", &[0, 0, 0, 5, 0, 0, 0, 5, 8, 0, 0, 0, 1][..]), (b"IDAT", &data), (b"IEND", &[])]
+        {
+            bytes.extend((body.len() as u32).to_be_bytes());
+            bytes.extend(kind);
+            bytes.extend(body);
+            bytes.extend(checksum(&[kind, body].concat()));
+        }
+        for rows in [1, 2, 5] {
+            assert_eq!(read(bytes.clone(), rows).unwrap().2, (0..25).collect::<Vec<u8>>());
+        }
+        let error = from_bytes(bytes, "a.png", &OpenOptions { memory: 24, ..OpenOptions::default() }).err().unwrap();
+        let message = "a.png: bytes of an interlaced PNG, which is held whole: at most 24, found 25";
+        assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn colour_is_refused() {
+        for (color, message) in [
+            (ColorType::Rgb, "a PNG of colour"),
+            (ColorType::Rgba, "a PNG of colour and alpha"),
+            (ColorType::GrayscaleAlpha, "a PNG of grey and alpha"),
+            (ColorType::Indexed, "a PNG of palette colour"),
+        ] {
+            let error = read(encode(1, color, BitDepth::Eight, &vec![1; color.samples()]), 1).unwrap_err();
+            assert!(matches!(error, Error::Unsupported(_)));
+            assert_eq!(error.to_string(), format!("a.png: {message}; a label mask is grey"));
+        }
+    }
+
+    #[test]
+    fn pictures_cut_off_or_changed_at_any_byte_never_panic() {
+        let whole = encode(
+            40,
+            ColorType::Grayscale,
+            BitDepth::Eight,
+            &(0..1600u32).map(|i| (i * i / 7) as u8).collect::<Vec<_>>(),
+        );
+        for length in 0..whole.len() {
+            let error = read(whole[..length].to_vec(), 7).unwrap_err();
+            assert!(matches!(error, Error::Format(_)), "{length} bytes: {error:?}");
+        }
+        let expected = read(whole.clone(), 40).unwrap();
+        for index in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[index] ^= 0x11;
+            // Every byte is under a checksum or is one.
+            if let Ok(found) = read(bytes, 40) {
+                assert_eq!(found, expected, "byte {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_claim_too_much_allocate_nothing() {
+        let claim = |width: u32, height: u32| {
+            let mut bytes = encode(1, ColorType::Grayscale, BitDepth::Eight, &[1]);
+            bytes[16..20].copy_from_slice(&width.to_be_bytes());
+            bytes[20..24].copy_from_slice(&height.to_be_bytes());
+            let checksum = checksum(&bytes[12..29]);
+            bytes[29..33].copy_from_slice(&checksum);
+            read(bytes, 1).unwrap_err().to_string()
+        };
+        let giga = 1_000_000_000;
+        assert_eq!(claim(giga, giga), "a.png: bytes of one row: at most 268435456, found 1000000000");
+        assert!(
+            claim(1 << 28, giga).starts_with("a.png: expected 268435456000000000 bytes of pixels, found a file of ")
+        );
+        assert!(claim(0, 1).starts_with("a.png: expected a sound PNG"));
+    }
+}

@@ -29,6 +29,8 @@ mod constant;
 mod decompress;
 mod directory;
 mod page;
+#[cfg(test)]
+mod tests;
 
 /// Bytes of labels in a row group of small strips, so that every thread has some to decompress.
 const GROUP_BYTES: u64 = 1 << 22;

@@ -18,7 +18,7 @@ use crate::source::samples::Negative;
 /// Compressed bytes that a stream reads at once.
 const STREAM_BUFFER: u64 = 1 << 16;
 
-/// What a stream takes in memory: its buffer and its decoder.
+/// What a stream takes in memory at most: its buffer and its decoder.
 pub(crate) const STREAM_BYTES: u64 = 2 * STREAM_BUFFER;
 
 /// The chunks of one page.
@@ -26,7 +26,7 @@ pub(crate) struct Chunks {
     pub(crate) file: Arc<RandomAccess>,
     pub(crate) page: Page,
     /// Bytes that may be allocated for one chunk.
-    chunk_memory: u64,
+    pub(super) chunk_memory: u64,
     constants: ConstantChunks,
     scratch: Mutex<Vec<Scratch>>,
     pub(crate) counts: Counts,

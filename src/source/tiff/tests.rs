@@ -1,0 +1,527 @@
+//! Small TIFF files made here, sound and otherwise.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::source::random_access::RandomAccess;
+
+/// A page to be written: tags and chunks as they are, true or not.
+#[derive(Clone)]
+struct File {
+    big: bool,
+    big_endian: bool,
+    tags: Vec<(u16, Vec<u64>)>,
+    chunks: Vec<Vec<u8>>,
+    tiled: bool,
+}
+
+const WIDTH: u16 = 256;
+const HEIGHT: u16 = 257;
+const BITS: u16 = 258;
+const COMPRESSION: u16 = 259;
+const ROWS_PER_STRIP: u16 = 278;
+const PREDICTOR: u16 = 317;
+const TILE_WIDTH: u16 = 322;
+const TILE_HEIGHT: u16 = 323;
+const OFFSETS: [u16; 2] = [273, 324];
+const COUNTS: [u16; 2] = [279, 325];
+const SAMPLE_FORMAT: u16 = 339;
+const NONE: u64 = 1;
+const LZW: u64 = 5;
+const DEFLATE: u64 = 8;
+const PACK_BITS: u64 = 32773;
+const ZSTD: u64 = 50000;
+const METHODS: [u64; 5] = [NONE, LZW, DEFLATE, PACK_BITS, ZSTD];
+
+impl File {
+    /// One page of `labels`, `width` of them a row, in tiles of the sides given, or in strips of so many rows when the
+    /// first is 0.
+    fn of(labels: &[u64], width: usize, bits: usize, compression: u64, tile: (usize, usize), big_endian: bool) -> Self {
+        let height = labels.len() / width;
+        let tiled = tile.0 > 0;
+        let (columns, rows) = if tiled { tile } else { (width, tile.1) };
+        let mut chunks = Vec::new();
+        for top in (0..height).step_by(rows) {
+            for left in (0..width).step_by(columns) {
+                let mut chunk = Vec::new();
+                let bottom = if tiled { top + rows } else { height.min(top + rows) };
+                for row in top..bottom {
+                    // Beyond the page a tile holds a label that must not be seen.
+                    let label = |column| if row < height && column < width { labels[row * width + column] } else { 1 };
+                    chunk.extend(pack((left..left + columns).map(label), bits, big_endian));
+                }
+                chunks.push(compress(compression, &chunk));
+            }
+        }
+        let mut tags = vec![
+            (WIDTH, vec![width as u64]),
+            (HEIGHT, vec![height as u64]),
+            (BITS, vec![bits as u64]),
+            (COMPRESSION, vec![compression]),
+        ];
+        if tiled {
+            tags.extend([(TILE_WIDTH, vec![columns as u64]), (TILE_HEIGHT, vec![rows as u64])]);
+        } else {
+            tags.push((ROWS_PER_STRIP, vec![rows as u64]));
+        }
+        Self { big: false, big_endian, tags, chunks, tiled }
+    }
+
+    fn set(&mut self, tag: u16, values: Vec<u64>) -> &mut Self {
+        self.tags.retain(|(other, _)| *other != tag);
+        self.tags.push((tag, values));
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut file = vec![0; if self.big { 16 } else { 8 }];
+        let mut places = (Vec::new(), Vec::new());
+        for chunk in &self.chunks {
+            // An empty chunk is left out, as sparse files do.
+            places.0.push(if chunk.is_empty() { 0 } else { file.len() as u64 });
+            places.1.push(chunk.len() as u64);
+            file.extend(chunk);
+        }
+        let mut tags = self.tags.clone();
+        for (tag, values) in [(OFFSETS, places.0), (COUNTS, places.1)] {
+            let tag = tag[usize::from(self.tiled)];
+            if !tags.iter().any(|(other, _)| *other == tag) {
+                tags.push((tag, values));
+            }
+        }
+        tags.sort();
+        let (field, kind) = if self.big { (8, 16u64) } else { (4, 4) };
+        let mut entries = Vec::new();
+        for (tag, values) in &tags {
+            let number = |value, size| number(value, size, self.big_endian);
+            entries.extend(number(u64::from(*tag), 2));
+            entries.extend(number(kind, 2));
+            entries.extend(number(values.len() as u64, field));
+            if let [value] = values.as_slice() {
+                entries.extend(number(*value, field));
+            } else {
+                entries.extend(number(file.len() as u64, field));
+                values.iter().for_each(|&value| file.extend(number(value, field)));
+            }
+        }
+        let number = |value, size| number(value, size, self.big_endian);
+        let mut header = if self.big_endian { b"MM".to_vec() } else { b"II".to_vec() };
+        header.extend(number(if self.big { 43 } else { 42 }, 2));
+        if self.big {
+            header.extend([number(8, 2), number(0, 2)].concat());
+        }
+        header.extend(number(file.len() as u64, field));
+        file[..header.len()].copy_from_slice(&header);
+        file.extend(number(tags.len() as u64, if self.big { 8 } else { 2 }));
+        file.extend(entries);
+        file.extend(number(0, field));
+        file
+    }
+}
+
+fn number(value: u64, size: usize, big_endian: bool) -> Vec<u8> {
+    if big_endian { value.to_be_bytes()[8 - size..].to_vec() } else { value.to_le_bytes()[..size].to_vec() }
+}
+
+/// One row of samples.
+fn pack(labels: impl Iterator<Item = u64>, bits: usize, big_endian: bool) -> Vec<u8> {
+    if bits >= 8 {
+        return labels.flat_map(|label| number(label, bits / 8, big_endian)).collect();
+    }
+    let labels: Vec<u64> = labels.collect();
+    let byte = |labels: &[u64]| {
+        labels.iter().enumerate().map(|(index, label)| label << (8 - bits * (index + 1))).sum::<u64>() as u8
+    };
+    labels.chunks(8 / bits).map(byte).collect()
+}
+
+fn compress(compression: u64, bytes: &[u8]) -> Vec<u8> {
+    match compression {
+        LZW => weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(bytes).unwrap(),
+        DEFLATE | 32946 => {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+        PACK_BITS => {
+            // A literal of one byte, and the others as they come; a no-operation between.
+            let mut packed = vec![0, bytes[0], 128];
+            for run in bytes[1..].chunk_by(|a, b| a == b).flat_map(|run| run.chunks(128)) {
+                packed.extend(if let [byte] = run { [0, *byte] } else { [(257 - run.len()) as u8, run[0]] });
+            }
+            packed
+        }
+        ZSTD => zstd::bulk::compress(bytes, 3).unwrap(),
+        _ => bytes.to_vec(),
+    }
+}
+
+fn open(bytes: Vec<u8>, options: &OpenOptions) -> Result<TiffSource> {
+    TiffSource::open(RandomAccess::from_bytes(bytes, "small.tif"), options)
+}
+
+fn labels(bytes: &[u8], dtype: Dtype) -> Vec<u64> {
+    bytes.chunks_exact(dtype.bytes()).map(|label| number_of(label)).collect()
+}
+
+fn number_of(native: &[u8]) -> u64 {
+    let shift = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+    if cfg!(target_endian = "big") { native.iter().fold(0, shift) } else { native.iter().rev().fold(0, shift) }
+}
+
+/// How chunks are read.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Each at once.
+    Whole,
+    /// Each as a stream, as if memory held none.
+    Streams,
+}
+
+/// All labels, read `rows` rows at a time.
+fn read(bytes: Vec<u8>, rows: u32, way: Way) -> Result<Vec<u64>> {
+    let mut source = open(bytes, &OpenOptions::default())?;
+    if let Way::Streams = way {
+        source.chunks.chunk_memory = 0;
+    }
+    let row_bytes = source.row_bytes();
+    let mut all = Vec::new();
+    while source.next_row < source.shape().height {
+        let mut buffer = vec![0xa5; rows.min(source.shape().height - source.next_row) as usize * row_bytes];
+        source.read_rows(&mut buffer)?;
+        all.extend(labels(&buffer, source.dtype()));
+    }
+    Ok(all)
+}
+
+/// The labels, or the error, whichever way they are asked for.
+fn read_every_way(file: &File) -> Result<Vec<u64>, String> {
+    let bytes = file.bytes();
+    let whole = read(bytes.clone(), u32::MAX, Way::Whole).map_err(|error| error.to_string());
+    for rows in [1, 2, 5, u32::MAX] {
+        for way in [Way::Whole, Way::Streams] {
+            let parts = read(bytes.clone(), rows, way).map_err(|error| error.to_string());
+            assert_eq!(parts, whole, "{rows} rows, {way:?}");
+        }
+    }
+    whole
+}
+
+fn pattern(bits: usize, height: usize, width: usize) -> Vec<u64> {
+    let max = u64::MAX >> (64 - bits);
+    let label = |index: usize| match (index / width / 3 + index % width / 4) % 4 {
+        0 => 0,
+        1 => max,
+        _ => (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7 & max,
+    };
+    (0..height * width).map(label).collect()
+}
+
+#[test]
+fn every_type_layout_and_compression_is_read() {
+    for bits in [1, 2, 4, 8, 16, 32, 64] {
+        let expected = pattern(bits, 19, 37);
+        for compression in METHODS.into_iter().chain([32946]) {
+            for tile in [(16, 16), (37, 8), (64, 64), (0, 5), (0, 19), (0, 100)] {
+                for big_endian in [false, true] {
+                    for big in [false, true] {
+                        let mut file = File::of(&expected, 37, bits, compression, tile, big_endian);
+                        file.big = big;
+                        let found = read_every_way(&file).unwrap();
+                        assert_eq!(
+                            found, expected,
+                            "{bits} bits, method {compression}, tile {tile:?}, {big_endian}, {big}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn differences_are_added_up() {
+    for bits in [8, 16, 32, 64] {
+        let expected = pattern(bits, 10, 21);
+        let max = u64::MAX >> (64 - bits);
+        let differences = |labels: &[u64]| {
+            let mut before = 0;
+            labels
+                .iter()
+                .map(|&label| label.wrapping_sub(std::mem::replace(&mut before, label)) & max)
+                .collect::<Vec<_>>()
+        };
+        for big_endian in [false, true] {
+            // One strip: a row begins anew.
+            let stored: Vec<u64> = expected.chunks(21).flat_map(differences).collect();
+            let mut file = File::of(&stored, 21, bits, LZW, (0, 4), big_endian);
+            assert_eq!(read_every_way(file.set(PREDICTOR, vec![2])).unwrap(), expected);
+            // So does a tile.
+            let stored: Vec<u64> = expected.chunks(21).flat_map(|row| row.chunks(8).flat_map(differences)).collect();
+            let mut file = File::of(&stored, 21, bits, DEFLATE, (8, 8), big_endian);
+            assert_eq!(read_every_way(file.set(PREDICTOR, vec![2])).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_negative_label_is_placed() {
+    let mut labels = vec![1; 20 * 20];
+    labels[13 * 20 + 17] = u64::MAX - 4;
+    for bits in [8, 16, 32, 64] {
+        for tile in [(16, 16), (0, 7), (0, 20)] {
+            let mut file = File::of(&labels, 20, bits, DEFLATE, tile, false);
+            assert_eq!(read_every_way(&file).unwrap()[13 * 20 + 17], (u64::MAX - 4) & u64::MAX >> (64 - bits));
+            assert_eq!(
+                read_every_way(file.set(SAMPLE_FORMAT, vec![2])).unwrap_err(),
+                "small.tif: row 13, column 17: expected a label of 0 or more, found -5"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_tile_holds_beyond_the_page_is_not_looked_at() {
+    let mut file = File::of(&[2; 9], 3, 8, NONE, (16, 16), false);
+    file.chunks[0][3..16].fill(0xff);
+    assert_eq!(read_every_way(file.set(SAMPLE_FORMAT, vec![2])).unwrap(), [2; 9]);
+}
+
+#[test]
+fn absent_chunks_are_background_and_equal_constant_ones_are_decompressed_once() {
+    let one_thread = OpenOptions { threads: Some(1), ..OpenOptions::default() };
+    let counts = |file: &File, rows: u32| {
+        let mut source = open(file.bytes(), &one_thread).unwrap();
+        let row_bytes = source.row_bytes();
+        while source.next_row < source.shape().height {
+            let rows = rows.min(source.shape().height - source.next_row);
+            source.read_rows(&mut vec![0xa5; rows as usize * row_bytes]).unwrap();
+        }
+        let counts = &source.chunks.counts;
+        [&counts.absent, &counts.recognised, &counts.decoded].map(|count| count.load(Ordering::Relaxed))
+    };
+    // 4 x 4 tiles: background but for one pixel and for one tile of a single label.
+    let mut labels = vec![0; 64 * 64];
+    labels[20 * 64 + 40] = 7;
+    for row in 48..64 {
+        labels[row * 64 + 32..row * 64 + 48].fill(9);
+    }
+    for compression in [LZW, DEFLATE, PACK_BITS, ZSTD] {
+        let mut file = File::of(&labels, 64, 16, compression, (16, 16), false);
+        assert_eq!(counts(&file, 64), [0, 13, 3], "method {compression}");
+        assert_eq!(counts(&file, 16), [0, 13, 3], "method {compression}");
+        assert_eq!(read_every_way(&file).unwrap(), labels);
+        for chunk in [0, 3, 15] {
+            file.chunks[chunk].clear();
+        }
+        assert_eq!(counts(&file, 64), [3, 10, 3], "method {compression}");
+        assert_eq!(read_every_way(&file).unwrap(), labels);
+        // Absent means background, whatever was there.
+        file.chunks[14].clear();
+        let background: Vec<u64> = labels.iter().map(|&label| if label == 9 { 0 } else { label }).collect();
+        assert_eq!(read_every_way(&file).unwrap(), background);
+    }
+    // Without compression there is nothing to recognise, and nothing to gain.
+    assert_eq!(counts(&File::of(&labels, 64, 16, NONE, (16, 16), false), 64), [0, 0, 16]);
+    // A tile that shows only a constant part of itself is not constant.
+    let mut file = File::of(&[5; 20 * 20], 20, 8, DEFLATE, (16, 16), false);
+    let edge = file.chunks[1].clone();
+    file.chunks[0] = edge;
+    let expected: Vec<u64> =
+        (0..400).map(|index| if index < 320 && (4..16).contains(&(index % 20)) { 1 } else { 5 }).collect();
+    assert_eq!(read_every_way(&file).unwrap(), expected);
+}
+
+#[test]
+fn lzw_may_lack_its_end() {
+    // 16 x 16 bytes of 3: clear (256), then codes, cut before the end-of-information code.
+    let labels = vec![3; 256];
+    let mut file = File::of(&labels, 16, 8, LZW, (16, 16), false);
+    let whole = file.chunks[0].len();
+    file.chunks[0].truncate(whole - 1);
+    assert_eq!(read_every_way(&file).unwrap(), labels);
+    file.chunks[0].truncate(whole - 4);
+    let error = read_every_way(&file).unwrap_err();
+    assert!(error.starts_with("small.tif: tile 0 of page 0: expected 256 bytes of pixels, found only "), "{error}");
+    // The bit order of old files.
+    file.chunks[0] = vec![0x00, 0x01, 0x02, 0x03];
+    let error = read_every_way(&file).unwrap_err();
+    assert!(error.contains("LZW in the bit order of TIFF before version 5"), "{error}");
+}
+
+#[test]
+fn chunks_that_are_too_short_or_too_long_are_named() {
+    let labels = vec![1; 40 * 40];
+    for compression in METHODS {
+        let sound = File::of(&labels, 40, 8, compression, (16, 16), false);
+        for (rows, found) in [(15, "only 240"), (17, "more")] {
+            let mut file = sound.clone();
+            file.chunks[5] = compress(compression, &vec![1; rows * 16]);
+            let error = read_every_way(&file).unwrap_err();
+            let expected = format!("small.tif: tile 5 of page 0: expected 256 bytes of pixels, found {found}");
+            // Uncompressed pixels that are too few are seen before any is read.
+            if compression == NONE && rows == 15 {
+                assert!(error.contains("tile 5 of page 0: expected 256 bytes of pixels, found 240 bytes"), "{error}");
+            } else {
+                assert_eq!(error, expected, "method {compression}");
+            }
+        }
+        // A last strip as high as the others is what some writers make.
+        let mut file = File::of(&labels, 40, 8, compression, (0, 16), false);
+        file.chunks[2] = compress(compression, &[1; 16 * 40]);
+        assert_eq!(read_every_way(&file).unwrap(), labels, "method {compression}");
+        file.chunks[2] = compress(compression, &[1; 17 * 40]);
+        let error = read_every_way(&file).unwrap_err();
+        assert_eq!(error, "small.tif: strip 2 of page 0: expected 320 bytes of pixels, found more");
+    }
+}
+
+#[test]
+fn places_that_lie_are_named() {
+    let sound = File::of(&[1; 64 * 64], 64, 8, DEFLATE, (32, 32), false);
+    let length = sound.bytes().len() as u64;
+    let refused = |tag: u16, values: Vec<u64>, message: &str| {
+        let mut file = sound.clone();
+        let error = read_every_way(file.set(tag, values)).unwrap_err();
+        assert_eq!(error, format!("small.tif: {message}"));
+    };
+    let counts = COUNTS[1];
+    refused(
+        OFFSETS[1],
+        vec![8, 8, u64::from(u32::MAX), 8],
+        &format!(
+            "tile 2 of page 0: expected bytes inside the file, found {} from byte 4294967295 of a file of {length}",
+            sound.chunks[2].len()
+        ),
+    );
+    refused(
+        counts,
+        vec![20, u64::from(u32::MAX), 20, 20],
+        &format!(
+            "tile 1 of page 0: expected bytes inside the file, found 4294967295 from byte {} of a file of {length}",
+            8 + sound.chunks[0].len()
+        ),
+    );
+    refused(
+        counts,
+        vec![0, 20, 20, 20],
+        "tile 0 of page 0: expected an offset and a number of bytes, both or neither 0, found offset 8 and 0 bytes",
+    );
+    refused(counts, vec![20, 20, 20], "tag 325: expected at least 4 values, found 3");
+    refused(WIDTH, vec![0], "page 0: expected a width and a height of 1 or more, found height 64 x width 0");
+    refused(TILE_WIDTH, vec![0], "page 0: expected tile sides from 1 to 2^32 - 1, found others, or none");
+}
+
+#[test]
+fn headers_that_claim_too_much_allocate_nothing() {
+    let claim = |sides: [u64; 4], compression: u64, big: bool| {
+        let mut file = File::of(&[1; 64], 8, 8, compression, (8, 8), false);
+        file.big = big;
+        for (tag, side) in [WIDTH, HEIGHT, TILE_WIDTH, TILE_HEIGHT].into_iter().zip(sides) {
+            file.set(tag, vec![side]);
+        }
+        let error = open(file.bytes(), &OpenOptions::default()).unwrap_err();
+        error.to_string()
+    };
+    let giga = 1_000_000_000;
+    for compression in METHODS {
+        // More tiles than there are offsets.
+        assert!(claim([giga, giga, 256, 256], compression, false).contains("bytes of one row"));
+        assert!(claim([1 << 27, giga, 256, 256], compression, false).contains("expected at least"));
+        // One tile or few, of more pixels than its bytes can be.
+        for tile in [1 << 31, 1 << 27, 1 << 22] {
+            let error = claim([1 << 22, 1 << 22, tile, tile], compression, true);
+            assert!(
+                error.contains("bytes of one row of a tile")
+                    || error.contains("too few with")
+                    || error.contains("at least 2 values"),
+                "{error}"
+            );
+        }
+    }
+    assert!(
+        claim([1 << 33, 8, 8, 8], NONE, true)
+            .contains("width of the mask, pixels: at most 4294967295, found 8589934592")
+    );
+    let mut file = File::of(&[1; 64], 8, 8, NONE, (0, 8), false);
+    file.set(HEIGHT, vec![giga]).set(WIDTH, vec![1 << 27]).set(ROWS_PER_STRIP, vec![giga]);
+    let error = open(file.bytes(), &OpenOptions::default()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "small.tif: strip 0 of page 0: expected 134217728000000000 bytes of pixels, found 64 bytes, too few with no compression"
+    );
+    // A Zstandard frame that wants a window of 2 GiB for 64 pixels.
+    let mut file = File::of(&[1; 64], 8, 8, ZSTD, (8, 8), false);
+    file.chunks[0] = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
+    let error = read(file.bytes(), 1, Way::Streams).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "small.tif: tile 0 of page 0: expected 64 bytes of pixels, found Frame requires too much memory for decoding"
+    );
+    // As a whole the chunk needs no window, and is too short.
+    let error = read(file.bytes(), 8, Way::Whole).unwrap_err().to_string();
+    assert_eq!(error, "small.tif: tile 0 of page 0: expected 64 bytes of pixels, found only 0");
+}
+
+#[test]
+fn loops_of_directories_end() {
+    let mut bytes = File::of(&[1; 64], 8, 8, NONE, (8, 8), false).bytes();
+    let first = bytes[4..8].to_vec();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&first);
+    let options = |page| OpenOptions { page, ..OpenOptions::default() };
+    assert_eq!(read(bytes.clone(), 8, Way::Whole).unwrap(), [1; 64]);
+    let error = open(bytes, &options(1)).unwrap_err().to_string();
+    assert!(error.starts_with("small.tif: expected pages that end, found the directory at byte "), "{error}");
+}
+
+#[test]
+fn refusals_say_what_a_mask_is() {
+    for (tag, value, message) in [
+        (277, 3, "page 0: 3 samples a pixel (colour, alpha or channels); a label mask has 1"),
+        (262, 2, "page 0: colour space 2 is not that of a label mask"),
+        (SAMPLE_FORMAT, 3, "page 0: floating-point samples; a label mask has integers"),
+        (SAMPLE_FORMAT, 6, "page 0: sample format 6; a label mask has integers"),
+        (BITS, 12, "page 0: unsigned samples of 12 bits; 1, 2, 4, 8, 16, 32 and 64 are read"),
+        (266, 2, "page 0: bits in fill order 2; 1 is read"),
+        (PREDICTOR, 3, "page 0: the floating-point predictor; a label mask has integers"),
+        (PREDICTOR, 2, "page 0: predictor 2 with no compression"),
+        (COMPRESSION, 7, "page 0: compression 7 (JPEG); none, LZW, deflate, PackBits and Zstandard are read"),
+    ] {
+        let mut file = File::of(&[1; 64], 8, 8, NONE, (8, 8), false);
+        let error = open(file.set(tag, vec![value]).bytes(), &OpenOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)));
+        assert_eq!(error.to_string(), format!("small.tif: {message}"));
+    }
+}
+
+#[test]
+fn files_cut_off_or_changed_at_any_byte_never_panic() {
+    for compression in METHODS {
+        for (tile, big) in [((8, 8), false), ((0, 6), true)] {
+            let expected = pattern(16, 13, 11);
+            let mut file = File::of(&expected, 11, 16, compression, tile, big);
+            file.big = big;
+            let bytes = file.bytes();
+            for length in 0..bytes.len() {
+                // The directory stands last, so every cut is noticed.
+                read(bytes[..length].to_vec(), 4, Way::Whole).unwrap_err();
+            }
+            for index in 0..bytes.len() {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut bytes = bytes.clone();
+                    bytes[index] ^= change;
+                    let whole = read_changed(&bytes, u32::MAX, Way::Whole);
+                    assert_eq!(read_changed(&bytes, 3, Way::Streams), whole, "byte {index}, changed by {change}");
+                }
+            }
+        }
+    }
+}
+
+/// The labels of a file that may be damaged; a large one may be refused or not, but is not read.
+fn read_changed(bytes: &[u8], rows: u32, way: Way) -> Option<Vec<u64>> {
+    let source = open(bytes.to_vec(), &OpenOptions::default()).ok()?;
+    if source.shape().pixels() > 1 << 20 { None } else { read(bytes.to_vec(), rows, way).ok() }
+}
