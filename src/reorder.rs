@@ -44,7 +44,8 @@ impl LabelRuns {
         let indices = || (0..self.labels.len()).into_par_iter();
         let counts: Vec<u64> = indices().map(|index| count(self.runs_at(index), shape, self.order)).collect();
         check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
-        let parts: Vec<Vec<Run>> = indices().map(|index| to_other_order(self.runs_at(index), shape, self.order)).collect();
+        let parts: Vec<Vec<Run>> =
+            indices().map(|index| to_other_order(self.runs_at(index), shape, self.order)).collect();
         let mut result = Self::empty(self.shape, order);
         result.labels.clone_from(&self.labels);
         for part in parts {
@@ -64,12 +65,7 @@ fn check(total: u64, runs: usize, shape: Shape, order: ScanOrder) -> Result<()> 
 }
 
 /// The runs of one object, given in order `from`, in order `to`. They ascend without overlap inside `shape`.
-pub(crate) fn in_order(
-    runs: &[Run],
-    shape: Option<Shape>,
-    from: ScanOrder,
-    to: ScanOrder,
-) -> Result<Cow<'_, [Run]>> {
+pub(crate) fn in_order(runs: &[Run], shape: Option<Shape>, from: ScanOrder, to: ScanOrder) -> Result<Cow<'_, [Run]>> {
     if from == to {
         return Ok(Cow::Borrowed(runs));
     }

@@ -49,8 +49,7 @@ fn hubmap_files_of_real_slides_are_read_and_written_byte_for_byte() {
 fn every_row_of_the_science_bowl_is_read_with_the_right_runs() {
     let Some(folder) = data::folder() else { return };
     let bytes = fs::read(folder.join("dsb2018/stage1_train_rle.csv")).expect("the run file");
-    let images =
-        format::read_images(Format::Kaggle, &mut &bytes[..], &ReadOptions::default()).expect("a valid file");
+    let images = format::read_images(Format::Kaggle, &mut &bytes[..], &ReadOptions::default()).expect("a valid file");
     assert_eq!(images.len(), 664);
     assert_eq!(images.iter().map(|image| image.runs.labels().len()).sum::<usize>(), 28_986);
     let expected: serde_json::Value =

@@ -200,11 +200,14 @@ mod tests {
     fn defects() {
         assert_eq!(counts("!").unwrap_err().at, 0);
         assert_eq!(counts("52p").unwrap_err().expected, "a character from '0' to 'o'");
-        assert_eq!(counts("5P").unwrap_err(), Defect {
-            at: 1,
-            expected: "a count whose last character has no continuation bit".into(),
-            found: "the end of the text".into()
-        });
+        assert_eq!(
+            counts("5P").unwrap_err(),
+            Defect {
+                at: 1,
+                expected: "a count whose last character has no continuation bit".into(),
+                found: "the end of the text".into()
+            }
+        );
         assert_eq!(counts("O").unwrap_err().found, "-1");
         assert_eq!(counts(&"o".repeat(20)).unwrap_err().found, "a longer one");
     }

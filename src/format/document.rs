@@ -115,7 +115,11 @@ impl Collect {
         let image = &mut self.images[index];
         match (image.shape, shape) {
             (Some(first), Some(second)) if first != second => {
-                return Err(Error::format(part(id, None), format!("one shape, {first} as before"), format!("{second}")));
+                return Err(Error::format(
+                    part(id, None),
+                    format!("one shape, {first} as before"),
+                    format!("{second}"),
+                ));
             }
             (None, Some(_)) => image.shape = shape,
             _ => {}
@@ -150,8 +154,11 @@ impl Collected {
                 format!("{numbered} of {} with a number", objects.len()),
             ));
         }
-        let mut objects: Vec<_> =
-            objects.into_iter().zip(1..).map(|((label, runs, more), place)| (label.unwrap_or(place), runs, more)).collect();
+        let mut objects: Vec<_> = objects
+            .into_iter()
+            .zip(1..)
+            .map(|((label, runs, more), place)| (label.unwrap_or(place), runs, more))
+            .collect();
         objects.sort_by_key(|(label, ..)| *label);
         let mut runs = LabelRunsBuilder::new(shape, order.unwrap_or_default());
         let mut attributes = Vec::with_capacity(objects.len());
@@ -305,6 +312,54 @@ pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns
             "the file holds {count} images ({}, {}, ...): name one of them, or convert to a format that holds many",
             first.id, second.id
         ))),
+    }
+}
+
+/// The text of every image, kept until the end of the file by writers that write objects together by image.
+#[derive(Debug, Default)]
+pub(super) struct PerImage {
+    images: Vec<ImageText>,
+    index: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct ImageText {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) shape: Option<Shape>,
+    pub(super) text: Vec<u8>,
+}
+
+impl PerImage {
+    pub(super) fn image(&mut self, image: &Image<'_>) {
+        let kept = self.entry(image.id, image.shape);
+        if let Some(name) = image.name {
+            kept.name = Some(name.to_owned());
+        }
+    }
+
+    /// The text of an image, to append to.
+    pub(super) fn text(&mut self, id: &str, shape: Option<Shape>) -> &mut Vec<u8> {
+        &mut self.entry(id, shape).text
+    }
+
+    fn entry(&mut self, id: &str, shape: Option<Shape>) -> &mut ImageText {
+        let index = match self.index.get(id) {
+            Some(&index) => index,
+            None => {
+                self.index.insert(id.to_owned(), self.images.len());
+                self.images.push(ImageText { id: id.to_owned(), name: None, shape: None, text: Vec::new() });
+                self.images.len() - 1
+            }
+        };
+        let image = &mut self.images[index];
+        image.shape = image.shape.or(shape);
+        image
+    }
+
+    /// The images in the order in which they were first named.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ImageText> {
+        self.images.iter()
     }
 }
 

@@ -48,7 +48,8 @@ impl Columns {
             return Err(wrong_header(Some(header), example));
         };
         for (place, (name, field)) in names.iter().zip(&fields).enumerate() {
-            let known = [IMAGE, runs, HEIGHT, WIDTH, CATEGORY, OBJECT].iter().any(|known| known.contains(&name.as_str()));
+            let known =
+                [IMAGE, runs, HEIGHT, WIDTH, CATEGORY, OBJECT].iter().any(|known| known.contains(&name.as_str()));
             if names[..place].contains(name) {
                 return Err(field.fault("a column once", format!("{} again", show(field.rest()))));
             }

@@ -183,7 +183,10 @@ impl<'a> Cursor<'a> {
             let place = *self;
             let start = self.number("a start")?;
             if self.is_at_end() {
-                return Err(place.fault("pairs of start and length", format!("a start without a length at the end of the {}", self.part)));
+                return Err(place.fault(
+                    "pairs of start and length",
+                    format!("a start without a length at the end of the {}", self.part),
+                ));
             }
             let Some(start) = start.checked_sub(base) else {
                 return Err(place.fault(format!("a start of at least {base}"), format!("{start}")));
@@ -218,6 +221,14 @@ impl Defect {
     /// The error for a run whose start and length stand at these places.
     pub(super) fn at(self, start: Cursor<'_>, length: Cursor<'_>) -> Error {
         if self.in_length { length } else { start }.fault(self.expected, self.found)
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Defect {
+    /// The error for a run in a place without columns.
+    pub(super) fn in_place(self, place: Place) -> Error {
+        Error::format(place, self.expected, self.found)
     }
 }
 
