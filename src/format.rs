@@ -20,6 +20,8 @@ mod labelstudio;
 mod oid;
 #[cfg(feature = "json")]
 mod rle_json;
+#[cfg(test)]
+mod round_trips;
 mod rows;
 #[cfg(feature = "parquet")]
 mod runs;
@@ -206,11 +208,22 @@ impl LineEnding {
     }
 }
 
+/// Another program whose defects a writer reproduces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compat {
+    /// [`Format::Hubmap`]: Method 1 of the original notebook. Where labels touch, the second run loses its first pixel; a
+    /// run that ends at the mask's last pixel is not written.
+    Notebook,
+}
+
 /// What a writer is told beside the runs.
 #[derive(Clone, Debug, Default)]
 pub struct WriteOptions {
     /// How lines of text formats end.
     pub line_ending: LineEnding,
+    /// Reproduces another program's defects; the right answer when not given.
+    pub compat: Option<Compat>,
     /// [`Format::Hubmap`]: rows for the labels 1 to this one; up to the largest label when not given.
     pub labels: Option<u64>,
     /// The order of the positions in the file, for formats that leave it open; column-major when not given. Runs in
