@@ -9,14 +9,22 @@
 mod coco;
 pub mod coco_string;
 pub mod counts;
+#[cfg(feature = "cvat")]
+mod cvat;
 mod document;
 mod hubmap;
 mod kaggle;
+#[cfg(feature = "json")]
+mod labelstudio;
 #[cfg(feature = "oid")]
 mod oid;
 #[cfg(feature = "json")]
 mod rle_json;
+#[cfg(test)]
+mod round_trips;
 mod rows;
+#[cfg(feature = "parquet")]
+mod runs;
 #[cfg(feature = "json")]
 mod sam;
 #[cfg(test)]
@@ -61,6 +69,12 @@ pub enum Format {
     Sam,
     /// Open Images CSV: base64 of zlib of COCO's compressed counts. Feature `oid`.
     Oid,
+    /// CVAT's XML: row-major inside a box. Feature `cvat`.
+    Cvat,
+    /// Label Studio's brush masks: a bit stream in JSON. Feature `json`.
+    LabelStudio,
+    /// Parquet with the columns label, start and length. Feature `parquet`.
+    Runs,
 }
 
 /// What a format can hold and must know.
@@ -82,7 +96,18 @@ pub struct Capabilities {
 
 impl Format {
     /// Every format.
-    pub const ALL: &[Self] = &[Self::Hubmap, Self::Table, Self::Kaggle, Self::Siim, Self::Coco, Self::Sam, Self::Oid];
+    pub const ALL: &[Self] = &[
+        Self::Hubmap,
+        Self::Table,
+        Self::Kaggle,
+        Self::Siim,
+        Self::Coco,
+        Self::Sam,
+        Self::Oid,
+        Self::Cvat,
+        Self::LabelStudio,
+        Self::Runs,
+    ];
 
     /// The name by which a user asks for the format.
     pub fn name(self) -> &'static str {
@@ -94,6 +119,9 @@ impl Format {
             Self::Coco => "coco",
             Self::Sam => "sam",
             Self::Oid => "oid",
+            Self::Cvat => "cvat",
+            Self::LabelStudio => "labelstudio",
+            Self::Runs => "runs",
         }
     }
 
@@ -102,13 +130,15 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// The format that a file name's extension stands for, in any case of letters: `.csv` is [`Format::Hubmap`] and
-    /// `.json` is [`Format::Coco`].
+    /// The format that a file name's extension stands for, in any case of letters: `.csv` is [`Format::Hubmap`],
+    /// `.json` is [`Format::Coco`], `.xml` is [`Format::Cvat`] and `.parquet` is [`Format::Runs`].
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
             "csv" => Some(Self::Hubmap),
             "json" => Some(Self::Coco),
+            "xml" => Some(Self::Cvat),
+            "parquet" => Some(Self::Runs),
             _ => None,
         }
     }
@@ -132,7 +162,9 @@ impl Format {
             Self::Siim => Capabilities { empty_labels: false, ..many },
             Self::Coco => Capabilities { any_labels: true, ..counts },
             Self::Sam => Capabilities { many_images: false, ..counts },
-            Self::Oid => counts,
+            Self::Oid | Self::LabelStudio => counts,
+            Self::Cvat => Capabilities { empty_labels: false, ..counts },
+            Self::Runs => Capabilities { holds_shape: true, empty_labels: false, any_order: true, ..one_csv },
         }
     }
 }
@@ -176,11 +208,22 @@ impl LineEnding {
     }
 }
 
+/// Another program whose defects a writer reproduces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compat {
+    /// [`Format::Hubmap`]: Method 1 of the original notebook. Where labels touch, the second run loses its first pixel; a
+    /// run that ends at the mask's last pixel is not written.
+    Notebook,
+}
+
 /// What a writer is told beside the runs.
 #[derive(Clone, Debug, Default)]
 pub struct WriteOptions {
     /// How lines of text formats end.
     pub line_ending: LineEnding,
+    /// Reproduces another program's defects; the right answer when not given.
+    pub compat: Option<Compat>,
     /// [`Format::Hubmap`]: rows for the labels 1 to this one; up to the largest label when not given.
     pub labels: Option<u64>,
     /// The order of the positions in the file, for formats that leave it open; column-major when not given. Runs in
@@ -245,6 +288,8 @@ pub fn read(format: Format, reader: &mut dyn BufRead, options: &ReadOptions) -> 
     match format {
         Format::Hubmap => hubmap::read(reader, options),
         Format::Table => table::read(reader, options),
+        #[cfg(feature = "parquet")]
+        Format::Runs => runs::read(reader, options),
         _ => {
             let mut images = Collect::new();
             read_objects(format, reader, options, &mut images)?;
@@ -285,7 +330,13 @@ pub fn read_objects(
         Format::Sam => sam::read(reader, options, sink),
         #[cfg(feature = "oid")]
         Format::Oid => oid::read(reader, options, sink),
-        #[cfg(not(all(feature = "json", feature = "oid")))]
+        #[cfg(feature = "cvat")]
+        Format::Cvat => cvat::read(reader, options, sink),
+        #[cfg(feature = "json")]
+        Format::LabelStudio => labelstudio::read(reader, options, sink),
+        #[cfg(feature = "parquet")]
+        Format::Runs => document::push_objects(&runs::read(reader, options)?, "", sink),
+        #[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
         _ => Err(not_built(format)),
     }
 }
@@ -299,6 +350,8 @@ pub fn write(format: Format, writer: &mut dyn Write, runs: &LabelRuns, options: 
     match format {
         Format::Hubmap => hubmap::write(writer, runs, options),
         Format::Table => table::write(writer, runs, options),
+        #[cfg(feature = "parquet")]
+        Format::Runs => runs::write(writer, runs, options),
         _ => {
             let mut sink = object_writer(format, writer, options)?;
             document::push_objects(runs, options.image.as_deref().unwrap_or("1"), &mut *sink)?;
@@ -326,7 +379,13 @@ pub fn object_writer<'a>(
         Format::Sam => Box::new(sam::Writer::new(writer, options)),
         #[cfg(feature = "oid")]
         Format::Oid => Box::new(oid::Writer::new(writer, options)?),
-        #[cfg(not(all(feature = "json", feature = "oid")))]
+        #[cfg(feature = "cvat")]
+        Format::Cvat => Box::new(cvat::Writer::new(writer, options)),
+        #[cfg(feature = "json")]
+        Format::LabelStudio => Box::new(labelstudio::Writer::new(writer, options)),
+        #[cfg(feature = "parquet")]
+        Format::Runs => Box::new(WriteOne::new(format, writer, options)),
+        #[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
         _ => return Err(not_built(format)),
     })
 }
@@ -345,7 +404,7 @@ pub fn convert(
     sink.finish()
 }
 
-#[cfg(not(all(feature = "json", feature = "oid")))]
+#[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
 fn not_built(format: Format) -> Error {
     Error::Unsupported(format!("this program was built without the feature that {} files need", format.name()))
 }

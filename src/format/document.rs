@@ -315,6 +315,54 @@ pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns
     }
 }
 
+/// The text of every image, kept until the end of the file by writers that write objects together by image.
+#[derive(Debug, Default)]
+pub(super) struct PerImage {
+    images: Vec<ImageText>,
+    index: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct ImageText {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) shape: Option<Shape>,
+    pub(super) text: Vec<u8>,
+}
+
+impl PerImage {
+    pub(super) fn image(&mut self, image: &Image<'_>) {
+        let kept = self.entry(image.id, image.shape);
+        if let Some(name) = image.name {
+            kept.name = Some(name.to_owned());
+        }
+    }
+
+    /// The text of an image, to append to.
+    pub(super) fn text(&mut self, id: &str, shape: Option<Shape>) -> &mut Vec<u8> {
+        &mut self.entry(id, shape).text
+    }
+
+    fn entry(&mut self, id: &str, shape: Option<Shape>) -> &mut ImageText {
+        let index = match self.index.get(id) {
+            Some(&index) => index,
+            None => {
+                self.index.insert(id.to_owned(), self.images.len());
+                self.images.push(ImageText { id: id.to_owned(), name: None, shape: None, text: Vec::new() });
+                self.images.len() - 1
+            }
+        };
+        let image = &mut self.images[index];
+        image.shape = image.shape.or(shape);
+        image
+    }
+
+    /// The images in the order in which they were first named.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ImageText> {
+        self.images.iter()
+    }
+}
+
 /// A sink for a format that holds one mask: keeps the image and writes it at the end.
 pub(super) struct WriteOne<'a> {
     format: Format,

@@ -12,13 +12,17 @@
 //! * Shape: not in the file.
 //! * Limits: none but `u64`. The writer refuses more than 2^24 empty rows, so that one large label does not become
 //!   gigabytes of them.
+//! * [`Compat::Notebook`] writes what the original notebook's Method 1 would, its defects included.
 //! * Source: the rules of the HuBMAP "Hacking the Kidney" hackathon and its encoding notebook (2020).
 
+mod notebook;
+
+use std::borrow::Cow;
 use std::io::{BufRead, Write};
 use std::ops::Range;
 
 use super::text::{self, Lines, push_number, write_batches};
-use super::{ReadOptions, WriteOptions, in_order, writing};
+use super::{Compat, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder};
 use crate::shape::ScanOrder;
@@ -56,11 +60,15 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
 }
 
 pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
-    let runs = in_order(runs, ScanOrder::ColumnMajor)?;
-    let labels = runs.labels();
-    if labels.first() == Some(&0) {
+    let mut runs = in_order(runs, ScanOrder::ColumnMajor)?;
+    if runs.labels().first() == Some(&0) {
         return Err(Error::Argument("label 0 has runs: in a hubmap file 0 is the background".into()));
     }
+    match options.compat {
+        Some(Compat::Notebook) => runs = Cow::Owned(notebook::method_1(&runs)?),
+        None => {}
+    }
+    let labels = runs.labels();
     let largest = labels.last().copied().unwrap_or(0);
     let rows = options.labels.unwrap_or(largest);
     if rows < largest {

@@ -15,7 +15,6 @@
 //! * Limits: an inflated text of more than 13 bytes a pixel is refused. Counts above 2^32 - 1 as in `coco`.
 //! * Source: the Open Images 2019 segmentation rules and the HuBMAP 2023 (Kaggle) evaluation page.
 
-use std::collections::HashMap;
 use std::io::{BufRead, Read, Write};
 
 use base64::Engine;
@@ -24,7 +23,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use super::document::{Image, Object, Sink};
+use super::document::{Image, Object, PerImage, Sink};
 use super::rows::{Columns, Row, Sequence, push_field};
 use super::text::{Cursor, Lines, show};
 use super::{Format, ReadOptions, WriteOptions, coco_string, counts, writing};
@@ -130,14 +129,7 @@ pub(super) struct Writer<'a> {
     sequence: Sequence,
     counts: Vec<u64>,
     text: Vec<u8>,
-    index: HashMap<String, usize>,
-    rows: Vec<Kept>,
-}
-
-struct Kept {
-    image: String,
-    shape: Option<Shape>,
-    text: Vec<u8>,
+    images: PerImage,
 }
 
 impl<'a> Writer<'a> {
@@ -156,23 +148,14 @@ impl<'a> Writer<'a> {
             sequence: Sequence::new(Format::Oid, options.renumber),
             counts: Vec::new(),
             text: Vec::new(),
-            index: HashMap::new(),
-            rows: Vec::new(),
+            images: PerImage::default(),
         })
-    }
-
-    fn row(&mut self, image: &str, shape: Option<Shape>) -> &mut Kept {
-        let index = *self.index.entry(image.to_owned()).or_insert_with(|| {
-            self.rows.push(Kept { image: image.to_owned(), shape, text: Vec::new() });
-            self.rows.len() - 1
-        });
-        &mut self.rows[index]
     }
 }
 
 impl Sink for Writer<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.row(image.id, image.shape);
+        self.images.image(image);
         Ok(())
     }
 
@@ -195,12 +178,11 @@ impl Sink for Writer<'_> {
             return Err(Error::Argument(format!("the class {class:?} cannot be a word of a prediction string")));
         }
         let prediction = format!("{class} {:?} {}", object.score.unwrap_or(1.0), STANDARD.encode(&packed));
-        let row = self.row(object.image, object.shape);
-        row.shape = row.shape.or(object.shape);
-        if !row.text.is_empty() {
-            row.text.push(b' ');
+        let row = self.images.text(object.image, object.shape);
+        if !row.is_empty() {
+            row.push(b' ');
         }
-        row.text.extend_from_slice(prediction.as_bytes());
+        row.extend_from_slice(prediction.as_bytes());
         Ok(())
     }
 
@@ -209,14 +191,14 @@ impl Sink for Writer<'_> {
         let mut text = self.header.as_bytes().to_vec();
         text.extend_from_slice(end);
         let height_first = self.header.starts_with("id,height");
-        for row in &self.rows {
+        for row in self.images.iter() {
             let Some(shape) = row.shape else {
                 return Err(Error::Argument(format!(
                     "image {}: an oid file names height and width: they must be known",
-                    row.image
+                    row.id
                 )));
             };
-            push_field(&mut text, &row.image)?;
+            push_field(&mut text, &row.id)?;
             let sides = if height_first { (shape.height, shape.width) } else { (shape.width, shape.height) };
             text.extend_from_slice(format!(",{},{},", sides.0, sides.1).as_bytes());
             text.extend_from_slice(&row.text);

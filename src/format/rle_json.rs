@@ -168,16 +168,39 @@ struct ListedImage {
 /// Reads the records of a file into `sink`.
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules, sink: &mut dyn Sink) -> Result<()> {
     skip_byte_order_mark(reader)?;
-    let state =
-        RefCell::new(State { sink, options, rules, error: None, records: 0, counts: Vec::new(), runs: Vec::new() });
+    let state = RefCell::new(State {
+        sink,
+        options,
+        rules,
+        stopped: Stopped::default(),
+        records: 0,
+        counts: Vec::new(),
+        runs: Vec::new(),
+    });
     let mut json = serde_json::Deserializer::from_reader(reader);
     let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
-    let State { error, .. } = state.into_inner();
-    // An error of our own stopped the parser; what the parser then said is only its echo.
-    match (error, answer) {
-        (Some(error), _) => Err(error),
-        (None, Err(error)) => Err(json_error(error, rules.format)),
-        (None, Ok(())) => Ok(()),
+    state.into_inner().stopped.result(answer, rules.format)
+}
+
+/// Why a parser was stopped by something that is no matter of JSON.
+#[derive(Default)]
+pub(super) struct Stopped(Option<Error>);
+
+impl Stopped {
+    /// Lets success pass; keeps an error and gives the parser one of its own.
+    pub(super) fn keep<E: de::Error>(&mut self, answer: Result<()>) -> Result<(), E> {
+        answer.map_err(|error| {
+            self.0 = Some(error);
+            E::custom("")
+        })
+    }
+
+    /// The answer for the caller: an error kept, of which the parser's is an echo, or the parser's.
+    pub(super) fn result(self, answer: Result<(), serde_json::Error>, format: Format) -> Result<()> {
+        match self.0 {
+            Some(error) => Err(error),
+            None => answer.map_err(|error| json_error(error, format)),
+        }
     }
 }
 
@@ -195,7 +218,7 @@ pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn json_error(error: serde_json::Error, format: Format) -> Error {
+fn json_error(error: serde_json::Error, format: Format) -> Error {
     if error.is_io() {
         return reading(error.into());
     }
@@ -209,19 +232,17 @@ struct State<'a> {
     sink: &'a mut dyn Sink,
     options: &'a ReadOptions,
     rules: Rules,
-    error: Option<Error>,
+    stopped: Stopped,
     records: u64,
     counts: Vec<u64>,
     runs: Vec<Run>,
 }
 
 impl State<'_> {
-    /// Takes a record, or keeps why it cannot be taken and stops the parser.
-    fn take<E: de::Error>(&mut self, answer: impl FnOnce(&mut Self) -> Result<()>) -> Result<(), E> {
-        answer(self).map_err(|error| {
-            self.error = Some(error);
-            E::custom("")
-        })
+    /// Takes a part of the file, or stops the parser.
+    fn take<E: de::Error>(&mut self, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<(), E> {
+        let answer = part(self);
+        self.stopped.keep(answer)
     }
 
     fn record(&mut self, record: Record) -> Result<()> {

@@ -224,6 +224,14 @@ impl Defect {
     }
 }
 
+#[cfg(feature = "parquet")]
+impl Defect {
+    /// The error for a run in a place without columns.
+    pub(super) fn in_place(self, place: Place) -> Error {
+        Error::format(place, self.expected, self.found)
+    }
+}
+
 impl Bound {
     pub(super) fn new(shape: Option<Shape>) -> Self {
         Self { shape, end: 0 }

@@ -1,0 +1,453 @@
+//! `labelstudio`: brush masks of Label Studio, as JSON tasks with a packed bit stream.
+//!
+//! ```text
+//! file   := [task, ...] | task
+//! task   := {"id", "data": {"image"}, "annotations": [{"result": [result, ...]}, ...]}      or "predictions"
+//! result := {"type": "brushlabels", "original_width", "original_height",
+//!            "value": {"format": "rle", "rle": [byte, ...], "brushlabels": [label, ...]}}
+//! stream := values:32 (word-1):5 (size-1):4 x 4 block* padding                              bits, highest first
+//! block  := 1 index:2 (length-1):sizes[index] value:word                                   a run
+//!         | 0 index:2 (length-1):sizes[index] value:word x length                          single values
+//! ```
+//! * The values are the bytes R G B A of every pixel, row-major; a pixel belongs to the object when A is not 0. The
+//!   writer gives all four 255 or 0, a word of 8 bits and the sizes 3, 4, 8, 16, as Label Studio's own converter does.
+//! * Padding: fewer than 9 bits of 0 (that converter adds a whole byte when none is needed).
+//! * Order: row-major. Labels: the place among the masks of the task, from 1; the first of `brushlabels` is the category.
+//! * Empty: a stream of zeros; a label without runs is kept.
+//! * Overlap: allowed. Other results (rectangles, choices) are not runs: an error, or passed over on request.
+//! * Limits: the 32 bits of the count end at 2^30 pixels: the writer refuses more.
+//! * Source: `label_studio_converter/brush.py`, after `rle-pack` of thi.ng/umbrella.
+
+use std::fmt;
+use std::io::{BufRead, Write};
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::document::{Image, Object, PerImage, Sink};
+use super::rle_json::{self, Id, Stopped};
+use super::rows::Sequence;
+use super::text::push_number;
+use super::{Format, ReadOptions, WriteOptions, writing};
+use crate::error::{Error, Place, Result};
+use crate::reorder::in_order;
+use crate::runs::Run;
+use crate::shape::{ScanOrder, Shape};
+
+/// Pixels whose bytes the count of a stream can hold.
+const MAX_PIXELS: u64 = u32::MAX as u64 / 4;
+
+#[derive(Deserialize)]
+struct Task {
+    id: Option<Id>,
+    data: Option<Data>,
+    #[serde(default)]
+    annotations: Vec<Annotation>,
+    #[serde(default)]
+    predictions: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    image: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    #[serde(default)]
+    result: Vec<Entry>,
+    score: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    original_width: Option<u64>,
+    original_height: Option<u64>,
+    value: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Value {
+    rle: Option<Vec<u8>>,
+    #[serde(default)]
+    brushlabels: Vec<String>,
+}
+
+pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+    rle_json::skip_byte_order_mark(reader)?;
+    let mut tasks = Tasks { sink, options, count: 0, stopped: Stopped::default(), runs: Vec::new() };
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let answer = (&mut tasks).deserialize(&mut json).and_then(|()| json.end());
+    tasks.stopped.result(answer, Format::LabelStudio)
+}
+
+struct Tasks<'a> {
+    sink: &'a mut dyn Sink,
+    options: &'a ReadOptions,
+    count: u64,
+    stopped: Stopped,
+    runs: Vec<Run>,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Tasks<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Tasks<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tasks or a task")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(task) = list.next_element::<Task>()? {
+            let answer = self.task(&task);
+            self.stopped.keep(answer)?;
+        }
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let task = Task::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        let answer = self.task(&task);
+        self.stopped.keep(answer)
+    }
+}
+
+impl Tasks<'_> {
+    fn task(&mut self, task: &Task) -> Result<()> {
+        self.count += 1;
+        let id = task.id.as_ref().map_or_else(|| self.count.to_string(), |id| id.0.clone());
+        let name = task.data.as_ref().and_then(|data| data.image.as_deref());
+        self.sink.image(&Image { id: &id, name, shape: self.options.shape })?;
+        let results = task.annotations.iter().chain(&task.predictions);
+        let entries = results.flat_map(|part| part.result.iter().map(|entry| (entry, part.score)));
+        for (index, (entry, score)) in entries.enumerate() {
+            let place = || Place::Part(format!("task {id}, result {index}"));
+            let rle = match (entry.kind.as_deref(), entry.value.as_ref()) {
+                (Some("brushlabels" | "brush" | "labels"), Some(Value { rle: Some(rle), brushlabels })) => {
+                    (rle, brushlabels)
+                }
+                _ if self.options.skip_other_shapes => continue,
+                (kind, _) => {
+                    return Err(Error::format(
+                        place(),
+                        "a brush mask with rle (skip other shapes to read the rest)",
+                        format!("the type {}", kind.unwrap_or("none")),
+                    ));
+                }
+            };
+            let (Some(height), Some(width)) = (entry.original_height, entry.original_width) else {
+                return Err(Error::format(place(), "original_height and original_width", "none"));
+            };
+            let shape = Shape::new(height, width)?;
+            if let Some(expected) = self.options.shape
+                && shape != expected
+            {
+                return Err(Error::format(place(), format!("a mask of {expected}"), format!("{shape}")));
+            }
+            unpack(rle.0, shape.pixels(), &mut self.runs)
+                .map_err(|defect| Error::format(place(), defect.expected, defect.found))?;
+            self.sink.object(&Object {
+                image: &id,
+                shape: Some(shape),
+                order: ScanOrder::RowMajor,
+                label: None,
+                category: rle.1.first().map(String::as_str),
+                score,
+                crowd: false,
+                runs: &self.runs,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+struct Defect {
+    expected: String,
+    found: String,
+}
+
+/// Bits of bytes, the highest first.
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: u64,
+}
+
+impl Bits<'_> {
+    fn left(&self) -> u64 {
+        self.bytes.len() as u64 * 8 - self.at
+    }
+
+    /// The next `count` bits, at most 32.
+    fn take(&mut self, count: u32) -> Result<u64, Defect> {
+        if u64::from(count) > self.left() {
+            return Err(Defect {
+                expected: format!("{count} bits at bit {}", self.at),
+                found: "the end of rle".into(),
+            });
+        }
+        let mut value = 0_u64;
+        let mut needed = count;
+        while needed > 0 {
+            let (byte, offset) = (self.bytes[(self.at / 8) as usize], (self.at % 8) as u32);
+            let taken = needed.min(8 - offset);
+            let bits = (u64::from(byte) >> (8 - offset - taken)) & ((1 << taken) - 1);
+            value = value << taken | bits;
+            self.at += u64::from(taken);
+            needed -= taken;
+        }
+        Ok(value)
+    }
+}
+
+/// The row-major runs of the pixels whose alpha is not 0.
+fn unpack(bytes: &[u8], pixels: u64, runs: &mut Vec<Run>) -> Result<(), Defect> {
+    runs.clear();
+    let mut bits = Bits { bytes, at: 0 };
+    let values = bits.take(32)?;
+    if pixels.checked_mul(4) != Some(values) {
+        return Err(Defect { expected: format!("a count of 4 x {pixels} values"), found: format!("{values}") });
+    }
+    let word = bits.take(5)? as u32 + 1;
+    let mut sizes = [0; 4];
+    for size in &mut sizes {
+        *size = bits.take(4)? as u32 + 1;
+    }
+    let mut push = |start: u64, end: u64| {
+        if start == end {
+            return;
+        }
+        match runs.last_mut() {
+            Some(last) if last.end() == start => last.length += end - start,
+            _ => runs.push(Run { start, length: end - start }),
+        }
+    };
+    let mut at = 0;
+    while at < values {
+        let block = bits.at;
+        let is_run = bits.take(1)? == 1;
+        let size = sizes[bits.take(2)? as usize];
+        let end = at + bits.take(size)? + 1;
+        if end > values {
+            return Err(Defect {
+                expected: format!("at bit {block} a block of at most {} values", values - at),
+                found: format!("{}", end - at),
+            });
+        }
+        // Value 4p + 3 is the alpha of pixel p, so values at .. end hold those of the pixels at / 4 .. end / 4.
+        if is_run {
+            if bits.take(word)? != 0 {
+                push(at / 4, end / 4);
+            }
+        } else {
+            for value in at..end {
+                if bits.take(word)? != 0 && value % 4 == 3 {
+                    push(value / 4, value / 4 + 1);
+                }
+            }
+        }
+        at = end;
+    }
+    let left = bits.left();
+    if left > 8 || bits.take(left as u32)? != 0 {
+        return Err(Defect {
+            expected: "at most 8 bits of 0 after the last value".into(),
+            found: format!("{left} bits"),
+        });
+    }
+    Ok(())
+}
+
+/// Packs bits, the highest first.
+#[derive(Default)]
+struct Packer {
+    bytes: Vec<u8>,
+    pending: u64,
+    count: u32,
+}
+
+impl Packer {
+    fn put(&mut self, value: u64, count: u32) {
+        // At most 7 bits are pending and at most 32 come.
+        self.pending = self.pending << count | value;
+        self.count += count;
+        while self.count >= 8 {
+            self.count -= 8;
+            self.bytes.push((self.pending >> self.count) as u8);
+        }
+    }
+
+    fn run(&mut self, length: u64, value: u64) {
+        let (index, size) = match length {
+            ..=8 => (0, 3),
+            9..=16 => (1, 4),
+            17..=256 => (2, 8),
+            _ => (3, 16),
+        };
+        self.put(1, 1);
+        self.put(index, 2);
+        self.put(length - 1, size);
+        self.put(value, 8);
+    }
+}
+
+/// The stream of row-major runs in a mask of `pixels`.
+fn pack(runs: &[Run], pixels: u64) -> Vec<u8> {
+    let mut packer = Packer::default();
+    packer.put(pixels * 4, 32);
+    packer.put(7, 5);
+    for size in [3, 4, 8, 16] {
+        packer.put(size - 1, 4);
+    }
+    let mut values = |pixels: u64, value: u64| {
+        let mut left = pixels * 4;
+        while left > 0 {
+            let length = left.min(1 << 16);
+            packer.run(length, value);
+            left -= length;
+        }
+    };
+    let mut end = 0;
+    let mut joined = runs.iter().copied().peekable();
+    while let Some(mut run) = joined.next() {
+        // Runs that touch are one: the stream of a mask is unique.
+        while let Some(next) = joined.next_if(|next| next.start == run.end()) {
+            run.length += next.length;
+        }
+        values(run.start - end, 0);
+        values(run.length, 255);
+        end = run.end();
+    }
+    values(pixels - end, 0);
+    packer.put(0, 8 - packer.count);
+    packer.bytes
+}
+
+/// Keeps the text of every task until the end: objects of one image may come apart.
+pub(super) struct Writer<'a> {
+    writer: &'a mut dyn Write,
+    options: &'a WriteOptions,
+    sequence: Sequence,
+    images: PerImage,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
+        let sequence = Sequence::new(Format::LabelStudio, options.renumber);
+        Self { writer, options, sequence, images: PerImage::default() }
+    }
+}
+
+impl Sink for Writer<'_> {
+    fn image(&mut self, image: &Image<'_>) -> Result<()> {
+        self.images.image(image);
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object<'_>) -> Result<()> {
+        let Some(shape) = object.shape else {
+            return Err(Error::Argument("a labelstudio file names height and width: they must be known".into()));
+        };
+        if shape.pixels() > MAX_PIXELS {
+            return Err(Error::LimitExceeded {
+                what: "pixels of a Label Studio brush mask".into(),
+                limit: MAX_PIXELS,
+                found: shape.pixels(),
+            });
+        }
+        if (object.crowd || object.score.is_some()) && !self.options.drop_attributes {
+            return Err(Error::Argument(
+                "a labelstudio file has no score of its own for a mask and no mark for crowds: drop attributes".into(),
+            ));
+        }
+        self.sequence.next(object.image, object.label)?;
+        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
+        let text = self.images.text(object.image, object.shape);
+        if !text.is_empty() {
+            text.push(b',');
+        }
+        text.extend_from_slice(
+            format!(
+                "\n{{\"type\":\"brushlabels\",\"from_name\":\"brush\",\"to_name\":\"image\",\"image_rotation\":0,\
+                 \"original_width\":{},\"original_height\":{},\"value\":{{\"format\":\"rle\",\"brushlabels\":[",
+                shape.width, shape.height
+            )
+            .as_bytes(),
+        );
+        rle_json::push_text(text, object.category.unwrap_or("object"))?;
+        text.extend_from_slice(b"],\"rle\":[");
+        for (place, &byte) in pack(&runs, shape.pixels()).iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            push_number(text, u64::from(byte));
+        }
+        text.extend_from_slice(b"]}}");
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut text = b"[".to_vec();
+        for (place, image) in self.images.iter().enumerate() {
+            text.extend_from_slice(if place == 0 { b"\n{\"id\":".as_slice() } else { b",\n{\"id\":" });
+            rle_json::push_id(&mut text, &image.id)?;
+            text.extend_from_slice(b",\"data\":{\"image\":");
+            rle_json::push_text(&mut text, image.name.as_deref().unwrap_or(&image.id))?;
+            text.extend_from_slice(b"},\"annotations\":[{\"result\":[");
+            text.extend_from_slice(&image.text);
+            text.extend_from_slice(b"]}]}");
+            self.writer.write_all(&text).map_err(writing)?;
+            text.clear();
+        }
+        text.extend_from_slice(b"]\n");
+        self.writer.write_all(&text).map_err(writing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_as_the_converter_of_label_studio() {
+        // encode_rle of label_studio_converter on np.repeat of 0 0 255 255 255 0, 4 values a pixel.
+        let runs = [Run { start: 2, length: 3 }];
+        let bytes = pack(&runs, 6);
+        let mut again = Vec::new();
+        assert!(unpack(&bytes, 6, &mut again).is_ok());
+        assert_eq!(again, runs);
+        assert_eq!(bytes, [0, 0, 0, 24, 57, 27, 252, 224, 22, 255, 227, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(steps in prop::collection::vec((1_u64..40_000, 1_u64..40_000), 0..12), rest in 0_u64..5) {
+            let mut runs = Vec::new();
+            let mut end = 0;
+            for (gap, length) in steps {
+                runs.push(Run { start: end + gap, length });
+                end += gap + length;
+            }
+            let mut again = Vec::new();
+            prop_assert!(unpack(&pack(&runs, end + rest), end + rest, &mut again).is_ok());
+            prop_assert_eq!(again, runs);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..60), pixels in 0_u64..40) {
+            let mut runs = Vec::new();
+            let _ = unpack(&bytes, pixels, &mut runs);
+            let mut framed = ((pixels * 4) as u32).to_be_bytes().to_vec();
+            framed.extend_from_slice(&[57, 27, 252]);
+            framed.extend_from_slice(&bytes);
+            let _ = unpack(&framed, pixels, &mut runs);
+            prop_assert!(runs.len() as u64 <= pixels);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! `runs`: a Parquet file for dataframes and query engines, one run a row.
+//!
+//! ```text
+//! schema   := required label uint64, required start uint64, required length uint64
+//! metadata := runmask.order "column-major" | "row-major", runmask.height, runmask.width (both or neither, in digits)
+//! ```
+//! * Rows ascend by label, then by start; the runs of one label do not overlap. Lengths are at least 1.
+//! * Read as well: signed and 32-bit integer columns, optional ones without nulls, other columns beside these, files
+//!   without the metadata (column-major unless told otherwise).
+//! * Base: positions count from 0. Background: not written.
+//! * Empty: no rows. A label without runs cannot be written.
+//! * Compression: snappy is written; snappy and none are read.
+//! * Limits: none but `u64`. The file is held in memory, for its directory is at its end.
+//! * Source: this project; Apache Parquet.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::Int64Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+
+use super::text::{Bound, reading};
+use super::{ReadOptions, WriteOptions, in_order, writing};
+use crate::error::{Error, Place, Result};
+use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
+use crate::shape::{ScanOrder, Shape};
+
+const COLUMNS: [&str; 3] = ["label", "start", "length"];
+const ORDER: &str = "runmask.order";
+const HEIGHT: &str = "runmask.height";
+const WIDTH: &str = "runmask.width";
+
+/// Rows of a row group.
+const GROUP: usize = 1 << 20;
+
+/// Rows that are read at once.
+const BATCH: usize = 1 << 14;
+
+pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(reading)?;
+    if !bytes.starts_with(b"PAR1") {
+        return Err(Error::format(Place::Byte(0), "PAR1, the mark of a Parquet file", super::text::show(&bytes)));
+    }
+    let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(defect)?;
+    let metadata = file.metadata().file_metadata();
+    let word = |key: &str| {
+        let pairs = metadata.key_value_metadata()?;
+        pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+    };
+    let side = |key: &str| match word(key) {
+        Some(text) => text
+            .parse::<u64>()
+            .map(Some)
+            .map_err(|_| Error::format(Place::Part(format!("metadata {key}")), "a number", format!("{text:?}"))),
+        None => Ok(None),
+    };
+    let order = match word(ORDER) {
+        Some("column-major") => ScanOrder::ColumnMajor,
+        Some("row-major") => ScanOrder::RowMajor,
+        Some(other) => {
+            return Err(Error::format(
+                Place::Part(format!("metadata {ORDER}")),
+                "column-major or row-major",
+                format!("{other:?}"),
+            ));
+        }
+        None => options.order.unwrap_or_default(),
+    };
+    let shape = match (side(HEIGHT)?, side(WIDTH)?) {
+        (Some(height), Some(width)) => {
+            let shape = Shape::new(height, width)?;
+            if let Some(expected) = options.shape
+                && shape != expected
+            {
+                return Err(Error::format(Place::File, format!("a mask of {expected}"), format!("{shape}")));
+            }
+            Some(shape)
+        }
+        _ => options.shape,
+    };
+    let schema = metadata.schema_descr();
+    let mut places = [0; 3];
+    for (place, name) in places.iter_mut().zip(COLUMNS) {
+        *place =
+            (0..schema.num_columns()).find(|&index| schema.column(index).path().string() == name).ok_or_else(|| {
+                Error::format(Place::File, format!("the columns {}", COLUMNS.join(", ")), format!("none named {name}"))
+            })?;
+    }
+    // An unsigned column holds the same bits as a signed one; only its logical type tells them apart.
+    let signed = places.map(|index| {
+        let column = schema.column(index);
+        let unsigned_logical =
+            matches!(column.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed);
+        !unsigned_logical && !matches!(column.converted_type(), ConvertedType::UINT_64 | ConvertedType::UINT_32)
+    });
+    let mut rows =
+        Rows { runs: LabelRunsBuilder::new(shape, order), bound: Bound::new(shape), last: None, row: 0, shape };
+    for group in 0..file.num_row_groups() {
+        let group = file.get_row_group(group).map_err(defect)?;
+        read_group(&*group, places, signed, &mut rows)?;
+    }
+    Ok(rows.runs.finish())
+}
+
+fn defect(error: ParquetError) -> Error {
+    Error::format(Place::File, "a Parquet file", format!("a defect: {error}"))
+}
+
+fn read_group(group: &dyn RowGroupReader, places: [usize; 3], signed: [bool; 3], rows: &mut Rows) -> Result<()> {
+    let mut columns = Vec::with_capacity(3);
+    for ((place, name), signed) in places.into_iter().zip(COLUMNS).zip(signed) {
+        let reader = group.get_column_reader(place).map_err(defect)?;
+        columns.push(Column { name, signed, reader, values: Vec::new() });
+    }
+    loop {
+        let mut counts = [0; 3];
+        for (count, column) in counts.iter_mut().zip(&mut columns) {
+            *count = column.next(rows.row)?;
+        }
+        if counts != [counts[0]; 3] {
+            return Err(Error::format(Place::Part(format!("row {}", rows.row)), "columns of one length", "others"));
+        }
+        if counts[0] == 0 {
+            return Ok(());
+        }
+        for index in 0..counts[0] {
+            rows.push(columns[0].values[index], columns[1].values[index], columns[2].values[index])?;
+        }
+    }
+}
+
+struct Column {
+    name: &'static str,
+    signed: bool,
+    reader: ColumnReader,
+    values: Vec<u64>,
+}
+
+impl Column {
+    /// Reads the next values; their number.
+    fn next(&mut self, row: u64) -> Result<usize> {
+        self.values.clear();
+        let place = || Place::Part(format!("row {row} and on, column {}", self.name));
+        let mut nulls = Vec::new();
+        let mut read = Vec::with_capacity(BATCH);
+        let records = match &mut self.reader {
+            ColumnReader::Int64ColumnReader(reader) => {
+                reader.read_records(BATCH, Some(&mut nulls), None, &mut read).map_err(defect)?.0
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                let mut narrow: Vec<i32> = Vec::with_capacity(BATCH);
+                let records = reader.read_records(BATCH, Some(&mut nulls), None, &mut narrow).map_err(defect)?.0;
+                let signed = self.signed;
+                read.extend(
+                    narrow.into_iter().map(|value| if signed { i64::from(value) } else { i64::from(value as u32) }),
+                );
+                records
+            }
+            _ => return Err(Error::format(place(), "whole numbers", "a column of another type")),
+        };
+        for value in read {
+            if self.signed && value < 0 {
+                return Err(Error::format(place(), "numbers from 0", format!("{value}")));
+            }
+            self.values.push(value as u64);
+        }
+        if self.values.len() < records {
+            return Err(Error::format(place(), "a number in every row", "a null"));
+        }
+        Ok(records)
+    }
+}
+
+struct Rows {
+    runs: LabelRunsBuilder,
+    bound: Bound,
+    last: Option<u64>,
+    row: u64,
+    shape: Option<Shape>,
+}
+
+impl Rows {
+    fn push(&mut self, label: u64, start: u64, length: u64) -> Result<()> {
+        let row = self.row;
+        let place = || Place::Part(format!("row {row}"));
+        if self.last != Some(label) {
+            if let Some(last) = self.last
+                && label < last
+            {
+                return Err(Error::format(
+                    place(),
+                    format!("a label of at least {last} (labels ascend)"),
+                    format!("{label}"),
+                ));
+            }
+            self.runs.label(label)?;
+            self.bound = Bound::new(self.shape);
+            self.last = Some(label);
+        }
+        let run = Run { start, length };
+        self.bound.check(run, 0).map_err(|defect| defect.in_place(place()))?;
+        self.row += 1;
+        self.runs.run(run)
+    }
+}
+
+pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+    let order = options.order.unwrap_or(runs.order());
+    let runs = in_order(runs, order)?;
+    if !options.drop_empty_labels
+        && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
+    {
+        return Err(Error::Argument(format!(
+            "label {label} has no runs, and a table of runs has a row for each run only: drop empty labels"
+        )));
+    }
+    let bytes = to_bytes(&runs).map_err(|error| writing(std::io::Error::other(error)))?;
+    writer.write_all(&bytes).map_err(writing)
+}
+
+fn to_bytes(runs: &LabelRuns) -> Result<Vec<u8>, ParquetError> {
+    let column = |name: &str| -> Result<Arc<Type>, ParquetError> {
+        let unsigned = LogicalType::integer(64, false);
+        let column = Type::primitive_type_builder(name, Physical::INT64)
+            .with_repetition(Repetition::REQUIRED)
+            .with_logical_type(Some(unsigned));
+        Ok(Arc::new(column.build()?))
+    };
+    let fields = COLUMNS.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let schema = Arc::new(Type::group_type_builder("runs").with_fields(fields).build()?);
+    let mut words = vec![KeyValue::new(ORDER.to_owned(), runs.order().name().to_owned())];
+    if let Some(shape) = runs.shape() {
+        words.push(KeyValue::new(HEIGHT.to_owned(), shape.height.to_string()));
+        words.push(KeyValue::new(WIDTH.to_owned(), shape.width.to_string()));
+    }
+    let properties = WriterProperties::builder()
+        .set_created_by("runmask".to_owned())
+        .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(words))
+        .build();
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+    let mut rows = runs.iter().flat_map(|(label, runs)| runs.iter().map(move |run| [label, run.start, run.length]));
+    loop {
+        let group: Vec<[u64; 3]> = rows.by_ref().take(GROUP).collect();
+        if group.is_empty() {
+            return file.into_inner();
+        }
+        let mut writer = file.next_row_group()?;
+        let mut index = 0;
+        while let Some(mut column) = writer.next_column()? {
+            // An unsigned column is stored as the same bits, signed.
+            let values: Vec<i64> = group.iter().map(|row| row[index] as i64).collect();
+            column.typed::<Int64Type>().write_batch(&values, None, None)?;
+            column.close()?;
+            index += 1;
+        }
+        writer.close()?;
+    }
+}
