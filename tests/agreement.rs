@@ -1,9 +1,13 @@
 //! Every engine, SIMD level, strip height, thread count and layout against the oracle, bit for bit.
 
+#[cfg(feature = "gpu")]
+mod adapter;
 mod oracle;
 
 use proptest::prelude::*;
 use runmask::boundary::{Boundaries, scalar, simd};
+#[cfg(feature = "gpu")]
+use runmask::gpu::{Gpu, GpuOptions};
 use runmask::{Encoder, EncoderBuilder, Engine, Label, LabelMask, ScanOrder, Shape, SimdLevel, Strip};
 
 /// A mask of one type, in C order.
@@ -145,6 +149,43 @@ fn all_encoders(strips: &[u32]) -> Vec<(String, Encoder)> {
         all.push((format!("{name}, without background"), built));
     }
     all
+}
+
+/// The gpu engine, as its adapter allows and cut into many pieces, in both orders.
+#[cfg(feature = "gpu")]
+fn gpu_encoders() -> Vec<(String, Encoder)> {
+    let options = GpuOptions::default();
+    if adapter::open(&options).is_none() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for (limits, options) in [("", options.clone()), (", pieces of 1 KiB", options.strip_bytes(1024))] {
+        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+            let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
+            all.push((format!("gpu{limits}, {order}"), builder.clone().build().unwrap()));
+            all.push((format!("gpu{limits}, strips of 7 rows, {order}"), builder.strip_rows(7).build().unwrap()));
+        }
+        let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).background(None);
+        all.push((format!("gpu{limits}, without background"), builder.build().unwrap()));
+    }
+    all
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_agrees_on_seeds<T: Label>() {
+    let encoders = gpu_encoders();
+    for seed in seeds::<T>() {
+        agree_on(&seed, &encoders);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_gpu_agrees_with_the_oracle() {
+    gpu_agrees_on_seeds::<u8>();
+    gpu_agrees_on_seeds::<u16>();
+    gpu_agrees_on_seeds::<u32>();
+    gpu_agrees_on_seeds::<u64>();
 }
 
 fn agree_on_seeds<T: Label>() {
