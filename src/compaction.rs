@@ -33,7 +33,7 @@ use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
 
 /// The boundaries of one strip and its place in the mask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part<T> {
     /// The strip's first pixel along the lines (cut across) or its first line (cut between).
     pub first: u32,
@@ -42,7 +42,7 @@ pub struct Part<T> {
 }
 
 /// The boundaries of a whole mask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaskBoundaries<T> {
     /// Height and width of the mask.
     pub shape: Shape,

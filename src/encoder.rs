@@ -336,7 +336,7 @@ impl Encoder {
         match &self.marker {
             // A strip waits for its device: as many threads as keep it busy, whatever the number that compute.
             #[cfg(feature = "gpu")]
-            Marker::Gpu(gpu) => in_lanes(gpu.lanes(), &starts, mark),
+            Marker::Gpu(gpu) => gpu.overlapped(&starts, mark),
             _ => starts.par_iter().map(mark).collect(),
         }
     }
@@ -420,23 +420,6 @@ impl Encoder {
             None => work(),
         }
     }
-}
-
-/// The results of `work` for all items, in order, by as many threads as there are lanes.
-#[cfg(feature = "gpu")]
-fn in_lanes<I: Sync, R: Send>(lanes: usize, items: &[I], work: impl Fn(&I) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let share = items.len().div_ceil(lanes.max(1)).max(1);
-    let shares: Vec<Result<Vec<R>>> = std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> =
-            items.chunks(share).map(|items| scope.spawn(move || items.iter().map(work).collect())).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    let mut results = Vec::with_capacity(items.len());
-    for share in shares {
-        results.extend(share?);
-    }
-    Ok(results)
 }
 
 /// Which way a view whose columns are scan lines is cut, from how its pixels lie in memory.

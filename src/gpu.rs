@@ -12,13 +12,14 @@
 //!   adapter.rs  which device is taken     kernels.rs  the pipelines
 //!   device.rs   faults, buffers, waiting  shader.rs   the text of the shaders, from shaders/*.wgsl
 //!   piece.rs    how strips are cut        timing.rs   how long kernels ran
-//!   resident.rs masks on the device
+//!   resident.rs masks on the device      measure.rs  how long masks take
 //! ```
 
 mod adapter;
 mod device;
 mod kernels;
 mod lane;
+mod measure;
 mod piece;
 mod resident;
 mod shader;
@@ -30,10 +31,12 @@ mod timing;
 mod twin;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use adapter::{AdapterInfo, AdapterKind};
 pub(crate) use lane::{Image, Labels};
+pub use measure::{Measurement, Residence};
 pub(crate) use piece::{BLOCK, Params, Piece, padded};
 pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
 pub(crate) use shader::{Layout, Variant};
@@ -44,6 +47,8 @@ pub use wgpu;
 use crate::boundary::Boundaries;
 use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label};
+use crate::shape::ScanOrder;
+use crate::strip::Cut;
 use adapter::Wish;
 use device::Device;
 use kernels::Kernels;
@@ -116,8 +121,7 @@ impl GpuOptions {
         self
     }
 
-    /// Measures how long kernels run, where the adapter can; see [`Gpu::kernel_times`]. It makes kernels wait for each
-    /// other's times.
+    /// Lets [`Gpu::measure`] time kernels by the device's clock, where the adapter can.
     #[must_use]
     pub fn timing(mut self) -> Self {
         self.timing = true;
@@ -143,6 +147,8 @@ pub struct Gpu {
 struct Lanes {
     free: Vec<Lane>,
     busy: usize,
+    /// Whether kernels are timed, and what was measured.
+    timed: bool,
     times: KernelTimes,
 }
 
@@ -198,21 +204,55 @@ impl Gpu {
         self.bounds.rows(row_pixels, dtype.bytes() as u64)
     }
 
-    /// Strips that are worth marking at once, from as many threads: transfers and kernels then overlap.
-    pub fn lanes(&self) -> usize {
-        LANES
-    }
-
     /// Device memory that is held between masks, in bytes.
     pub fn memory_held(&self) -> u64 {
         self.device.held()
     }
 
-    /// How long kernels ran since the device was opened; `None` unless [`GpuOptions::timing`] was asked for and the
-    /// adapter can time them.
-    pub fn kernel_times(&self) -> Option<KernelTimes> {
-        let timed = self.timing && self.device.raw().features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        timed.then(|| self.lanes_locked().times)
+    /// Does `work` with its kernels timed, while nobody else works; the times are `None` where the adapter cannot time.
+    fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, Option<KernelTimes>)> {
+        let timed = self.device.raw().features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        {
+            let mut lanes = self.lanes_locked();
+            (lanes.timed, lanes.times) = (timed, KernelTimes::default());
+        }
+        let result = work();
+        let mut lanes = self.lanes_locked();
+        lanes.timed = false;
+        Ok((result?, timed.then_some(lanes.times)))
+    }
+
+    /// Does `work` for every item, several at once, so that transfers and kernels overlap; the results are in order.
+    ///
+    /// After an error no more work is begun, and the first error in order is given.
+    pub(crate) fn overlapped<I: Sync, R: Send>(
+        &self,
+        items: &[I],
+        work: impl Fn(&I) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(Vec::new());
+        let worker = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(number) else { return };
+                let result = work(item);
+                if result.is_err() {
+                    next.store(items.len(), Ordering::Relaxed);
+                }
+                results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..LANES.min(items.len()) {
+                // Without another thread, this one does all the work.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, worker);
+            }
+            worker();
+        });
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_by_key(|&(number, _)| number);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The pieces of a strip, panel by panel.
@@ -253,12 +293,11 @@ impl Gpu {
         }
         lanes.busy += 1;
         let mut lane = lanes.free.pop().unwrap_or_default();
+        let timed = lanes.timed;
         drop(lanes);
 
         let result = self.device.guarded(doing, || {
-            if self.timing && lane.timer.is_none() {
-                lane.timer = Timer::new(&self.device)?;
-            }
+            lane.timer = if timed { Timer::new(&self.device)? } else { None };
             work(&mut lane)
         });
 
@@ -277,6 +316,14 @@ impl Gpu {
 
     fn lanes_locked(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which way a mask in C order is cut, so that strips are contiguous.
+fn cut_of(order: ScanOrder) -> Cut {
+    match order {
+        ScanOrder::ColumnMajor => Cut::AcrossLines,
+        ScanOrder::RowMajor => Cut::BetweenLines,
     }
 }
 

@@ -60,7 +60,7 @@ fn mark_piece<T: Label>(gpu: &Gpu, strip: Strip<'_, T>, layout: Layout, piece: P
 }
 
 /// The pixels of a piece as rows of memory.
-struct Rows<'a, T> {
+pub(crate) struct Rows<'a, T> {
     mask: LabelMask<'a, T>,
     layout: Layout,
     above: bool,
@@ -68,7 +68,7 @@ struct Rows<'a, T> {
 }
 
 impl<'a, T: Label> Rows<'a, T> {
-    fn new(mask: LabelMask<'a, T>, layout: Layout, above: bool) -> Self {
+    pub(crate) fn new(mask: LabelMask<'a, T>, layout: Layout, above: bool) -> Self {
         let bytes = T::DTYPE.bytes() as u64;
         let pitch = match layout {
             Layout::Across => padded(u64::from(mask.shape().width) * bytes),

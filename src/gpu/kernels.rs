@@ -92,9 +92,6 @@ impl Kernels {
 }
 
 impl Kernel {
-    /// Every kernel, in the order in which they run.
-    pub(crate) const ALL: [Self; 4] = [Self::Mark, Self::ColumnScan, Self::GroupScan, Self::Scatter];
-
     /// Its entry point's name.
     pub(crate) fn name(self) -> &'static str {
         match self {

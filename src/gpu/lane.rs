@@ -131,11 +131,22 @@ pub(crate) struct Job<'a> {
 }
 
 impl Lane {
-    /// Copies an image to the device.
+    /// Copies an image into the lane's own buffer.
     fn upload(&mut self, device: &Device, image: &dyn Image, most: u64) -> Result<()> {
         let bytes = image.pitch() * u64::from(image.rows());
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let labels = self.labels.fit(device, "labels", bytes, most, usage)?;
+        let mut labels = std::mem::take(&mut self.labels);
+        self.copy(
+            device,
+            image,
+            labels.fit(device, "labels", bytes, most, BufferUsages::STORAGE | BufferUsages::COPY_DST)?,
+        )?;
+        self.labels = labels;
+        Ok(())
+    }
+
+    /// Copies an image to the device, through two buffers in turn: one is filled while the other is copied from.
+    pub(crate) fn copy(&mut self, device: &Device, image: &dyn Image, to: &Buffer) -> Result<()> {
+        let bytes = image.pitch() * u64::from(image.rows());
         let mut start = 0;
         let mut turn = 0;
         while start < bytes {
@@ -152,7 +163,7 @@ impl Lane {
             fill(image, start, buffer.raw(), size)?;
             buffer.raw().unmap();
             let mut encoder = device.encoder();
-            encoder.copy_buffer_to_buffer(buffer.raw(), 0, labels.raw(), start, size);
+            encoder.copy_buffer_to_buffer(buffer.raw(), 0, to.raw(), start, size);
             let submission = device.submit(encoder);
             staging.coming = Some(device.map(buffer.raw(), buffer.size(), MapMode::Write, Some(submission)));
             start += size;

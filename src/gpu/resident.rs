@@ -14,7 +14,7 @@ use wgpu::{Buffer, BufferBinding, BufferSize, BufferUsages};
 use super::lane::{DeviceLabels, Labels};
 use super::piece::{BLOCK, Memory, Params, steps};
 use super::shader::{Layout, Variant};
-use super::{AdapterInfo, Gpu, GpuOptions, engine_error};
+use super::{AdapterInfo, Gpu, GpuOptions, cut_of, engine_error};
 use crate::boundary::Boundaries;
 use crate::boundary::gpu::append;
 use crate::compaction::{MaskBoundaries, Part};
@@ -125,11 +125,12 @@ impl Gpu {
                 .check(u64::from(shape.width) * label_bytes)
                 .map_err(|what| Error::Argument(format!("device strip {number} ({} rows): {what}", strip.rows)))?;
         }
-        let (layout, cut) = match order {
-            ScanOrder::ColumnMajor => (Layout::Across, Cut::AcrossLines),
-            ScanOrder::RowMajor => (Layout::Along, Cut::BetweenLines),
+        let cut = cut_of(order);
+        let layout = match cut {
+            Cut::AcrossLines => Layout::Across,
+            Cut::BetweenLines => Layout::Along,
         };
-        let mut parts = Vec::new();
+        let mut bands = Vec::new();
         let mut first = 0;
         let mut above = None;
         for strip in strips.iter().filter(|strip| strip.rows > 0 && shape.width > 0) {
@@ -142,13 +143,14 @@ impl Gpu {
                 Layout::Along => self.bounds.sides(memory, layout, strip.rows, shape.width, label_bytes)?,
             };
             for (row, rows) in steps(strip.rows, row_step) {
-                let band = Band { strip, row, rows, above };
-                let boundaries = self.mark_band(layout, &band, shape.width, pixel_step)?;
-                parts.push(Part { first: first + row, boundaries });
+                bands.push((first + row, pixel_step, Band { strip, row, rows, above }));
                 above = Some((strip, row + rows - 1));
             }
             first += strip.rows;
         }
+        let parts = self.overlapped(&bands, |(first, pixel_step, band)| {
+            Ok(Part { first: *first, boundaries: self.mark_band(layout, band, shape.width, *pixel_step)? })
+        })?;
         Ok(MaskBoundaries { shape, order, cut, parts })
     }
 
