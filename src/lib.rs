@@ -3,8 +3,12 @@
 pub mod boundary;
 mod error;
 mod mask;
+pub mod output;
+#[cfg(feature = "tiff")]
+mod rows;
 mod runs;
 mod shape;
+pub mod sink;
 pub mod source;
 mod strip;
 

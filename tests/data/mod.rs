@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The folder that `RUNMASK_TEST_DATA` names, or `../shared/data` beside the project.
 ///
 /// `None`, said loudly, when it is not there; a panic then when `RUNMASK_REQUIRE_DATA` is `1`.
-pub fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = match std::env::var_os("RUNMASK_TEST_DATA") {
         // A relative path means the same wherever the tests run.
