@@ -4,6 +4,7 @@ pub mod boundary;
 mod error;
 pub mod format;
 mod mask;
+pub mod pixels;
 mod reorder;
 mod runs;
 mod shape;
