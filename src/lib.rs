@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod boundary;
+pub mod doctor;
 mod error;
 pub mod format;
 mod mask;
