@@ -205,7 +205,7 @@ fn candidates(bytes: &[u8], evidence: &mut Vec<String>) -> Vec<Format> {
             evidence.push("it begins with the mark of Parquet".into());
             vec![Format::Runs]
         }
-        _ if bytes.starts_with(&pixels::KEY) && bytes.len() % pixels::RECORD == 0 => {
+        _ if bytes.starts_with(&pixels::KEY) && bytes.len().is_multiple_of(pixels::RECORD) => {
             evidence.push("it begins with the key of escape-key records: see runmask pixels decode".into());
             Vec::new()
         }
