@@ -3,6 +3,7 @@
 pub mod boundary;
 pub mod compaction;
 mod decode;
+pub mod doctor;
 mod encoder;
 mod engine;
 mod error;
@@ -11,6 +12,7 @@ pub mod format;
 pub mod gpu;
 mod mask;
 pub mod output;
+pub mod pixels;
 mod reorder;
 #[cfg(feature = "tiff")]
 mod rows;
