@@ -10,9 +10,13 @@ pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod mask;
+pub mod output;
 mod reorder;
+#[cfg(feature = "tiff")]
+mod rows;
 mod runs;
 mod shape;
+pub mod sink;
 pub mod source;
 mod strip;
 

@@ -256,10 +256,10 @@ fn check_row(shape: Shape, dtype: Dtype) -> Result<()> {
 }
 
 /// The number of rows that `bytes` bytes of labels are; an error when it is not whole or more than are left.
-fn row_count(shape: Shape, dtype: Dtype, next_row: u32, bytes: usize) -> Result<u32> {
+pub(crate) fn row_count(shape: Shape, dtype: Dtype, next_row: u32, bytes: usize) -> Result<u32> {
     let row_bytes = u64::from(shape.width) * dtype.bytes() as u64;
     let left = u64::from(shape.height - next_row);
-    let rows = if row_bytes == 0 { 0 } else { bytes as u64 / row_bytes };
+    let rows = (bytes as u64).checked_div(row_bytes).unwrap_or(0);
     if bytes as u64 != rows * row_bytes || rows > left {
         let message =
             format!("{bytes} bytes are not a whole number of rows of {row_bytes} bytes, {left} of them at most");

@@ -196,9 +196,12 @@ fn pages_and_levels() {
     refused("masks/stardist_31pages_u16_deflate.tif", 4, 1, "no level 1 in page 4: the page has 1 (counted from 0)");
 }
 
+/// A digest, a height and a width; or what the refusal must say.
+type Expected = Result<(&'static str, u32, u32), &'static str>;
+
 /// SHA-256 of the labels of every page that is a mask, as tifffile reads them, in C order and little endian; or what the
 /// refusal must say.
-const LIBTIFF: [(&str, Result<(&str, u32, u32), &str>); 25] = [
+const LIBTIFF: [(&str, Expected); 25] = [
     ("custom_dir_EXIF_GPS.tiff", Err("3 samples a pixel")),
     (
         "deflate-last-strip-extra-data.tiff",

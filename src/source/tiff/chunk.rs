@@ -12,6 +12,7 @@ use super::constant::ConstantChunks;
 use super::decompress::{self, Compression, Decompressor, Fault};
 use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
+use crate::rows::{constant, fill};
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Negative;
 
@@ -97,29 +98,6 @@ impl<F: Deref<Target = RandomAccess>> Read for Range<F> {
         self.extent.count -= count as u64;
         Ok(count)
     }
-}
-
-/// Fills a row with one label.
-fn fill(row: &mut [u8], label: u64, label_bytes: usize) {
-    // The low bytes of a label, in native order, are the label in the narrower type.
-    match label_bytes {
-        1 => row.fill(label as u8),
-        2 => row.as_chunks_mut().0.fill((label as u16).to_ne_bytes()),
-        4 => row.as_chunks_mut().0.fill((label as u32).to_ne_bytes()),
-        _ => row.as_chunks_mut().0.fill(label.to_ne_bytes()),
-    }
-}
-
-/// The label of all pixels of a row, when they have one.
-fn constant(row: &[u8], label_bytes: usize) -> Option<u64> {
-    let (first, _) = row.split_at_checked(label_bytes)?;
-    // Every label equals the next: the row without its last label is the row without its first.
-    (row[label_bytes..] == row[..row.len() - label_bytes]).then(|| match *first {
-        [a] => u64::from(a),
-        [a, b] => u64::from(u16::from_ne_bytes([a, b])),
-        [a, b, c, d] => u64::from(u32::from_ne_bytes([a, b, c, d])),
-        _ => first.try_into().map(u64::from_ne_bytes).unwrap_or_default(),
-    })
 }
 
 impl Chunks {

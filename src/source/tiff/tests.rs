@@ -162,7 +162,7 @@ fn open(bytes: Vec<u8>, options: &OpenOptions) -> Result<TiffSource> {
 }
 
 fn labels(bytes: &[u8], dtype: Dtype) -> Vec<u64> {
-    bytes.chunks_exact(dtype.bytes()).map(|label| number_of(label)).collect()
+    bytes.chunks_exact(dtype.bytes()).map(number_of).collect()
 }
 
 fn number_of(native: &[u8]) -> u64 {

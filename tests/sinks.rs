@@ -1,0 +1,223 @@
+//! Masks written and read again.
+
+use std::path::Path;
+
+use runmask::sink::{self, Compression, CreateOptions, MaskFormat};
+use runmask::source::{self, OpenOptions, RawLayout};
+use runmask::{Dtype, Error, Shape};
+
+/// Labels with background, labels that fill tiles, noise and the largest label.
+fn labels(shape: Shape, dtype: Dtype) -> Vec<u64> {
+    let mut labels = Vec::new();
+    for row in 0..u64::from(shape.height) {
+        for column in 0..u64::from(shape.width) {
+            labels.push(match (row / 300 + column / 200) % 5 {
+                0 | 1 => 0,
+                2 => dtype.max(),
+                3 => 7,
+                _ => (row * 31 + column * column).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 5 & dtype.max(),
+            });
+        }
+    }
+    labels
+}
+
+fn bytes(labels: &[u64], dtype: Dtype) -> Vec<u8> {
+    let bytes = |&label: &u64| match dtype {
+        Dtype::U8 => vec![label as u8],
+        Dtype::U16 => (label as u16).to_ne_bytes().to_vec(),
+        Dtype::U32 => (label as u32).to_ne_bytes().to_vec(),
+        Dtype::U64 => label.to_ne_bytes().to_vec(),
+    };
+    labels.iter().flat_map(bytes).collect()
+}
+
+fn write(path: &Path, shape: Shape, dtype: Dtype, rows: &[u8], at_once: usize, options: &CreateOptions) {
+    let mut sink = sink::create(path, shape, dtype, options).unwrap();
+    for rows in rows.chunks(at_once * shape.width as usize * dtype.bytes()) {
+        sink.write_rows(rows).unwrap();
+        assert!(!path.exists(), "unfinished files have no name");
+    }
+    sink.finish().unwrap();
+}
+
+fn read(path: &Path, options: &OpenOptions) -> (Shape, Dtype, Vec<u8>) {
+    let mut source = source::open(path, options).unwrap();
+    let (shape, dtype) = (source.shape(), source.dtype());
+    let mut rows = vec![0; shape.pixels() as usize * dtype.bytes()];
+    source.read_rows(&mut rows).unwrap();
+    (shape, dtype, rows)
+}
+
+#[test]
+fn every_format_and_type_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for dtype in Dtype::ALL {
+        for (height, width) in [(1, 1), (1, 700), (700, 1), (513, 512), (600, 1100)] {
+            let shape = Shape { height, width };
+            let rows = bytes(&labels(shape, dtype), dtype);
+            for name in ["mask.tif", "mask.png", "mask.npy", "mask.raw"] {
+                let path = folder.path().join(name);
+                if name == "mask.png" && dtype > Dtype::U16 {
+                    let error = sink::create(&path, shape, dtype, &CreateOptions::default()).err().unwrap().to_string();
+                    let message = format!("a PNG holds labels of 8 or 16 bits, not {dtype}; TIFF and NPY hold them");
+                    assert_eq!(error, format!("{}: {message}", path.display()));
+                    continue;
+                }
+                for at_once in [1, 3, 511, 2000] {
+                    write(&path, shape, dtype, &rows, at_once, &CreateOptions::default());
+                    let mut options = OpenOptions::default();
+                    options.raw = (name == "mask.raw").then_some(RawLayout { dtype, shape });
+                    assert!(read(&path, &options) == (shape, dtype, rows.clone()), "{name} {shape} {dtype} {at_once}");
+                    std::fs::remove_file(&path).unwrap();
+                }
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_smaller_sizes_of_a_pyramid_take_every_second_pixel() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.ome.tif");
+    let (shape, dtype) = (Shape { height: 1501, width: 2203 }, Dtype::U32);
+    let labels = labels(shape, dtype);
+    let mut files = Vec::new();
+    for compression in [Compression::Deflate, Compression::Zstd] {
+        for (at_once, memory) in [(1, 256 << 20), (7, 1 << 20), (1501, 0)] {
+            let mut options = CreateOptions::default();
+            (options.pyramid, options.compression, options.memory) = (true, compression, memory);
+            write(&path, shape, dtype, &bytes(&labels, dtype), at_once, &options);
+            for level in 0..4 {
+                let mut options = OpenOptions::default();
+                options.level = level;
+                if level == 3 {
+                    // 1501 x 2203, 751 x 1102, 376 x 551, 188 x 276: the last fits into one tile.
+                    let (shape, _, _) = read(&path, &options);
+                    assert_eq!((shape.height, shape.width), (188, 276));
+                }
+                let step = 1 << level;
+                let expected: Vec<u64> = (0..1501)
+                    .step_by(step)
+                    .flat_map(|row| (0..2203).step_by(step).map(move |column| (row, column)))
+                    .map(|(row, column)| labels[row * 2203 + column])
+                    .collect();
+                assert!(read(&path, &options).2 == bytes(&expected, dtype), "level {level}, {at_once} rows at once");
+            }
+            let mut options = OpenOptions::default();
+            options.level = 4;
+            assert!(source::open(&path, &options).is_err());
+            files.push((compression, memory, std::fs::read(&path).unwrap()));
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_file_does_not_depend_on_how_rows_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.tif");
+    let (shape, dtype) = (Shape { height: 1100, width: 1300 }, Dtype::U16);
+    let rows = bytes(&labels(shape, dtype), dtype);
+    let mut options = CreateOptions::default();
+    for pyramid in [false, true] {
+        options.pyramid = pyramid;
+        let mut first = None;
+        for at_once in [1, 2, 3, 512, 513, 1100] {
+            write(&path, shape, dtype, &rows, at_once, &options);
+            let file = std::fs::read(&path).unwrap();
+            assert!(*first.get_or_insert_with(|| file.clone()) == file, "{at_once} rows at once");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn tiles_of_one_label_share_their_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.tif");
+    let (shape, dtype) = (Shape { height: 20 * 512, width: 20 * 512 }, Dtype::U8);
+    let row = vec![0; 20 * 512];
+    let mut sink = sink::create(&path, shape, dtype, &CreateOptions::default()).unwrap();
+    for number in 0..shape.height {
+        let mut row = row.clone();
+        if number == 5000 {
+            row[5000] = 3;
+        }
+        sink.write_rows(&row).unwrap();
+    }
+    sink.finish().unwrap();
+    // 400 tiles: two different ones, 16 bytes of table each.
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(length < 400 * 16 + 2000, "{length} bytes");
+    let (_, _, rows) = read(&path, &OpenOptions::default());
+    assert_eq!(rows.iter().filter(|&&label| label == 3).count(), 1);
+    assert_eq!(rows[5000 * 20 * 512 + 5000], 3);
+}
+
+#[test]
+fn unfinished_masks_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shape, dtype) = (Shape { height: 3, width: 4 }, Dtype::U8);
+    for name in ["mask.tif", "mask.png", "mask.npy", "mask.raw"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "old").unwrap();
+        let begin = || {
+            let mut sink = sink::create(&path, shape, dtype, &CreateOptions::default()).unwrap();
+            sink.write_rows(&[1; 8]).unwrap();
+            sink
+        };
+        drop(begin());
+        let error = begin().finish().unwrap_err();
+        assert_eq!(error.to_string(), "a mask of height 3 x width 4 was finished after 2 rows");
+        let mut sink = begin();
+        assert!(matches!(sink.write_rows(&[1; 3]), Err(Error::Argument(_))));
+        assert!(matches!(sink.write_rows(&[1; 8]), Err(Error::Argument(_))));
+        sink.write_rows(&[1; 4]).unwrap();
+        drop(sink);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn empty_masks_are_held_by_formats_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    for (height, width) in [(0, 0), (0, 5), (5, 0)] {
+        let shape = Shape { height, width };
+        for (name, holds) in [("mask.tif", false), ("mask.png", false), ("mask.npy", true), ("mask.raw", true)] {
+            let path = folder.path().join(name);
+            let sink = sink::create(&path, shape, Dtype::U16, &CreateOptions::default());
+            assert_eq!(sink.is_ok(), holds, "{name}");
+            if let Ok(sink) = sink {
+                sink.finish().unwrap();
+                let mut options = OpenOptions::default();
+                options.raw = (name == "mask.raw").then_some(RawLayout { dtype: Dtype::U16, shape });
+                assert_eq!(read(&path, &options), (shape, Dtype::U16, Vec::new()));
+            }
+        }
+    }
+}
+
+#[test]
+fn formats_are_named_by_extension_or_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shape, dtype) = (Shape { height: 1, width: 1 }, Dtype::U8);
+    for name in ["mask", "mask.jpg", "mask.csv"] {
+        let path = folder.path().join(name);
+        let error = sink::create(&path, shape, dtype, &CreateOptions::default()).err().unwrap();
+        assert!(error.to_string().contains("ends in .tif, .tiff, .png, .npy, .raw or .bin"), "{error}");
+        let mut options = CreateOptions::default();
+        options.format = Some(MaskFormat::Npy);
+        write(&path, shape, dtype, &[9], 1, &options);
+        assert_eq!(read(&path, &OpenOptions::default()), (shape, dtype, vec![9]));
+    }
+    assert_eq!(MaskFormat::of(Path::new("A.OME.TIFF")).unwrap(), MaskFormat::Tiff);
+    let error = sink::create(Path::new("-"), shape, dtype, &CreateOptions::default()).err().unwrap();
+    assert!(error.to_string().contains("name its format"), "{error}");
+    let mut options = CreateOptions::default();
+    options.format = Some(MaskFormat::Tiff);
+    let error = sink::create(Path::new("-"), shape, dtype, &options).err().unwrap();
+    assert!(error.to_string().starts_with("standard output: a TIFF is not written"), "{error}");
+}
