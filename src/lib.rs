@@ -5,12 +5,14 @@ pub mod compaction;
 mod decode;
 mod encoder;
 mod engine;
+pub mod doctor;
 mod error;
 pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod mask;
 pub mod output;
+pub mod pixels;
 mod reorder;
 #[cfg(feature = "tiff")]
 mod rows;

@@ -4,8 +4,8 @@ mod data;
 
 use std::fs;
 
-use runmask::format::{self, Format, ReadOptions, WriteOptions};
-use runmask::{LabelRuns, Shape};
+use runmask::format::{self, CocoForm, Compat, Format, Image, Object, ReadOptions, Sink, WriteOptions};
+use runmask::{LabelRuns, LabelRunsBuilder, Run, ScanOrder, Shape};
 use sha2::{Digest, Sha256};
 
 fn read(format: Format, bytes: &[u8]) -> LabelRuns {
@@ -67,4 +67,205 @@ fn every_row_of_the_science_bowl_is_read_with_the_right_runs() {
         assert_eq!(same, !image.id.starts_with("0a7d30b252"), "{}", image.id);
     }
     assert_eq!(checked, 40);
+}
+
+/// Writes down every object in the order of the file, as it was done with pycocotools for the answers below.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    objects: u64,
+    area: u64,
+}
+
+impl Sink for Lines {
+    fn image(&mut self, _: &Image<'_>) -> runmask::Result<()> {
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object<'_>) -> runmask::Result<()> {
+        let shape = object.shape.expect("COCO says");
+        let id = object.label.map_or_else(|| "-".into(), |label| label.to_string());
+        let category = object.category.expect("COCO says");
+        self.text += &format!("{} {id} {category} {}x{}", object.image, shape.height, shape.width);
+        for run in object.runs {
+            self.text += &format!(" {} {}", run.start, run.length);
+            self.area += run.length;
+        }
+        self.text.push('\n');
+        self.objects += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn coco_files_of_others_are_read_as_pycocotools_reads_them() {
+    let Some(folder) = data::folder() else { return };
+    for (name, objects, area, expected) in [
+        (
+            "coco_fakesegm100_results.json",
+            734,
+            7_766_804,
+            "ddebdb78769cb01cb8eb6dd1af56549b179923359fecc0de9cb15bfd720852f6",
+        ),
+        (
+            "coco_instances_val2014_100.json",
+            9,
+            252_741,
+            "d1ab16190da86fbf89ddb4e977ed402cf5e4d165527d56ab8cd644c55af61f24",
+        ),
+        (
+            "panoptic_coco_detection_format.json",
+            50,
+            493_779,
+            "477509b8cb03d368ffc8767014415f5943bb2e31cf846ad9e28f3710d81d2d47",
+        ),
+    ] {
+        let bytes = fs::read(folder.join("runs").join(name)).expect(name);
+        let options = ReadOptions { skip_other_shapes: true, ..ReadOptions::default() };
+        let mut lines = Lines::default();
+        format::read_objects(Format::Coco, &mut &bytes[..], &options, &mut lines).expect(name);
+        assert_eq!((lines.objects, lines.area), (objects, area), "{name}");
+        assert_eq!(digest(lines.text.as_bytes()), expected, "{name}");
+        let strict = format::read_images(Format::Coco, &mut &bytes[..], &ReadOptions::default());
+        assert_eq!(strict.is_err(), name.contains("val2014"), "polygons are an error unless passed over");
+    }
+}
+
+#[test]
+fn compressed_counts_of_others_are_written_as_they_were() {
+    let Some(folder) = data::folder() else { return };
+    let bytes = fs::read(folder.join("runs/coco_fakesegm100_results.json")).expect("the file");
+    let original: Vec<serde_json::Value> = serde_json::from_slice(&bytes).expect("JSON");
+    let mut written = Vec::new();
+    let options = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
+    format::convert((Format::Coco, &mut &bytes[..], &ReadOptions::default()), (Format::Coco, &mut written, &options))
+        .expect("the same format");
+    let written: Vec<serde_json::Value> = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(written.len(), original.len());
+    for (written, original) in written.iter().zip(&original) {
+        for key in ["image_id", "category_id", "segmentation", "score"] {
+            assert_eq!(written[key], original[key], "{key}");
+        }
+    }
+}
+
+#[test]
+fn both_forms_of_one_mask_are_the_same_mask() {
+    let Some(folder) = data::folder() else { return };
+    let [numbers, text] = ["coco_rle.json", "scalabel_rle.json"]
+        .map(|name| read(Format::Sam, &fs::read(folder.join("runs").join(name)).expect(name)));
+    assert_eq!(numbers, text);
+    assert_eq!((numbers.run_count(), numbers.area()), (745, 19_830));
+}
+
+#[test]
+fn malformed_counts_have_the_listed_outcomes() {
+    let Some(folder) = data::folder() else { return };
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(folder.join("runs/malformed_rle_cases.json")).expect("the file"))
+            .expect("JSON");
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let record = serde_json::json!({ "size": case["size"], "counts": case["counts"] }).to_string();
+        let answer = format::read(Format::Sam, &mut record.as_bytes(), &ReadOptions::default());
+        match answer {
+            Ok(runs) => {
+                assert_eq!(case["valid"], true, "{}", case["id"]);
+                let area = case["pycocotools"].as_str().and_then(|text| text.rsplit(' ').next()).expect("an area");
+                assert_eq!(runs.area().to_string(), area, "{}", case["id"]);
+            }
+            Err(error) => {
+                assert_eq!(case["valid"], false, "{}: {error}", case["id"]);
+                let text = error.to_string();
+                let expected = match case["id"].as_str().expect("an id") {
+                    "cocoapi589-doubled" => "found a sum of 261934795 (the text holds a doubled backslash",
+                    "ppwwyyxx-invalid" => "a count from 0 to 2^64 - 1, found -",
+                    "supervision-bad-char" => "at byte 0 of the counts a character from '0' to 'o', found \"!\"",
+                    _ => "found a sum of 25",
+                };
+                assert!(text.contains(expected), "{}: {text}", case["id"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_from_other_suites_are_read_right() {
+    let Some(folder) = data::folder() else { return };
+    let vectors: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("runs/peer_vectors.json")).expect("the file")).expect("JSON");
+    for key in ["coco_uncompressed", "coco_compressed"] {
+        for vector in vectors[key].as_array().expect("a list") {
+            let record = serde_json::json!({ "size": vector["size"], "counts": vector["counts"] }).to_string();
+            let runs = read(Format::Sam, record.as_bytes());
+            let rows: Vec<Vec<u64>> = serde_json::from_value(vector["mask"].clone()).expect("a mask");
+            let mut pixels = vec![vec![0; rows[0].len()]; rows.len()];
+            for (_, runs) in runs.iter() {
+                for position in runs.iter().flat_map(|run| run.start..run.end()) {
+                    let (row, column) = ScanOrder::ColumnMajor.row_column(position, shape_of(&rows));
+                    pixels[row as usize][column as usize] = 1;
+                }
+            }
+            assert_eq!(pixels, rows);
+        }
+    }
+}
+
+fn shape_of(rows: &[Vec<u64>]) -> Shape {
+    Shape::new(rows.len() as u64, rows[0].len() as u64).expect("a small mask")
+}
+
+#[test]
+fn masks_of_our_own_are_written_as_pycocotools_writes_them() {
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/coco_masks.json")).expect("JSON");
+    let masks = fixture["masks"].as_array().expect("a list");
+    assert_eq!(masks.len(), 38);
+    for mask in masks {
+        let shape = Shape::new(mask["size"][0].as_u64().unwrap(), mask["size"][1].as_u64().unwrap()).unwrap();
+        let mut builder = LabelRunsBuilder::new(Some(shape), ScanOrder::ColumnMajor);
+        builder.label(1).unwrap();
+        for run in mask["runs"].as_array().unwrap() {
+            builder.run(Run { start: run[0].as_u64().unwrap(), length: run[1].as_u64().unwrap() }).unwrap();
+        }
+        let runs = builder.finish();
+        let written: serde_json::Value = serde_json::from_slice(&write(Format::Coco, &runs)).expect("JSON");
+        let annotation = &written["annotations"][0];
+        assert_eq!(annotation["segmentation"]["counts"], mask["counts"], "{}", mask["name"]);
+        assert_eq!(annotation["area"], mask["area"], "{}", mask["name"]);
+        assert_eq!(annotation["bbox"], mask["bbox"], "{}", mask["name"]);
+        let record = serde_json::json!({ "size": mask["size"], "counts": mask["counts"] }).to_string();
+        assert_eq!(read(Format::Sam, record.as_bytes()), runs, "{}", mask["name"]);
+    }
+}
+
+#[test]
+fn counts_that_pycocotools_reads_wrong_are_read_right() {
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/coco_masks.json")).expect("JSON");
+    let limits = fixture["limit"].as_array().expect("a list");
+    let boxes: Vec<&serde_json::Value> = limits.iter().map(|limit| &limit["pycocotools_bbox"]).collect();
+    for limit in limits {
+        let record =
+            |counts: &serde_json::Value| serde_json::json!({ "size": limit["size"], "counts": counts }).to_string();
+        let from_text = read(Format::Sam, record(&limit["counts"]).as_bytes());
+        assert_eq!(from_text, read(Format::Sam, record(&limit["numbers"]).as_bytes()));
+        let written: serde_json::Value = serde_json::from_slice(&write(Format::Coco, &from_text)).expect("JSON");
+        assert_eq!(written["annotations"][0]["segmentation"]["counts"], limit["counts"]);
+        assert_eq!(written["annotations"][0]["bbox"], *boxes[0]);
+    }
+    assert_ne!(boxes[0], boxes[1], "the second text is past the limit of pycocotools");
+}
+
+#[test]
+fn the_notebook_with_its_defects_is_reproduced_byte_for_byte() {
+    let Some(folder) = data::folder() else { return };
+    let [correct, golden] = ["van0003_correct.csv", "van0003_golden_with_bug.csv"]
+        .map(|name| fs::read(folder.join("hubmap").join(name)).expect(name));
+    let shape = Shape { height: 18_484, width: 13_013 };
+    let options = ReadOptions { shape: Some(shape), ..ReadOptions::default() };
+    let runs = format::read(Format::Hubmap, &mut &correct[..], &options).expect("a valid file");
+    let mut bytes = Vec::new();
+    let compat = WriteOptions { compat: Some(Compat::Notebook), ..WriteOptions::default() };
+    format::write(Format::Hubmap, &mut bytes, &runs, &compat).expect("runs of a mask");
+    assert!(bytes == golden, "not the notebook's bytes");
+    assert!(bytes != correct);
 }

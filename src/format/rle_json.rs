@@ -429,7 +429,7 @@ impl<'de> Visitor<'de> for Images<'_, '_> {
 
 /// A JSON text.
 pub(super) fn push_text(text: &mut Vec<u8>, value: &str) -> Result<()> {
-    serde_json::to_writer(text, value).map_err(|error| writing_json(error))
+    serde_json::to_writer(text, value).map_err(writing_json)
 }
 
 fn writing_json(error: serde_json::Error) -> Error {

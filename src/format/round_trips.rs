@@ -51,10 +51,9 @@ fn kept(runs: &LabelRuns, format: Format) -> LabelRuns {
         return builder.finish();
     }
     let mut builder = LabelRunsBuilder::new(runs.shape(), ScanOrder::ColumnMajor);
-    let mut next = 1;
-    for (label, object) in runs.iter().filter(|(_, runs)| capabilities.empty_labels || !runs.is_empty()) {
-        builder.label(if capabilities.any_labels { label } else { next }).expect("labels ascend");
-        next += 1;
+    let objects = runs.iter().filter(|(_, runs)| capabilities.empty_labels || !runs.is_empty());
+    for (place, (label, object)) in (1..).zip(objects) {
+        builder.label(if capabilities.any_labels { label } else { place }).expect("labels ascend");
         for &run in object {
             builder.run(run).expect("runs ascend");
         }
@@ -73,19 +72,26 @@ fn options(format: Format) -> WriteOptions {
     }
 }
 
+/// The file of `runs`.
+fn written(format: Format, runs: &LabelRuns) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let answer = write(format, &mut bytes, runs, &options(format));
+    answer.unwrap_or_else(|error| panic!("{}: {error}", format.name()));
+    bytes
+}
+
 proptest! {
     #[test]
     fn a_mask_comes_back_from_every_format(runs in mask(), cut in 1_usize..9) {
         for format in formats() {
-            let mut bytes = Vec::new();
-            write(format, &mut bytes, &runs, &options(format)).expect(format.name());
+            let bytes = written(format, &runs);
             let given = ReadOptions { shape: runs.shape(), ..ReadOptions::default() };
             let again = read(format, &mut cut_into(&bytes, cut), &given);
             // A file without objects may lack an image to read.
             if again.is_err() && runs.labels().is_empty() {
                 continue;
             }
-            let again = again.expect(format.name()).to_order(ScanOrder::ColumnMajor).expect("a known shape");
+            let again = again.expect("a valid file").to_order(ScanOrder::ColumnMajor).expect("a known shape");
             prop_assert_eq!(again, kept(&runs, format), "{}", format.name());
         }
     }
@@ -97,12 +103,12 @@ proptest! {
             let mut bytes = Vec::new();
             let mut sink = object_writer(format, &mut bytes, &options).unwrap();
             for (id, runs) in masks.iter().enumerate() {
-                document::push_objects(runs, &format!("{}", id + 1), &mut *sink).expect(format.name());
+                document::push_objects(runs, &format!("{}", id + 1), &mut *sink).expect("a valid file");
             }
             sink.finish().unwrap();
             drop(sink);
             let images = read_images(format, &mut bytes.as_slice(), &ReadOptions { renumber: true, ..Default::default() })
-                .expect(format.name());
+                .expect("a valid file");
             prop_assert_eq!(images.len(), masks.len());
             for (id, runs) in (1..).zip(&masks) {
                 // An image without objects may come after the others.
@@ -125,8 +131,7 @@ proptest! {
         runs in mask(), place in any::<prop::sample::Index>(), byte in any::<u8>(), length in any::<prop::sample::Index>(),
     ) {
         for format in formats() {
-            let mut bytes = Vec::new();
-            write(format, &mut bytes, &runs, &options(format)).expect(format.name());
+            let mut bytes = written(format, &runs);
             if !bytes.is_empty() {
                 let place = place.index(bytes.len());
                 bytes[place] = byte;
@@ -142,8 +147,7 @@ proptest! {
     #[test]
     fn every_pair_of_formats_converts(runs in mask()) {
         for from in formats() {
-            let mut bytes = Vec::new();
-            write(from, &mut bytes, &runs, &options(from)).expect(from.name());
+            let bytes = written(from, &runs);
             for to in formats() {
                 let write_options = WriteOptions { drop_shape: true, drop_attributes: true, ..options(to) };
                 let read_options = ReadOptions { shape: runs.shape(), ..ReadOptions::default() };

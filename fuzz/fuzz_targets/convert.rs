@@ -1,0 +1,12 @@
+#![no_main]
+
+use runmask::format::{self, Format, ReadOptions, WriteOptions};
+
+// Any bytes as any format into any other: an error or a file, never a panic.
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let [from, to, data @ ..] = data else { return };
+    let pick = |byte: u8| Format::ALL[usize::from(byte) % Format::ALL.len()];
+    let read = ReadOptions { skip_other_shapes: true, ignore_columns: true, ..ReadOptions::default() };
+    let write = WriteOptions { renumber: true, drop_shape: true, drop_attributes: true, ..WriteOptions::default() };
+    let _ = format::convert((pick(*from), &mut &*data, &read), (pick(*to), &mut Vec::new(), &write));
+});

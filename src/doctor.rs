@@ -1,0 +1,433 @@
+//! Which convention a run file is in, and how one can tell.
+//!
+//! Gets the bytes of a run file, and the mask's shape when it is known; gives a [`Report`]: what is known, what is only
+//! likely, what cannot be known, the evidence for each, and the command that converts the file. It never guesses from a
+//! file's name. The strict readers are the instruments: a hypothesis under which one of them fails is ruled out, and its
+//! message is the evidence. What is left is weighed by two counts:
+//! * A run that crosses the end of a scan line is rare in masks of objects. Counted from the wrong number, every object
+//!   that ends at the edge of the mask makes one.
+//! * Runs of one object lie beside each other in neighbouring lines. Under the wrong order they do so by chance only. A
+//!   square mask looks the same both ways: its order cannot be known.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::BufRead;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::format::{self, Format, Image, Object, ReadOptions, Sink};
+use crate::pixels;
+use crate::runs::Run;
+use crate::shape::{ScanOrder, Shape};
+
+/// How sure an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding<T> {
+    /// The format says so, or everything else is ruled out.
+    Known(T),
+    /// The counts speak for it.
+    Likely(T),
+    /// The file does not tell.
+    Unknown,
+}
+
+impl<T: Copy> Finding<T> {
+    /// The answer, when there is one.
+    pub fn answer(self) -> Option<T> {
+        match self {
+            Self::Known(answer) | Self::Likely(answer) => Some(answer),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// How the objects of an image stand in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// One by one.
+    Instances,
+    /// All objects of an image as one mask.
+    Union,
+}
+
+/// What a run file turned out to be.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The format; `None` when no reader accepts the file.
+    pub format: Option<Format>,
+    /// The order of the positions.
+    pub order: Finding<ScanOrder>,
+    /// The number of the first pixel, for formats that count positions.
+    pub base: Finding<u64>,
+    /// Whether objects stand one by one.
+    pub grouping: Finding<Grouping>,
+    /// Images in the file.
+    pub images: u64,
+    /// Objects of all images.
+    pub objects: u64,
+    /// Runs of all objects.
+    pub runs: u64,
+    /// Why, line by line.
+    pub evidence: Vec<String>,
+    shape: Option<Shape>,
+}
+
+impl Report {
+    /// How to read the file; `None` when the format is not known.
+    pub fn read_options(&self) -> Option<(Format, ReadOptions)> {
+        let format = self.format?;
+        let order =
+            self.order.answer().filter(|_| format.capabilities().any_order && !format.capabilities().holds_shape);
+        let base = self.base.answer().filter(|&base| format == Format::Kaggle && base != 1);
+        Some((format, ReadOptions { order, base, shape: self.shape, ..ReadOptions::default() }))
+    }
+
+    /// The command that converts the file to a table, or to COCO when it holds many images; `None` when the format, the
+    /// base or the order is not known.
+    pub fn command(&self, file: &Path) -> Option<String> {
+        let (format, options) = self.read_options()?;
+        self.base.answer()?;
+        let order = self.order.answer()?;
+        let (target, extension) = if self.images > 1 { ("coco", "json") } else { ("table", "csv") };
+        let file = file.display();
+        let mut command = format!("runmask convert {file} -o {file}.{target}.{extension} --from {}", format.name());
+        if options.order.is_some() && order == ScanOrder::RowMajor {
+            command += " --order row";
+        }
+        if let Some(base) = options.base {
+            command += &format!(" --base {base}");
+        }
+        if let Some(shape) = self.shape
+            && !format.capabilities().holds_shape
+        {
+            command += &format!(" --height {} --width {}", shape.height, shape.width);
+        }
+        Some(command + " -f " + target)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Finding<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(answer) => answer.fmt(f),
+            Self::Likely(answer) => write!(f, "{answer}, likely"),
+            Self::Unknown => f.write_str("cannot be known from this file"),
+        }
+    }
+}
+
+impl fmt::Display for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instances => "one by one",
+            Self::Union => "all of an image as one",
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "format:  {}", self.format.map_or("unknown", Format::name))?;
+        if self.format.is_some() {
+            writeln!(f, "order:   {}", self.order)?;
+            writeln!(f, "base:    {}", self.base)?;
+            writeln!(f, "objects: {}", self.grouping)?;
+            writeln!(f, "holds:   {} images, {} objects, {} runs", self.images, self.objects, self.runs)?;
+        }
+        for line in &self.evidence {
+            writeln!(f, "- {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Examines a run file, which is read whole.
+///
+/// # Errors
+/// [`Error::Io`] when reading fails. A file that no reader accepts is no error but a report without a format.
+pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|source| Error::Io { context: "read the run file".into(), source })?;
+    let mut evidence = Vec::new();
+    for format in candidates(&bytes, &mut evidence) {
+        let answers = hypotheses(format).map(|(order, base)| (order, base, try_reading(&bytes, format, base, shape)));
+        let mut accepted = Vec::new();
+        let mut refused = Vec::new();
+        for (order, base, answer) in answers {
+            match answer {
+                Ok(counted) if counted.is_something(format) => accepted.push((order, base, counted)),
+                Ok(_) => refused.push((base, "it finds no image and no object".to_owned())),
+                Err(error) => refused.push((base, error.to_string())),
+            }
+        }
+        for (base, message) in refused {
+            let what = if format == Format::Kaggle { format!("kaggle from {base}") } else { format.name().to_owned() };
+            evidence.push(format!("not {what}: {message}"));
+        }
+        if !accepted.is_empty() {
+            return Ok(weigh(format, accepted, evidence, shape));
+        }
+    }
+    Ok(Report {
+        format: None,
+        order: Finding::Unknown,
+        base: Finding::Unknown,
+        grouping: Finding::Unknown,
+        images: 0,
+        objects: 0,
+        runs: 0,
+        evidence,
+        shape,
+    })
+}
+
+/// The formats that the first bytes allow, the most telling first.
+fn candidates(bytes: &[u8], evidence: &mut Vec<String>) -> Vec<Format> {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if text.len() < bytes.len() {
+        evidence.push("it begins with a byte order mark".into());
+    }
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or(b"").trim_ascii();
+    match text.trim_ascii_start().first() {
+        None => {
+            evidence.push("the file is empty".into());
+            Vec::new()
+        }
+        Some(b'{' | b'[') => {
+            evidence.push("it begins like JSON".into());
+            vec![Format::Coco, Format::Sam, Format::LabelStudio]
+        }
+        Some(b'<') => {
+            evidence.push("it begins like XML".into());
+            vec![Format::Cvat]
+        }
+        _ if text.starts_with(b"PAR1") => {
+            evidence.push("it begins with the mark of Parquet".into());
+            vec![Format::Runs]
+        }
+        _ if bytes.starts_with(&pixels::KEY) && bytes.len().is_multiple_of(pixels::RECORD) => {
+            evidence.push("it begins with the key of escape-key records: see runmask pixels decode".into());
+            Vec::new()
+        }
+        _ => {
+            let shown = String::from_utf8_lossy(&line[..line.len().min(80)]).escape_debug().to_string();
+            evidence.push(format!("its first line is \"{shown}\""));
+            vec![Format::Hubmap, Format::Table, Format::Oid, Format::Kaggle, Format::Siim]
+        }
+    }
+}
+
+/// The orders and bases that a format leaves open; the order `None` when both are possible.
+fn hypotheses(format: Format) -> impl Iterator<Item = (Option<ScanOrder>, u64)> {
+    let order = match format {
+        Format::Kaggle | Format::Table => None,
+        Format::Cvat | Format::LabelStudio => Some(ScanOrder::RowMajor),
+        _ => Some(ScanOrder::ColumnMajor),
+    };
+    let bases: &[u64] = if format == Format::Kaggle { &[1, 0] } else { &[0] };
+    bases.iter().map(move |&base| (order, base))
+}
+
+fn try_reading(bytes: &[u8], format: Format, base: u64, shape: Option<Shape>) -> Result<Counted> {
+    let options = ReadOptions {
+        shape,
+        base: Some(base),
+        skip_other_shapes: true,
+        ignore_columns: true,
+        renumber: true,
+        ..ReadOptions::default()
+    };
+    let mut counted = Counted::default();
+    format::read_objects(format, &mut &bytes[..], &options, &mut counted)?;
+    counted.finish()?;
+    Ok(counted)
+}
+
+/// What is counted while a file is read.
+#[derive(Default)]
+struct Counted {
+    /// Objects and runs of every image; the runs of all objects together, to find overlaps.
+    by_image: HashMap<String, (u64, Vec<Run>)>,
+    images: u64,
+    objects: u64,
+    runs: u64,
+    empty: u64,
+    overlaps: u64,
+    gaps_of_one: u64,
+    largest_group: u64,
+    square: bool,
+    shaped: bool,
+    /// For the height, then for the width, as the length of a scan line.
+    lines: [LineCounts; 2],
+    order: ScanOrder,
+}
+
+impl Counted {
+    /// Whether a file that was read without error holds anything: any JSON is a sam or a labelstudio file of nothing.
+    fn is_something(&self, format: Format) -> bool {
+        self.objects > 0 || self.images > 0 && !matches!(format, Format::Sam | Format::LabelStudio)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct LineCounts {
+    crossing: u64,
+    beside: u64,
+}
+
+impl Sink for Counted {
+    fn image(&mut self, image: &Image<'_>) -> Result<()> {
+        self.by_image.entry(image.id.to_owned()).or_default();
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object<'_>) -> Result<()> {
+        if !self.by_image.contains_key(object.image) {
+            self.by_image.insert(object.image.to_owned(), (0, Vec::new()));
+        }
+        if let Some((objects, runs)) = self.by_image.get_mut(object.image) {
+            *objects += 1;
+            runs.extend_from_slice(object.runs);
+        }
+        self.objects += 1;
+        self.runs += object.runs.len() as u64;
+        self.empty += u64::from(object.runs.is_empty());
+        self.order = object.order;
+        if let Some(shape) = object.shape.filter(|shape| shape.pixels() > 0) {
+            self.shaped = true;
+            if shape.height == shape.width {
+                self.square = true;
+            } else {
+                for (counts, length) in self.lines.iter_mut().zip([shape.height, shape.width]) {
+                    count_lines(counts, object.runs, u64::from(length));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.images = self.by_image.len() as u64;
+        for (objects, runs) in self.by_image.values_mut() {
+            self.largest_group = self.largest_group.max(*objects);
+            runs.sort_unstable();
+            let mut end = 0;
+            for run in runs.iter() {
+                self.overlaps += u64::from(run.start < end);
+                self.gaps_of_one += u64::from(end > 0 && run.start == end + 1);
+                end = end.max(run.end());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count_lines(counts: &mut LineCounts, runs: &[Run], length: u64) {
+    let mut next = 0;
+    for run in runs {
+        counts.crossing += u64::from(run.start % length + run.length > length);
+        let Some(beside) = run.start.checked_add(length) else { continue };
+        while runs.get(next).is_some_and(|other| other.end() <= beside) {
+            next += 1;
+        }
+        counts.beside += u64::from(runs.get(next).is_some_and(|other| other.start < beside.saturating_add(run.length)));
+    }
+}
+
+/// Whether `few` is so much less than `many` that it is no chance.
+fn is_telling(few: u64, many: u64) -> bool {
+    many > 2 * few + 4
+}
+
+fn weigh(
+    format: Format,
+    mut accepted: Vec<(Option<ScanOrder>, u64, Counted)>,
+    mut evidence: Vec<String>,
+    shape: Option<Shape>,
+) -> Report {
+    let order = weigh_order(&accepted[0].2, accepted[0].0, &mut evidence);
+    let base = match accepted.as_slice() {
+        [(_, base, _)] => Finding::Known(*base),
+        [(_, first, one), (_, second, zero), ..] => {
+            let line = usize::from(order.answer() == Some(ScanOrder::RowMajor));
+            let (one, zero) = (one.lines[line].crossing, zero.lines[line].crossing);
+            if accepted[0].2.shaped && order.answer().is_some() {
+                evidence.push(format!(
+                    "runs that cross the end of a scan line: {one} counted from {first}, {zero} from {second}"
+                ));
+            } else {
+                evidence.push("no start of 0 and no run past the last pixel, which would tell the base".into());
+            }
+            if is_telling(one, zero) {
+                Finding::Likely(*first)
+            } else if is_telling(zero, one) {
+                Finding::Likely(*second)
+            } else {
+                Finding::Unknown
+            }
+        }
+        [] => Finding::Unknown,
+    };
+    let chosen = accepted.iter().position(|(_, candidate, _)| Some(*candidate) == base.answer()).unwrap_or(0);
+    let (_, _, counted) = accepted.swap_remove(chosen);
+    if counted.empty > 0 {
+        evidence.push(format!("{} objects without runs", counted.empty));
+    }
+    if counted.overlaps > 0 {
+        evidence.push(format!("{} runs overlap another object's: a label mask cannot hold them", counted.overlaps));
+    }
+    if format == Format::Hubmap && counted.gaps_of_one > 0 {
+        evidence.push(format!(
+            "{} runs begin one pixel after another ends: the notebook's Method 1 makes such gaps where labels touch",
+            counted.gaps_of_one
+        ));
+    }
+    let one_by_one = matches!(format, Format::Kaggle | Format::Siim);
+    let grouping = if !one_by_one || counted.largest_group > 1 {
+        Finding::Known(Grouping::Instances)
+    } else {
+        evidence.push("no image has two rows: a row may be one object or all of an image".into());
+        Finding::Unknown
+    };
+    Report {
+        format: Some(format),
+        order,
+        base,
+        grouping,
+        images: counted.images,
+        objects: counted.objects,
+        runs: counted.runs,
+        evidence,
+        shape,
+    }
+}
+
+fn weigh_order(counted: &Counted, fixed: Option<ScanOrder>, evidence: &mut Vec<String>) -> Finding<ScanOrder> {
+    let [columns, rows] = counted.lines.map(|line| line.beside);
+    let weighed = if is_telling(columns, rows) {
+        Finding::Likely(ScanOrder::RowMajor)
+    } else if is_telling(rows, columns) {
+        Finding::Likely(ScanOrder::ColumnMajor)
+    } else {
+        Finding::Unknown
+    };
+    if columns + rows > 0 {
+        evidence.push(format!(
+            "runs with a neighbour of the same object in the next line: {columns} in column-major order, {rows} in \
+             row-major order"
+        ));
+    } else if !counted.shaped {
+        evidence.push("height and width are not known: they would tell more".into());
+    } else if counted.square {
+        evidence.push("the masks are square: both orders look alike".into());
+    }
+    match fixed {
+        Some(order) => {
+            if weighed.answer().is_some_and(|found| found != order) {
+                evidence.push(format!("a {order} format, but the runs look {}", weighed));
+            }
+            Finding::Known(order)
+        }
+        None => weighed,
+    }
+}
