@@ -1,3 +1,44 @@
-//! The program runmask.
+//! The program runmask: label masks of whole-slide images to the runs of every label, and back.
+//!
+//! Gets arguments; gives data on stdout or in files, messages and progress on stderr; guarantees one line for each error,
+//! no partial output, and exit status 0 for success, 1 when `verify` finds a difference, 2 for errors and 130 after an
+//! interrupt.
 
-fn main() {}
+mod args;
+mod commands;
+mod exit;
+mod input;
+mod mask_output;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Arguments;
+use crate::exit::Status;
+use crate::progress::Progress;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    if let Err(error) = output::clean_up_when_interrupted() {
+        exit::complain(&error);
+        return Status::Failed.into();
+    }
+    let progress = Progress::new(arguments.global.progress);
+    let result = use_threads(&arguments).and_then(|()| commands::run(arguments.command, progress));
+    exit::code(result)
+}
+
+/// Everything works in rayon's global pool, so that one number governs reading, marking, decoding and writing.
+fn use_threads(arguments: &Arguments) -> runmask::Result<()> {
+    let Some(threads) = arguments.global.threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|error| runmask::Error::Io {
+        context: format!("starting {threads} threads"),
+        source: std::io::Error::other(error),
+    })
+}

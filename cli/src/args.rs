@@ -1,0 +1,616 @@
+//! The arguments: what the user may say, as clap reads it.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use runmask::format::{CocoForm, Format, JsonCounts, LargeCounts};
+use runmask::{Dtype, Engine, ScanOrder};
+
+const EXAMPLES: &str = "\
+Examples:
+  runmask encode slide.tif                             runs go to slide.csv beside it
+  runmask encode *.tif --out-dir runs -f coco          many slides at once
+  runmask decode slide.csv -o back.tif --like slide.tif
+  runmask verify slide.tif slide.csv                   exit status 0: the same pixels
+  runmask convert slide.csv -o slide.json --like slide.tif
+  runmask info slide.tif --json
+
+Exit status: 0 done, 1 verify found a difference, 2 an error, 130 interrupted.";
+
+/// Turns integer label masks of whole-slide images into the runs of every label, and back.
+///
+/// A label mask gives every pixel a number: 0 for background, another one for each object. Its runs are (start, length)
+/// pairs of pixels in a row, numbered down the columns unless told otherwise.
+#[derive(Debug, Parser)]
+#[command(name = "runmask", version, after_help = EXAMPLES, max_term_width = 100, subcommand_required = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Threads for everything [default: as many as the machine runs at once]
+    #[arg(short = 'j', long, value_name = "N", global = true)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Show progress on stderr even when it is no terminal
+    #[arg(long, global = true)]
+    pub(crate) progress: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Encode(Encode),
+    Decode(Decode),
+    Info(Info),
+    Verify(Verify),
+    Synth(Synth),
+    Bench(Bench),
+    Engines(Engines),
+}
+
+/// Write the runs of every label of masks
+///
+/// Without -o and --out-dir the runs of slide.tif go to slide.csv beside it. Of several masks one that fails does not
+/// stop the others: a summary says what happened, and the exit status is then 2.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask encode slide.tif                       slide.csv, in the hubmap format
+  runmask encode slide.tif -o slide.json         COCO annotations
+  runmask encode slide.tif -o - -f table | head  one run a line, on stdout
+  runmask encode *.tif --out-dir runs --skip-existing --json > summary.json
+  zcat mask.npy.gz | runmask encode - -o mask.csv
+  runmask encode labels.bin --dtype u32 --height 40000 --width 30000 -o labels.csv")]
+pub(crate) struct Encode {
+    /// Mask files (TIFF, PNG, NPY, raw); - is stdin
+    #[arg(value_name = "MASK", required = true)]
+    pub(crate) masks: Vec<PathBuf>,
+    /// The run file; - is stdout. One mask only
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
+    pub(crate) output: Option<PathBuf>,
+    /// The folder for the run files of all masks
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: Option<PathBuf>,
+    /// Pass over masks whose run file exists
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
+    /// A summary in JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Encode once more with the scalar engine, which defines what is right, and compare
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) encoder: EncoderArgs,
+    #[command(flatten)]
+    pub(crate) mask: MaskArgs,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+}
+
+/// How masks are encoded.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Encoding")]
+pub(crate) struct EncoderArgs {
+    /// Who finds the runs; a named engine is never replaced by another
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: EngineName,
+    /// How pixels are numbered, where the format leaves it open
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) order: Order,
+    /// The label without runs of its own, or `none`
+    #[arg(long, value_name = "N|none", default_value = "0")]
+    pub(crate) background: Background,
+    /// Memory for rows, boundaries and runs, for instance 500M or 2G; more is an error [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+}
+
+/// Which mask of a file.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading masks")]
+pub(crate) struct MaskArgs {
+    /// The page of a TIFF file, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) page: u32,
+    /// The level of a pyramid, 0 being the full size
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) level: u32,
+}
+
+/// The layout of a mask without a header.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading masks")]
+pub(crate) struct RawArgs {
+    /// Read raw labels of this type, little endian, without a header
+    #[arg(long, value_enum, requires_all = ["height", "width"])]
+    pub(crate) dtype: Option<DtypeName>,
+    /// Rows of a raw mask
+    #[arg(long, value_name = "PIXELS", requires = "dtype")]
+    pub(crate) height: Option<u32>,
+    /// Columns of a raw mask
+    #[arg(long, value_name = "PIXELS", requires = "dtype")]
+    pub(crate) width: Option<u32>,
+}
+
+/// The size of a mask whose run file does not say.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Size of the mask, where the run file does not say")]
+pub(crate) struct ShapeArgs {
+    /// Rows of the mask
+    #[arg(long, value_name = "PIXELS", requires = "width")]
+    pub(crate) height: Option<u32>,
+    /// Columns of the mask
+    #[arg(long, value_name = "PIXELS", requires = "height")]
+    pub(crate) width: Option<u32>,
+    /// A mask or image of the same height and width
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["height", "width"])]
+    pub(crate) like: Option<PathBuf>,
+}
+
+/// How a run file is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading run files")]
+pub(crate) struct ReadArgs {
+    /// The format of the run file [default: by its extension]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// How the file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum)]
+    pub(crate) order: Option<Order>,
+    /// kaggle: the number of the first pixel [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) base: Option<u64>,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
+}
+
+/// What to take from a run file of many images and objects.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading run files")]
+pub(crate) struct ManyArgs {
+    /// The image to take from a file of many
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: Option<String>,
+    /// Number objects 1, 2, 3 ... in the order of the file, whatever numbers they have
+    #[arg(long)]
+    pub(crate) renumber: bool,
+    /// JSON: pass over annotations without runs, such as polygons
+    #[arg(long)]
+    pub(crate) skip_other_shapes: bool,
+    /// CSV: pass over columns that are not known
+    #[arg(long)]
+    pub(crate) ignore_columns: bool,
+}
+
+/// How a run file is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing run files")]
+pub(crate) struct WriteArgs {
+    /// The format of the run file [default: by its extension, otherwise hubmap]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// hubmap: rows for the labels 1 to N [default: up to the largest label]
+    #[arg(long, value_name = "N")]
+    pub(crate) labels: Option<u64>,
+    /// End lines with CR LF, as Python's csv module does
+    #[arg(long)]
+    pub(crate) crlf: bool,
+    /// kaggle: the number of the first pixel [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) base: Option<u64>,
+    /// CSV formats with several headers: which one, for instance ImageId,EncodedPixels
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) header: Option<String>,
+    /// The image's id, for formats that name images [default: the mask's file name without its extension]
+    #[arg(long, value_name = "ID")]
+    pub(crate) image_id: Option<String>,
+    /// kaggle, siim: all objects of an image as one row
+    #[arg(long)]
+    pub(crate) union: bool,
+    /// Leave out labels without runs where the format cannot hold them
+    #[arg(long)]
+    pub(crate) drop_empty_labels: bool,
+    /// Counts above 2^32 - 1, which other programs cannot read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) large_counts: LargeCountsName,
+    /// coco: which of its two files
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) coco_form: CocoFormName,
+    /// coco, sam: how counts are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) counts: CountsName,
+    /// coco: the category of a label; may be given again
+    #[arg(long, value_name = "LABEL=CATEGORY", value_parser = pair::<u64>)]
+    pub(crate) category_of: Vec<(u64, u64)>,
+    /// coco: a category's name; may be given again
+    #[arg(long, value_name = "CATEGORY=NAME", value_parser = pair::<String>)]
+    pub(crate) category: Vec<(u64, String)>,
+}
+
+/// Write the mask that a run file describes
+///
+/// The mask's format follows its extension: .tif (tiled BigTIFF), .png, .npy, .raw or .bin. Pixels without runs are 0.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask decode slide.csv -o slide.tif --like slide.svs
+  runmask decode slide.csv -o slide.npy --height 18484 --width 13013 --dtype u16
+  runmask decode slide.json -o slide.png          COCO files know their size")]
+pub(crate) struct Decode {
+    /// The run file; - is stdin
+    #[arg(value_name = "RUNS")]
+    pub(crate) runs: PathBuf,
+    /// The mask file
+    #[arg(short, long, value_name = "MASK")]
+    pub(crate) output: PathBuf,
+    /// The type of the labels [default: the narrowest that holds them]
+    #[arg(long, value_enum)]
+    pub(crate) dtype: Option<DtypeName>,
+    /// The label of pixels without runs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) background: u64,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// Say what a mask or a run file holds: shape, labels, runs, areas
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask info slide.tif
+  runmask info slide.csv --json | jq .labels
+  runmask info labels.bin --dtype u16 --height 4000 --width 3000   a mask without a header")]
+pub(crate) struct Info {
+    /// The mask or run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Everything, the area of every label included, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// How a file is read that may be a mask or a run file.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EitherArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) mask: MaskArgs,
+    /// Read a mask file without a header as labels of this type
+    #[arg(long, value_enum, requires_all = ["height", "width"], help_heading = "Reading masks")]
+    pub(crate) dtype: Option<DtypeName>,
+    /// The label without runs of its own in a mask, or `none`
+    #[arg(long, value_name = "N|none", default_value = "0", help_heading = "Reading masks")]
+    pub(crate) background: Background,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
+/// Compare two files, masks or run files, pixel by pixel of every label
+///
+/// Exit status: 0 the same pixels, 1 differences, 2 an error. Differences are listed from the first label on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask verify slide.tif slide.csv
+  runmask verify correct.csv other.csv --like slide.tif    with rows and columns
+  runmask verify slide.csv slide.json --second-format sam")]
+pub(crate) struct Verify {
+    /// A mask or run file
+    #[arg(value_name = "FILE")]
+    pub(crate) first: PathBuf,
+    /// The mask or run file to compare it with
+    #[arg(value_name = "FILE")]
+    pub(crate) second: PathBuf,
+    /// The format of the second run file [default: --format, or by its extension]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) second_format: Option<Format>,
+    /// How many differences are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// Make up a mask, the same for the same arguments
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask synth glomeruli --height 20000 --width 15000 -o slide.npy
+  runmask synth cells --height 8000 --width 8000 --dtype u32 --labels 128000 -o cells.tif")]
+pub(crate) struct Synth {
+    /// What it looks like
+    #[arg(value_enum)]
+    pub(crate) kind: Kind,
+    /// Rows
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) height: u32,
+    /// Columns
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) width: u32,
+    /// The mask file, its format by its extension: .tif, .png, .npy, .raw or .bin
+    #[arg(short, long, value_name = "MASK")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) looks: Looks,
+}
+
+/// What a made-up mask holds.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Looks {
+    /// Number of labels [default: as dense as in real slides]
+    #[arg(long, value_name = "N")]
+    pub(crate) labels: Option<u64>,
+    /// Another seed is another mask
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The type of the labels [default: u16 for glomeruli, u32 for cells, u8 for noise]
+    #[arg(long, value_enum)]
+    pub(crate) dtype: Option<DtypeName>,
+}
+
+/// Time encoding and decoding of a mask in memory, beside a read and a fill of the same bytes
+///
+/// The answer is checked: another engine must find the same runs, and decoding must give the mask back. All times are
+/// medians, in seconds, of samples taken in turn.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask bench slide.tif --engine simd -j 1
+  runmask bench --synth cells --height 8000 --width 8000 --json
+  runmask bench mask.npy --layout column          from a column-major array")]
+pub(crate) struct Bench {
+    /// The mask file [default: a made-up one, see --synth]
+    #[arg(value_name = "MASK", conflicts_with = "synth")]
+    pub(crate) mask: Option<PathBuf>,
+    /// Who finds the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: EngineName,
+    /// How pixels are numbered
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) order: Order,
+    /// How the mask lies in memory
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) layout: Layout,
+    /// Samples of everything [default: as many as fit into a few seconds, 3 to 25]
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<NonZeroUsize>,
+    /// Everything in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) page: MaskArgs,
+    /// Make up a mask that looks like this
+    #[arg(long, value_enum, default_value_t = Kind::Glomeruli, help_heading = "Made-up masks")]
+    pub(crate) synth: Kind,
+    /// Rows of a made-up mask
+    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Made-up masks")]
+    pub(crate) height: u32,
+    /// Columns of a made-up mask
+    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Made-up masks")]
+    pub(crate) width: u32,
+    #[command(flatten, next_help_heading = "Made-up masks")]
+    pub(crate) looks: Looks,
+}
+
+/// List every engine of this machine, with its levels or adapters, and why one is missing
+#[derive(Debug, Args)]
+pub(crate) struct Engines {
+    /// In JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum EngineName {
+    /// The fastest as measured
+    #[default]
+    Auto,
+    /// The definition of what is right; slow
+    Scalar,
+    /// The processor's vector instructions
+    Simd,
+    /// Compute shaders
+    Gpu,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Auto => Self::Auto,
+            EngineName::Scalar => Self::Scalar,
+            EngineName::Simd => Self::Simd,
+            EngineName::Gpu => Self::Gpu,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Order {
+    /// Down each column, then left to right
+    #[default]
+    Column,
+    /// Along each row, then top to bottom
+    Row,
+}
+
+impl From<Order> for ScanOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Column => Self::ColumnMajor,
+            Order::Row => Self::RowMajor,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Layout {
+    /// Row after row (C order)
+    #[default]
+    Row,
+    /// Column after column (Fortran order)
+    Column,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DtypeName {
+    U8,
+    U16,
+    U32,
+    U64,
+}
+
+impl From<DtypeName> for Dtype {
+    fn from(name: DtypeName) -> Self {
+        match name {
+            DtypeName::U8 => Self::U8,
+            DtypeName::U16 => Self::U16,
+            DtypeName::U32 => Self::U32,
+            DtypeName::U64 => Self::U64,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Few, large, far apart
+    Glomeruli,
+    /// Many, small, close together
+    Cells,
+    /// A label at random in every pixel
+    Noise,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LargeCountsName {
+    /// An error
+    #[default]
+    Refuse,
+    /// As parts with counts of 0 between them
+    Split,
+    /// Whole
+    Keep,
+}
+
+impl From<LargeCountsName> for LargeCounts {
+    fn from(name: LargeCountsName) -> Self {
+        match name {
+            LargeCountsName::Refuse => Self::Refuse,
+            LargeCountsName::Split => Self::Split,
+            LargeCountsName::Keep => Self::Keep,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CocoFormName {
+    /// Images, annotations and categories
+    #[default]
+    Dataset,
+    /// A list of annotations
+    Results,
+}
+
+impl From<CocoFormName> for CocoForm {
+    fn from(name: CocoFormName) -> Self {
+        match name {
+            CocoFormName::Dataset => Self::Dataset,
+            CocoFormName::Results => Self::Results,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CountsName {
+    /// COCO's compressed text
+    #[default]
+    Compressed,
+    /// A list of numbers
+    Numbers,
+}
+
+impl From<CountsName> for JsonCounts {
+    fn from(name: CountsName) -> Self {
+        match name {
+            CountsName::Compressed => Self::Compressed,
+            CountsName::Numbers => Self::Numbers,
+        }
+    }
+}
+
+/// The label that stands for no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Background(pub(crate) Option<u64>);
+
+impl FromStr for Background {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|label| Self(Some(label))).map_err(|_| "a label, or `none`, was expected".into())
+    }
+}
+
+/// Bytes: a number, or one with K, M, G or T after it, in steps of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let unit = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let (digits, shift) = match unit.as_bytes().last().map(u8::to_ascii_uppercase) {
+        Some(b'K') => (&unit[..unit.len() - 1], 10),
+        Some(b'M') => (&unit[..unit.len() - 1], 20),
+        Some(b'G') => (&unit[..unit.len() - 1], 30),
+        Some(b'T') => (&unit[..unit.len() - 1], 40),
+        _ => (unit, 0),
+    };
+    let bytes = digits.parse::<NonZeroU64>().ok().and_then(|number| number.get().checked_mul(1 << shift));
+    bytes.ok_or_else(|| "a size was expected, for instance 800000, 500M or 2G".into())
+}
+
+/// A number and what belongs to it.
+fn pair<T: FromStr>(text: &str) -> Result<(u64, T), String> {
+    let parts = text.split_once('=').and_then(|(key, value)| Some((key.parse().ok()?, value.parse().ok()?)));
+    parts.ok_or_else(|| "a number, = and a value were expected".into())
+}
+
+/// Formats by the names that the library gives them.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name()))
+        .try_map(|name| Format::from_name(&name).ok_or("no such format"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("800000"), Ok(800_000));
+        assert_eq!(size("500M"), Ok(500 << 20));
+        assert_eq!(size("2g"), Ok(2 << 30));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        for wrong in ["", "0", "G", "-1", "1.5G", "99999999999T", "2X"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

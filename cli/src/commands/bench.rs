@@ -1,0 +1,330 @@
+//! `bench`: how long encoding and decoding of a mask in memory take, beside floors of the same machine in the same run.
+//!
+//! Samples of everything are taken in turn, so that whatever slows the machine down for a while slows all of them. The
+//! answer is checked before anything is timed: another engine must find the same runs, and decoding must give the mask
+//! back.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use runmask::format::{self, Format, WriteOptions};
+use runmask::source::{self, Source};
+use runmask::{Decoder, Dtype, Encoder, Engine, Error, Label, LabelMask, LabelRuns, Result, ScanOrder, Shape};
+use serde::Serialize;
+
+use crate::args::{Bench, Layout};
+use crate::exit::Status;
+use crate::progress::{Progress, Watched};
+
+/// Seconds that all samples together take, about, unless their number is given.
+const PATIENCE: f64 = 4.0;
+
+pub(crate) fn run(args: &Bench, progress: Progress) -> Result<Status> {
+    let shape = Shape { height: args.height, width: args.width };
+    let (source, name): (Box<dyn Source>, String) = match &args.mask {
+        Some(path) => (source::open(path, &args.page.options(None))?, path.display().to_string()),
+        None => (Box::new(args.looks.synth(args.synth, shape)?), format!("made-up {:?}", args.synth).to_lowercase()),
+    };
+    let mut source = Watched::new(source, &name, progress);
+    let report = match source.dtype() {
+        Dtype::U8 => Bed::<u8>::new(args, &mut source)?.report(args, name),
+        Dtype::U16 => Bed::<u16>::new(args, &mut source)?.report(args, name),
+        Dtype::U32 => Bed::<u32>::new(args, &mut source)?.report(args, name),
+        Dtype::U64 => Bed::<u64>::new(args, &mut source)?.report(args, name),
+    }?;
+    if args.json {
+        super::print_json(&report)?;
+    } else {
+        super::print(&report.text())?;
+    }
+    Ok(Status::Done)
+}
+
+/// A mask in memory and all that is timed on it.
+struct Bed<T> {
+    shape: Shape,
+    layout: Layout,
+    pixels: Vec<T>,
+    decoded: Vec<T>,
+    encoder: Encoder,
+}
+
+/// Seconds of one sample.
+#[derive(Default)]
+struct Sample {
+    read_sweep: f64,
+    mark: f64,
+    compaction: f64,
+    fill: f64,
+    decode: f64,
+    write: f64,
+}
+
+impl<T: Label> Bed<T> {
+    fn new(args: &Bench, source: &mut dyn Source) -> Result<Self> {
+        let shape = source.shape();
+        let mut pixels = room::<T>(shape)?;
+        let width = shape.width as usize;
+        let step = (width * source.row_group() as usize).max(1 << 20).next_multiple_of(width.max(1));
+        for rows in pixels.chunks_mut(step) {
+            source.read_rows(bytemuck::cast_slice_mut(rows))?;
+        }
+        if args.layout == Layout::Column {
+            pixels = transpose(&pixels, shape)?;
+        }
+        let encoder = Encoder::builder().engine(args.engine.into()).order(args.order.into()).build()?;
+        Ok(Self { shape, layout: args.layout, decoded: room::<T>(shape)?, pixels, encoder })
+    }
+
+    fn mask(&self) -> Result<LabelMask<'_, T>> {
+        match self.layout {
+            Layout::Row => LabelMask::new(&self.pixels, self.shape),
+            Layout::Column => LabelMask::fortran(&self.pixels, self.shape),
+        }
+    }
+
+    /// The runs, found twice on different ways and decoded.
+    fn check(&mut self, order: ScanOrder) -> Result<LabelRuns> {
+        let engine = self.encoder.engine_info().engine;
+        let fault = |message: String| Error::Engine { engine: engine.name(), message };
+        let runs = self.encoder.encode(&self.mask()?)?;
+        let other = if engine == Engine::Scalar { Engine::Simd } else { Engine::Scalar };
+        if Encoder::builder().engine(other).order(order).build()?.encode(&self.mask()?)? != runs {
+            return Err(fault(format!("its runs are not those of the {other} engine")));
+        }
+        let mut decoded = std::mem::take(&mut self.decoded);
+        Decoder::new(&runs, 0)?.decode_into(&mut decoded)?;
+        self.decoded = decoded;
+        let same = match self.layout {
+            Layout::Row => self.decoded == self.pixels,
+            Layout::Column => transpose(&self.decoded, self.shape)? == self.pixels,
+        };
+        if !same {
+            return Err(fault("decoding its runs does not give the mask back".into()));
+        }
+        Ok(runs)
+    }
+
+    fn sample(&mut self, runs: &LabelRuns, text: Format) -> Result<Sample> {
+        let mut sample = Sample::default();
+        let start = Instant::now();
+        std::hint::black_box(sweep(bytemuck::cast_slice(&self.pixels)));
+        sample.read_sweep = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        let boundaries = self.encoder.boundaries(&self.mask()?)?;
+        sample.mark = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let found = self.encoder.compact(boundaries);
+        sample.compaction = start.elapsed().as_secs_f64();
+        if found.run_count() != runs.run_count() {
+            let message = format!("{} runs, {} before", found.run_count(), runs.run_count());
+            return Err(Error::Engine { engine: self.encoder.engine_info().engine.name(), message });
+        }
+        drop(found);
+
+        let start = Instant::now();
+        std::hint::black_box(&mut self.decoded).fill(std::hint::black_box(T::default()));
+        sample.fill = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        Decoder::new(runs, 0)?.decode_into(&mut self.decoded)?;
+        sample.decode = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        format::write(text, &mut Count::default(), runs, &WriteOptions::default())?;
+        sample.write = start.elapsed().as_secs_f64();
+        Ok(sample)
+    }
+
+    fn report(mut self, args: &Bench, mask: String) -> Result<Report> {
+        let order: ScanOrder = args.order.into();
+        let runs = self.check(order)?;
+        // The hubmap format where it holds the runs.
+        let (text, text_bytes) = match Count::of(Format::Hubmap, &runs) {
+            Ok(bytes) if order == ScanOrder::ColumnMajor => (Format::Hubmap, bytes),
+            _ => (Format::Table, Count::of(Format::Table, &runs)?),
+        };
+        let start = Instant::now();
+        self.sample(&runs, text)?;
+        let wanted = (PATIENCE / start.elapsed().as_secs_f64()).clamp(3.0, 25.0) as usize;
+        let samples = args.samples.map_or(wanted, std::num::NonZeroUsize::get);
+        let samples = (0..samples).map(|_| self.sample(&runs, text)).collect::<Result<Vec<_>>>()?;
+        let median = |value: fn(&Sample) -> f64| {
+            let mut values: Vec<f64> = samples.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let info = self.encoder.engine_info();
+        let detail = |engine: Engine| (info.engine == engine).then(|| info.detail.clone());
+        Ok(Report {
+            mask,
+            height: self.shape.height,
+            width: self.shape.width,
+            dtype: T::DTYPE.name(),
+            order: order.name(),
+            layout: match self.layout {
+                Layout::Row => "row-major",
+                Layout::Column => "column-major",
+            },
+            labels: runs.labels().len(),
+            runs: runs.run_count(),
+            engine: info.engine.name(),
+            level: detail(Engine::Simd),
+            adapter: detail(Engine::Gpu),
+            threads: self.encoder.threads(),
+            samples: samples.len(),
+            encode_s: median(|sample| sample.mark + sample.compaction),
+            read_sweep_s: median(|sample| sample.read_sweep),
+            decode_s: median(|sample| sample.decode),
+            fill_s: median(|sample| sample.fill),
+            write_s: median(|sample| sample.write),
+            write_bytes: text_bytes,
+            write_format: text.name(),
+            stages: Stages { mark_s: median(|sample| sample.mark), compaction_s: median(|sample| sample.compaction) },
+            mask_bytes: self.shape.pixels() * T::DTYPE.bytes() as u64,
+        })
+    }
+}
+
+/// Room for a mask, or an error when the machine has none.
+fn room<T: Label>(shape: Shape) -> Result<Vec<T>> {
+    let mut pixels = Vec::new();
+    match usize::try_from(shape.pixels()).map(|count| pixels.try_reserve_exact(count).map(|()| count)) {
+        Ok(Ok(count)) => {
+            pixels.resize(count, T::default());
+            Ok(pixels)
+        }
+        _ => Err(Error::LimitExceeded {
+            what: format!("a mask in memory, pixels of {}", T::DTYPE),
+            limit: isize::MAX as u64 / T::DTYPE.bytes() as u64,
+            found: shape.pixels(),
+        }),
+    }
+}
+
+/// The same pixels column after column.
+fn transpose<T: Label>(pixels: &[T], shape: Shape) -> Result<Vec<T>> {
+    /// A side of the squares that are moved at once, so that both sides stay in cache.
+    const SQUARE: usize = 32;
+    let mut columns = room::<T>(shape)?;
+    let (height, width) = (shape.height as usize, shape.width as usize);
+    for top in (0..height).step_by(SQUARE) {
+        for left in (0..width).step_by(SQUARE) {
+            for row in top..height.min(top + SQUARE) {
+                for column in left..width.min(left + SQUARE) {
+                    columns[column * height + row] = pixels[row * width + column];
+                }
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// Reads every byte once, as fast as one thread can.
+fn sweep(bytes: &[u8]) -> u64 {
+    // Independent sums, so that additions do not wait for each other.
+    let mut sums = [0_u64; 16];
+    let mut blocks = bytes.chunks_exact(128);
+    for block in &mut blocks {
+        for (sum, word) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
+            *sum ^= u64::from_ne_bytes(*word);
+        }
+    }
+    let rest = blocks.remainder().iter().fold(0, |sum, &byte| sum ^ u64::from(byte));
+    sums.iter().fold(rest, |all, sum| all ^ sum)
+}
+
+/// Counts what is written to it.
+#[derive(Default)]
+struct Count(u64);
+
+impl Count {
+    fn of(format: Format, runs: &LabelRuns) -> Result<u64> {
+        let mut count = Self::default();
+        format::write(format, &mut count, runs, &WriteOptions::default())?;
+        Ok(count.0)
+    }
+}
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += std::hint::black_box(bytes).len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that was measured, in seconds.
+#[derive(Serialize)]
+struct Report {
+    mask: String,
+    height: u32,
+    width: u32,
+    dtype: &'static str,
+    order: &'static str,
+    layout: &'static str,
+    labels: usize,
+    runs: usize,
+    engine: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapter: Option<String>,
+    threads: usize,
+    samples: usize,
+    encode_s: f64,
+    read_sweep_s: f64,
+    decode_s: f64,
+    fill_s: f64,
+    write_s: f64,
+    write_bytes: u64,
+    write_format: &'static str,
+    stages: Stages,
+    #[serde(skip)]
+    mask_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Stages {
+    mark_s: f64,
+    compaction_s: f64,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let variant = self.level.as_ref().or(self.adapter.as_ref()).map_or(String::new(), |name| format!(" ({name})"));
+        let mut text = format!(
+            "{}: height {} x width {}, {}, {} in memory, runs {}\n{} labels, {} runs\nengine {}{variant}, {} threads, \
+             medians of {} samples\n\n",
+            self.mask,
+            self.height,
+            self.width,
+            self.dtype,
+            self.layout,
+            self.order,
+            self.labels,
+            self.runs,
+            self.engine,
+            self.threads,
+            self.samples
+        );
+        let mut line = |name: &str, seconds: f64, bytes: u64, floor: Option<(f64, &str)>| {
+            let rate = bytes as f64 / seconds / 1e9;
+            let ratio = floor.map_or(String::new(), |(floor, name)| format!("{:8.2} x {name}", seconds / floor));
+            text.push_str(&format!("{name:13}{:11.3} ms{rate:9.2} GB/s{ratio}\n", seconds * 1e3));
+        };
+        let bytes = self.mask_bytes;
+        let read = Some((self.read_sweep_s, "read sweep"));
+        line("read sweep", self.read_sweep_s, bytes, None);
+        line("encode", self.encode_s, bytes, read);
+        line("  mark", self.stages.mark_s, bytes, read);
+        line("  compaction", self.stages.compaction_s, bytes, read);
+        line("fill", self.fill_s, bytes, None);
+        line("decode", self.decode_s, bytes, Some((self.fill_s, "fill")));
+        line(&format!("{} CSV", self.write_format), self.write_s, self.write_bytes, None);
+        text
+    }
+}

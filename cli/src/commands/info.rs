@@ -1,0 +1,192 @@
+//! `info`: what a mask or a run file holds.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use runmask::format::{self, Attributes, Format, ImageRuns};
+use runmask::{LabelRuns, Result};
+use serde::Serialize;
+
+use crate::args::Info;
+use crate::exit::Status;
+use crate::input::{self, Content};
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &Info, progress: Progress) -> Result<Status> {
+    let shape = args.either.shape.shape()?;
+    let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
+        Content::Mask(source) => {
+            let dtype = source.dtype();
+            ("mask", None, Some(dtype.name()), vec![only(args.either.encode(source, &args.file, progress)?)])
+        }
+        Content::Runs(format) => {
+            let options = args.either.read.options(shape);
+            ("runs", Some(format), None, images(&args.file, format, &options, progress)?)
+        }
+    };
+    let images = images
+        .iter()
+        .filter(|image| args.either.read.many.image.as_ref().is_none_or(|id| id == &image.id))
+        .map(|image| Facts::of(image, dtype))
+        .collect::<Vec<_>>();
+    let report = Report { file: &args.file, kind, format: format.map(Format::name), images };
+    if args.json {
+        report.print_json()?;
+    } else {
+        super::print(&report.text())?;
+    }
+    Ok(Status::Done)
+}
+
+/// The images of a run file.
+fn images(path: &Path, format: Format, options: &format::ReadOptions, progress: Progress) -> Result<Vec<ImageRuns>> {
+    if matches!(format, Format::Hubmap | Format::Table) {
+        return Ok(vec![only(input::read_runs(path, format, options, progress)?)]);
+    }
+    let mut reader = input::open(path, progress)?;
+    format::read_images(format, &mut reader, options).map_err(|error| input::named(error, path))
+}
+
+/// The one image of a file that does not name it.
+fn only(runs: LabelRuns) -> ImageRuns {
+    let attributes = vec![Attributes::default(); runs.labels().len()];
+    ImageRuns { id: String::new(), name: None, runs, attributes }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    kind: &'static str,
+    format: Option<&'static str>,
+    images: Vec<Facts<'a>>,
+}
+
+/// What one image holds.
+#[derive(Serialize)]
+struct Facts<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    image: &'a str,
+    height: Option<u32>,
+    width: Option<u32>,
+    dtype: &'static str,
+    order: &'static str,
+    labels: usize,
+    min_label: Option<u64>,
+    max_label: Option<u64>,
+    runs: usize,
+    foreground: u64,
+    areas: Vec<Area>,
+}
+
+#[derive(Serialize)]
+struct Area {
+    label: u64,
+    runs: usize,
+    area: u64,
+}
+
+impl<'a> Facts<'a> {
+    fn of(image: &'a ImageRuns, dtype: Option<&'static str>) -> Self {
+        let runs = &image.runs;
+        let areas: Vec<Area> = runs
+            .iter()
+            .map(|(label, runs)| Area { label, runs: runs.len(), area: runs.iter().map(|run| run.length).sum() })
+            .collect();
+        Self {
+            image: &image.id,
+            height: runs.shape().map(|shape| shape.height),
+            width: runs.shape().map(|shape| shape.width),
+            dtype: dtype.unwrap_or(input::dtype_of(runs, 0).name()),
+            order: runs.order().name(),
+            labels: areas.len(),
+            min_label: areas.first().map(|area| area.label),
+            max_label: areas.last().map(|area| area.label),
+            runs: runs.run_count(),
+            foreground: areas.iter().map(|area| area.area).sum(),
+            areas,
+        }
+    }
+
+    fn shape(&self) -> String {
+        match (self.height, self.width) {
+            (Some(height), Some(width)) => format!("height {height} x width {width}"),
+            _ => "not known".into(),
+        }
+    }
+
+    fn text(&self, stored: bool) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name:11} {value}");
+        };
+        line("shape", &self.shape());
+        line("dtype", &if stored { self.dtype.to_owned() } else { format!("{} holds the labels", self.dtype) });
+        line("order", self.order);
+        line(
+            "labels",
+            &match (self.min_label, self.max_label) {
+                (Some(least), Some(most)) => format!("{}, from {least} to {most}", self.labels),
+                _ => "0".into(),
+            },
+        );
+        line("runs", &self.runs.to_string());
+        line(
+            "foreground",
+            &match (self.height, self.width) {
+                (Some(height), Some(width)) if height > 0 && width > 0 => {
+                    let share = self.foreground as f64 / (f64::from(height) * f64::from(width)) * 100.0;
+                    format!("{} pixels, {share:.2} %", self.foreground)
+                }
+                _ => format!("{} pixels", self.foreground),
+            },
+        );
+        let mut areas: Vec<u64> = self.areas.iter().map(|area| area.area).collect();
+        areas.sort_unstable();
+        if let (Some(least), Some(most)) = (areas.first(), areas.last()) {
+            line("areas", &format!("{least} to {most} pixels, median {}", areas[areas.len() / 2]));
+        }
+        text
+    }
+}
+
+impl Report<'_> {
+    /// One image: its facts beside the file's. Several: a list.
+    fn print_json(&self) -> Result<()> {
+        #[derive(Serialize)]
+        struct One<'a> {
+            file: &'a Path,
+            kind: &'static str,
+            format: Option<&'static str>,
+            #[serde(flatten)]
+            facts: &'a Facts<'a>,
+        }
+        match &self.images[..] {
+            [facts] => super::print_json(&One { file: self.file, kind: self.kind, format: self.format, facts }),
+            _ => super::print_json(self),
+        }
+    }
+
+    fn text(&self) -> String {
+        let kind = self.format.map_or_else(|| self.kind.to_owned(), |format| format!("{} ({format})", self.kind));
+        let mut text = format!("{:11} {}\n{:11} {kind}\n", "file", self.file.display(), "kind");
+        match &self.images[..] {
+            [facts] => text.push_str(&facts.text(self.format.is_none())),
+            images => {
+                let _ = writeln!(text, "{:11} {}", "images", images.len());
+                for facts in images {
+                    let _ = writeln!(
+                        text,
+                        "  {}: {}, {} labels, {} runs, {} pixels",
+                        facts.image,
+                        facts.shape(),
+                        facts.labels,
+                        facts.runs,
+                        facts.foreground
+                    );
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,57 @@
+//! `synth`: made-up masks, written row by row.
+
+use runmask::source::Source;
+use runmask::source::synth::{Kind, Synth};
+use runmask::{Dtype, Result, Shape};
+
+use crate::args::{self, Looks};
+use crate::exit::Status;
+use crate::mask_output::MaskOutput;
+use crate::progress::{Progress, Watched};
+
+/// Bytes of rows that are made at once.
+const BYTES_AT_ONCE: u64 = 1 << 22;
+
+pub(crate) fn run(args: &args::Synth, progress: Progress) -> Result<Status> {
+    let shape = Shape { height: args.height, width: args.width };
+    let synth = args.looks.synth(args.kind, shape)?;
+    let row_bytes = u64::from(shape.width) * synth.dtype().bytes() as u64;
+    let mut output = MaskOutput::create(&args.output, shape, synth.dtype())?;
+    let mut source = Watched::new(Box::new(synth), &args.output.display().to_string(), progress);
+    let at_once = (BYTES_AT_ONCE / row_bytes.max(1)).clamp(1, u64::from(shape.height.max(1)));
+    let mut rows = vec![0; (at_once * row_bytes) as usize];
+    let mut left = u64::from(shape.height);
+    while left > 0 && row_bytes > 0 {
+        let rows = &mut rows[..(left.min(at_once) * row_bytes) as usize];
+        source.read_rows(rows)?;
+        output.write_rows(rows)?;
+        left -= left.min(at_once);
+    }
+    output.finish()?;
+    Ok(Status::Done)
+}
+
+impl From<args::Kind> for Kind {
+    fn from(kind: args::Kind) -> Self {
+        match kind {
+            args::Kind::Glomeruli => Self::Glomeruli,
+            args::Kind::Cells => Self::Cells,
+            args::Kind::Noise => Self::Noise,
+        }
+    }
+}
+
+impl Looks {
+    /// The mask that these words describe.
+    pub(super) fn synth(&self, kind: args::Kind, shape: Shape) -> Result<Synth> {
+        let dtype = self.dtype.map(Dtype::from).unwrap_or_else(|| {
+            let usual = match kind {
+                args::Kind::Glomeruli => Dtype::U16,
+                args::Kind::Cells => Dtype::U32,
+                args::Kind::Noise => Dtype::U8,
+            };
+            Ord::max(usual, Dtype::for_label(self.labels.unwrap_or(0)))
+        });
+        Synth::new(kind.into(), shape, dtype, self.labels, self.seed)
+    }
+}

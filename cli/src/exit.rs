@@ -1,0 +1,104 @@
+//! How the program ends: the exit status, and the one line that says why.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The exit status of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// 0
+    Done,
+    /// 1: `verify` found a difference.
+    Different,
+    /// 2: something failed, and has been said on stderr.
+    Failed,
+}
+
+/// The exit status after SIGINT and its like: what shells report for a program that the signal ended.
+pub(crate) const INTERRUPTED: i32 = 130;
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Done => Self::SUCCESS,
+            Status::Different => Self::from(1),
+            Status::Failed => Self::from(2),
+        }
+    }
+}
+
+/// Says what went wrong, if anything did, and gives the exit status.
+pub(crate) fn code(result: runmask::Result<Status>) -> ExitCode {
+    match result {
+        Ok(status) => status.into(),
+        // Whoever read our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            Status::Failed.into()
+        }
+    }
+}
+
+/// Help, version, or a line about wrong arguments.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    let written = if error.use_stderr() {
+        let text = text.to_string();
+        write!(io::stderr(), "runmask: {}", text.strip_prefix("error: ").unwrap_or(&text))
+    } else {
+        io::stdout().write_all(text.to_string().as_bytes())
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Status::Failed.into(),
+        _ if error.use_stderr() => Status::Failed.into(),
+        _ => Status::Done.into(),
+    }
+}
+
+/// One line on stderr.
+pub(crate) fn complain(error: &dyn Error) {
+    say(&chain(error));
+}
+
+/// One line on stderr. A stderr that nobody reads is no reason to fail.
+pub(crate) fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "runmask: {message}");
+}
+
+/// An error and everything that caused it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    io || error.source().is_some_and(is_broken_pipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_is_found_at_any_depth() {
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let write = |source| runmask::Error::Io { context: "write the runs".into(), source };
+        assert!(is_broken_pipe(&write(pipe())));
+        assert!(is_broken_pipe(&write(io::Error::other(write(pipe())))));
+        assert!(!is_broken_pipe(&write(io::Error::from(io::ErrorKind::StorageFull))));
+    }
+
+    #[test]
+    fn causes_follow_in_one_line() {
+        let error = runmask::Error::Io { context: "writing a".into(), source: io::Error::other("full\ndisk") };
+        assert_eq!(chain(&error), "writing a: full disk");
+    }
+}

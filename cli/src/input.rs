@@ -1,0 +1,169 @@
+//! What is read: masks, run files, and files that may be either.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use runmask::format::{self, Format, ReadOptions};
+use runmask::source::{self, OpenOptions, RawLayout, Source};
+use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
+
+use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
+use crate::output::is_stream;
+use crate::progress::{Progress, Task, Watched};
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 18;
+
+impl RawArgs {
+    /// The layout of a mask without a header, when the user gave one.
+    pub(crate) fn layout(&self) -> Option<RawLayout> {
+        let (dtype, height, width) = (self.dtype?, self.height?, self.width?);
+        Some(RawLayout { dtype: dtype.into(), shape: Shape { height, width } })
+    }
+}
+
+impl MaskArgs {
+    pub(crate) fn options(&self, raw: Option<RawLayout>) -> OpenOptions {
+        let mut options = OpenOptions::default();
+        options.page = self.page;
+        options.level = self.level;
+        options.raw = raw;
+        options
+    }
+}
+
+impl ShapeArgs {
+    /// Height and width, when the user gave them.
+    pub(crate) fn shape(&self) -> Result<Option<Shape>> {
+        match (self.height, self.width, &self.like) {
+            (Some(height), Some(width), _) => Ok(Some(Shape { height, width })),
+            (_, _, Some(like)) => Ok(Some(source::open(like, &OpenOptions::default())?.shape())),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl ManyArgs {
+    pub(crate) fn options(&self) -> ReadOptions {
+        ReadOptions {
+            image: self.image.clone(),
+            renumber: self.renumber,
+            skip_other_shapes: self.skip_other_shapes,
+            ignore_columns: self.ignore_columns,
+            ..ReadOptions::default()
+        }
+    }
+}
+
+impl ReadArgs {
+    pub(crate) fn options(&self, shape: Option<Shape>) -> ReadOptions {
+        ReadOptions { shape, order: self.order.map(Into::into), base: self.base, ..self.many.options() }
+    }
+}
+
+/// A file that may be a mask or a run file.
+pub(crate) enum Content {
+    Mask(Box<dyn Source>),
+    Runs(Format),
+}
+
+impl EitherArgs {
+    /// Opens a mask; or says in which format a run file is, from what the user says or from its name.
+    pub(crate) fn open(&self, path: &Path, format: Option<Format>) -> Result<Content> {
+        if self.dtype.is_none()
+            && let Some(format) = format.or_else(|| Format::from_path(path))
+        {
+            return Ok(Content::Runs(format));
+        }
+        let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
+        source::open(path, &self.mask.options(raw.layout())).map(Content::Mask)
+    }
+
+    /// The runs of a mask by the fastest engine.
+    pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, progress: Progress) -> Result<LabelRuns> {
+        let encoder = Encoder::builder().background(self.background.0).build()?;
+        encoder.encode_source(&mut Watched::new(source, &path.display().to_string(), progress))
+    }
+}
+
+/// The format of a run file: the one asked for, or the one that its extension stands for.
+pub(crate) fn format_of(path: &Path, format: Option<Format>) -> Result<Format> {
+    format.or_else(|| Format::from_path(path)).ok_or_else(|| {
+        let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+        let message = format!("{}: the name does not tell the format; name it: {}", path.display(), names.join(", "));
+        Error::Argument(message)
+    })
+}
+
+/// Reads the runs of one mask.
+pub(crate) fn read_runs(path: &Path, format: Format, options: &ReadOptions, progress: Progress) -> Result<LabelRuns> {
+    let mut reader = open(path, progress)?;
+    format::read(format, &mut reader, options).map_err(|error| named(error, path))
+}
+
+/// Opens a run file; what is read counts as progress.
+pub(crate) fn open(path: &Path, progress: Progress) -> Result<BufReader<Counted>> {
+    let failed = |error| Error::io("reading", path, error);
+    let (file, length): (Box<dyn io::Read>, u64) = if is_stream(path) {
+        (Box::new(io::stdin().lock()), 0)
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        (Box::new(file), metadata.len())
+    };
+    let counted = Counted { file, task: progress.start(path.display().to_string(), length) };
+    Ok(BufReader::with_capacity(BUFFER, counted))
+}
+
+/// Names the file in an error.
+pub(crate) fn named(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { context, source } => Error::Io { context: format!("{}: {context}", path.display()), source },
+        other => other.in_file(if is_stream(path) { Path::new("standard input") } else { path }),
+    }
+}
+
+/// A file whose bytes count as progress.
+pub(crate) struct Counted {
+    file: Box<dyn io::Read>,
+    task: Task,
+}
+
+impl io::Read for Counted {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(bytes)?;
+        self.task.advance(read as u64);
+        Ok(read)
+    }
+}
+
+/// The same runs in the order asked for.
+pub(crate) fn in_order(runs: LabelRuns, order: ScanOrder) -> Result<LabelRuns> {
+    if runs.order() == order { Ok(runs) } else { runs.to_order(order) }
+}
+
+/// The narrowest type that holds the labels of the runs and the background.
+pub(crate) fn dtype_of(runs: &LabelRuns, background: u64) -> Dtype {
+    Dtype::for_label(runs.labels().last().copied().unwrap_or(0).max(background))
+}
+
+/// The runs of a mask or run file, and the type of a mask's labels.
+pub(crate) fn runs_of(
+    path: &Path,
+    format: Option<Format>,
+    args: &EitherArgs,
+    shape: Option<Shape>,
+    progress: Progress,
+) -> Result<(LabelRuns, Option<Dtype>)> {
+    match args.open(path, format)? {
+        Content::Mask(source) => {
+            let dtype = source.dtype();
+            Ok((args.encode(source, path, progress)?, Some(dtype)))
+        }
+        Content::Runs(format) => Ok((read_runs(path, format, &args.read.options(shape), progress)?, None)),
+    }
+}
