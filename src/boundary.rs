@@ -48,5 +48,42 @@ impl<T: Label> Boundaries<T> {
     }
 }
 
+impl<T: Label> Boundaries<T> {
+    /// The boundaries of strips that hold one part of the lines each, in their order.
+    pub(crate) fn side_by_side(pieces: Vec<Self>) -> Self {
+        let mut pieces = pieces.into_iter();
+        let mut all = pieces.next().unwrap_or_default();
+        for piece in pieces {
+            let before = all.offsets.len() as u32;
+            all.line_starts.extend(piece.line_starts.iter().skip(1).map(|start| before + start));
+            all.offsets.extend(piece.offsets);
+            all.labels.extend(piece.labels);
+        }
+        all
+    }
+
+    /// The boundaries of strips that hold a stretch of the same lines each, given with the number of pixels of a line
+    /// before it.
+    pub(crate) fn one_below_the_other(strips: Vec<(u32, Self)>) -> Self {
+        let count = strips.iter().map(|(_, strip)| strip.offsets.len()).sum();
+        let lines = strips.first().map_or(0, |(_, strip)| strip.lines());
+        let mut all = Self {
+            line_starts: Vec::with_capacity(lines + 1),
+            offsets: Vec::with_capacity(count),
+            labels: Vec::with_capacity(count),
+        };
+        all.line_starts.push(0);
+        for line in 0..lines {
+            for (before, strip) in &strips {
+                let (offsets, labels) = strip.line(line);
+                all.offsets.extend(offsets.iter().map(|offset| before + offset));
+                all.labels.extend_from_slice(labels);
+            }
+            all.line_starts.push(all.offsets.len() as u32);
+        }
+        all
+    }
+}
+
 /// Most pixels a strip may have, so that its boundaries are counted in 32 bits.
 pub const MAX_STRIP_PIXELS: u64 = u32::MAX as u64;

@@ -16,19 +16,21 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Gpu, GpuOptions};
 use crate::mask::{Dtype, Label, LabelMask};
-use crate::runs::LabelRuns;
+use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::Source;
 use crate::strip::{Cut, Strip};
 
-/// Rows of a strip when nothing asks for fewer: enough that a strip's column starts weigh little beside its pixels.
+/// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
 const STRIP_ROWS: u32 = 1024;
-/// Fewest rows of a strip when a mask is cut for threads: the rows of a block of the SIMD engine.
-const BLOCK_ROWS: u32 = 64;
+/// Fewest columns that a thread gets of a strip.
+const PIECE_COLUMNS: u32 = 1024;
 /// Pixels of a strip that is cut between lines.
 const STRIP_PIXELS: u64 = 1 << 22;
 /// Bytes of rows that are read from a source at once, unless its tiles are taller.
 const READ_BYTES: u64 = 16 << 20;
+/// Bytes of rows up to which the next ones are read while the ones at hand are marked.
+const OVERLAP_BYTES: u64 = 32 << 20;
 
 /// The runs of every label but 0, column-major, by the fastest engine.
 ///
@@ -279,28 +281,46 @@ impl Encoder {
             ScanOrder::RowMajor => Cut::BetweenLines,
         };
         let rows = self.rows_at_once::<T>(source)?;
-        let mut reading = RowBuffer::<T>::new(shape.width, rows)?;
         let mut marking = RowBuffer::<T>::new(shape.width, rows)?;
-        let mut parts = Vec::new();
+        // Reading goes on beside marking, into a second buffer, unless rows are so large that one has to do.
+        let mut reading = match marking.bytes() <= OVERLAP_BYTES {
+            true => Some(RowBuffer::<T>::new(shape.width, rows)?),
+            false => None,
+        };
+        let tallest = (MAX_STRIP_PIXELS / u64::from(shape.width) / 2).min(u64::from(STRIP_ROWS)) as u32;
+        let mut parts = Stack { cut, tallest, done: Vec::new(), waiting: Vec::new(), rows: 0 };
         let mut done = 0;
-        reading.read(source, rows.min(shape.height))?;
-        while reading.rows > 0 {
-            reading.carry_last_row(&marking);
-            std::mem::swap(&mut reading, &mut marking);
-            let left = shape.height - done - marking.rows;
-            let (marked, read) = self.install(|| {
-                rayon::join(|| self.mark_rows(&marking, done, cut), || reading.read(source, rows.min(left)))
-            });
-            parts.extend(marked?);
-            read?;
+        self.install(|| marking.read(source, rows.min(shape.height)))?;
+        while marking.rows > 0 {
+            let next = rows.min(shape.height - done - marking.rows);
+            let marked = match &mut reading {
+                Some(reading) => {
+                    let (marked, read) = self
+                        .install(|| rayon::join(|| self.mark_rows(&marking, done, cut), || reading.read(source, next)));
+                    read?;
+                    marked?
+                }
+                None => self.install(|| self.mark_rows(&marking, done, cut))?,
+            };
+            parts.push(marked, marking.rows);
             done += marking.rows;
-            self.check_memory(&parts, rows)?;
+            match &mut reading {
+                Some(reading) => {
+                    reading.carry_last_row(&marking);
+                    std::mem::swap(reading, &mut marking);
+                }
+                None => {
+                    marking.keep_last_row();
+                    self.install(|| marking.read(source, next))?;
+                }
+            }
+            self.check_memory(&parts, marking.bytes())?;
             if let Some(progress) = &self.progress {
                 progress(u64::from(done), u64::from(shape.height));
             }
         }
         drop((reading, marking));
-        Ok(self.compact(MaskBoundaries { shape, order: self.order, cut, parts }))
+        Ok(self.compact(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish() }))
     }
 
     fn mark_rows<T: Label>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
@@ -324,21 +344,42 @@ impl Encoder {
         let starts: Vec<u32> = (0..count).step_by(step as usize).collect();
         let mark = |&start: &u32| -> Result<Part<T>> {
             let rows = step.min(count - start);
-            let strip = match cut {
+            let boundaries = match cut {
                 Cut::AcrossLines => {
                     let above = above || start > 0;
-                    Strip::new(view.rows(start + halo - u32::from(above), rows + u32::from(above)), above)
+                    let view = view.rows(start + halo - u32::from(above), rows + u32::from(above));
+                    self.mark_across(view, above, starts.len())?
                 }
-                Cut::BetweenLines => Strip::new(view.columns(start, rows), false),
+                Cut::BetweenLines => self.mark_strip(Strip::new(view.columns(start, rows), false), cut)?,
             };
-            Ok(Part { first: first + start, boundaries: self.mark_strip(strip, cut)? })
+            Ok(Part { first: first + start, boundaries })
         };
         match &self.marker {
             // A strip waits for its device: as many threads as keep it busy, whatever the number that compute.
             #[cfg(feature = "gpu")]
-            Marker::Gpu(gpu) => gpu.overlapped(&starts, mark),
+            Marker::Gpu(gpu) => in_lanes(gpu.lanes(), &starts, mark),
             _ => starts.par_iter().map(mark).collect(),
         }
+    }
+
+    /// Marks a strip whose lines run across the rows of memory: where there are fewer `strips` than threads, in pieces
+    /// side by side.
+    fn mark_across<T: Label>(&self, view: LabelMask<'_, T>, above: bool, strips: usize) -> Result<Boundaries<T>> {
+        let cut = Cut::AcrossLines;
+        let width = view.shape().width;
+        let wanted = (2 * rayon::current_num_threads()).div_ceil(strips).min((width / PIECE_COLUMNS) as usize);
+        if wanted < 2 || rayon::current_num_threads() < 2 || !matches!(self.marker, Marker::Simd(_)) {
+            return self.mark_strip(Strip::new(view, above), cut);
+        }
+        let columns = width.div_ceil(wanted as u32);
+        let pieces: Result<Vec<Boundaries<T>>> = (0..width.div_ceil(columns))
+            .into_par_iter()
+            .map(|piece| {
+                let first = piece * columns;
+                self.mark_strip(Strip::new(view.columns(first, columns.min(width - first)), above), cut)
+            })
+            .collect();
+        Ok(Boundaries::side_by_side(pieces?))
     }
 
     fn mark_strip<T: Label>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
@@ -364,10 +405,7 @@ impl Encoder {
         let threads = rayon::current_num_threads() as u32;
         let width = u64::from(row_pixels.max(1));
         let mut rows = match cut {
-            Cut::AcrossLines => {
-                let share = count.div_ceil(threads.saturating_mul(2)).next_multiple_of(BLOCK_ROWS);
-                u64::from(share.min(STRIP_ROWS))
-            }
+            Cut::AcrossLines => u64::from(STRIP_ROWS),
             Cut::BetweenLines => (STRIP_PIXELS / width).min(u64::from(count.div_ceil(threads.saturating_mul(4)))),
         };
         #[cfg(feature = "gpu")]
@@ -390,21 +428,23 @@ impl Encoder {
         let group = source.row_group().clamp(1, shape.height);
         let groups = (READ_BYTES / row_bytes / u64::from(group)).max(1);
         let rows = (groups * u64::from(group)).min(u64::from(shape.height)) as u32;
-        let needed = 2 * row_bytes * (u64::from(rows) + 1);
-        self.check_limit("memory for rows of the mask, bytes", needed)?;
+        self.check_limit("memory for rows of the mask, bytes", row_bytes * (u64::from(rows) + 1))?;
         Ok(rows)
     }
 
-    fn check_memory<T: Label>(&self, parts: &[Part<T>], rows: u32) -> Result<()> {
+    /// Counts what is held and what compaction will need: at most one run for each boundary.
+    fn check_memory<T: Label>(&self, parts: &Stack<T>, rows: u64) -> Result<()> {
         if self.memory.is_none() {
             return Ok(());
         }
         let bytes = |part: &Part<T>| {
             let boundaries = &part.boundaries;
-            boundaries.offsets.len() as u64 * (4 + size_of::<T>() as u64) + boundaries.line_starts.len() as u64 * 4
+            let runs = size_of::<Run>() as u64;
+            boundaries.offsets.len() as u64 * (4 + size_of::<T>() as u64 + runs)
+                + boundaries.line_starts.len() as u64 * 4
         };
-        let _ = rows;
-        self.check_limit("memory for boundaries, bytes", parts.iter().map(bytes).sum())
+        let held: u64 = parts.done.iter().chain(&parts.waiting).map(bytes).sum();
+        self.check_limit("memory for rows, boundaries and runs, bytes", rows + held)
     }
 
     fn check_limit(&self, what: &str, found: u64) -> Result<()> {
@@ -434,6 +474,48 @@ fn cut_of<T: Label>(view: &LabelMask<'_, T>) -> Cut {
     }
 }
 
+/// The parts of a mask that is read piece by piece. Strips of few rows are stacked to taller ones, because every strip
+/// costs a start for each of its lines.
+struct Stack<T> {
+    cut: Cut,
+    /// Rows that make a strip tall enough, and few enough that its boundaries are counted in 32 bits.
+    tallest: u32,
+    done: Vec<Part<T>>,
+    waiting: Vec<Part<T>>,
+    /// Rows of the waiting parts.
+    rows: u32,
+}
+
+impl<T: Label> Stack<T> {
+    fn push(&mut self, parts: Vec<Part<T>>, rows: u32) {
+        if self.rows.saturating_add(rows) > self.tallest {
+            self.stack();
+        }
+        self.waiting.extend(parts);
+        self.rows += rows;
+        if self.rows >= self.tallest || self.cut == Cut::BetweenLines {
+            self.stack();
+        }
+    }
+
+    fn stack(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let rows = std::mem::take(&mut self.rows);
+        if self.cut == Cut::BetweenLines || waiting.len() < 2 || rows > self.tallest {
+            self.done.extend(waiting);
+        } else {
+            let first = waiting[0].first;
+            let strips = waiting.into_iter().map(|part| (part.first - first, part.boundaries)).collect();
+            self.done.push(Part { first, boundaries: Boundaries::one_below_the_other(strips) });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Part<T>> {
+        self.stack();
+        self.done
+    }
+}
+
 /// Rows read from a source, after one row kept from before.
 struct RowBuffer<T> {
     pixels: Vec<T>,
@@ -455,6 +537,18 @@ impl<T: Label> RowBuffer<T> {
         let width = self.width as usize;
         let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
         source.read_rows(bytemuck::cast_slice_mut(pixels))
+    }
+
+    /// Bytes it takes.
+    fn bytes(&self) -> u64 {
+        (self.pixels.len() * size_of::<T>()) as u64
+    }
+
+    /// Keeps its last row as the row above the next ones.
+    fn keep_last_row(&mut self) {
+        let width = self.width as usize;
+        let last = width * self.rows as usize;
+        self.pixels.copy_within(last..last + width, 0);
     }
 
     /// Takes the last row of `before` as the row above.

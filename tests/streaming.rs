@@ -1,0 +1,220 @@
+//! Sources are encoded as masks in memory are, whatever the pieces they come in, and in bounded memory.
+
+mod oracle;
+
+use runmask::source::Source;
+use runmask::source::synth::{Kind, Synth};
+use runmask::{Decoder, Dtype, Encoder, Engine, Error, LabelMask, Result, Run, ScanOrder, Shape};
+
+/// Rows from memory, in groups of a height of its own.
+struct Rows {
+    shape: Shape,
+    pixels: Vec<u16>,
+    row: usize,
+    group: u32,
+}
+
+impl Source for Rows {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn dtype(&self) -> Dtype {
+        Dtype::U16
+    }
+
+    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.pixels[self.row * self.shape.width as usize..]);
+        rows.copy_from_slice(&bytes[..rows.len()]);
+        self.row += rows.len() / 2 / self.shape.width as usize;
+        Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        self.group
+    }
+}
+
+fn synth(kind: Kind, shape: Shape) -> Vec<u16> {
+    let mut pixels = vec![0u16; shape.pixels() as usize];
+    Synth::new(kind, shape, Dtype::U16, Some(300), 3)
+        .unwrap()
+        .read_rows(bytemuck::cast_slice_mut(&mut pixels))
+        .unwrap();
+    pixels
+}
+
+#[test]
+fn a_source_gives_the_runs_of_its_mask() {
+    for (kind, shape) in [
+        (Kind::Cells, Shape { height: 3001, width: 170 }),
+        (Kind::Cells, Shape { height: 40, width: 9000 }),
+        (Kind::Noise, Shape { height: 77, width: 130 }),
+        (Kind::Glomeruli, Shape { height: 1200, width: 5000 }),
+        (Kind::Cells, Shape { height: 0, width: 9 }),
+        (Kind::Cells, Shape { height: 1, width: 1 }),
+    ] {
+        let pixels = synth(kind, shape);
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+            let expected = oracle::runs(&mask, order, Some(0));
+            for (group, threads) in [(1, 1), (7, 2), (256, 2), (4096, 3)] {
+                let encoder = Encoder::builder().order(order).threads(threads).build().unwrap();
+                let mut rows = Rows { shape, pixels: pixels.clone(), row: 0, group };
+                let found = encoder.encode_source(&mut rows).unwrap();
+                assert_eq!(oracle::of(&found), expected, "{kind:?} {shape} {order}, groups of {group}");
+                assert_eq!(rows.row as u64 * u64::from(shape.width), shape.pixels());
+            }
+        }
+    }
+}
+
+/// Pieces side by side in a strip, and strips stacked to taller ones: more columns and rows than one piece.
+#[test]
+fn wide_sources_are_cut_and_stacked() {
+    let shape = Shape { height: 1500, width: 9000 };
+    let pixels = synth(Kind::Cells, shape);
+    let mask = LabelMask::new(&pixels, shape).unwrap();
+    let expected = Encoder::builder().engine(Engine::Scalar).build().unwrap().encode(&mask).unwrap();
+    for threads in [1, 2, 8] {
+        let encoder = Encoder::builder().threads(threads).build().unwrap();
+        assert_eq!(encoder.encode(&mask).unwrap(), expected, "{threads} threads, in memory");
+        let mut rows = Rows { shape, pixels: pixels.clone(), row: 0, group: 50 };
+        assert_eq!(encoder.encode_source(&mut rows).unwrap(), expected, "{threads} threads, streamed");
+    }
+}
+
+#[test]
+fn too_little_memory_is_an_error_before_it_is_taken() {
+    let shape = Shape { height: 2000, width: 2000 };
+    let mut source = Synth::new(Kind::Noise, shape, Dtype::U8, None, 1).unwrap();
+    let encoder = Encoder::builder().memory(20 << 20).build().unwrap();
+    match encoder.encode_source(&mut source) {
+        Err(Error::LimitExceeded { limit, found, .. }) => assert!(limit == 20 << 20 && found > limit),
+        other => panic!("{other:?}"),
+    }
+    // A header's word alone: the rows do not fit, and nothing is read.
+    let huge = Shape { height: 1_000_000_000, width: 1_000_000_000 };
+    let mut source = Synth::new(Kind::Glomeruli, huge, Dtype::U64, Some(1), 1).unwrap();
+    assert!(matches!(encoder.encode_source(&mut source), Err(Error::LimitExceeded { .. })));
+}
+
+#[test]
+fn progress_ends_with_every_row_done() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let encoder = Encoder::builder()
+        .progress(std::sync::Arc::new(move |done, all| log.lock().unwrap().push((done, all))))
+        .build();
+    let shape = Shape { height: 5000, width: 9000 };
+    encoder.unwrap().encode_source(&mut Synth::new(Kind::Glomeruli, shape, Dtype::U8, None, 1).unwrap()).unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() > 1 && seen.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert_eq!(seen.last(), Some(&(5000, 5000)));
+}
+
+/// A mask of more than 2^32 pixels in little memory: a thin frame around nothing, made up row by row.
+struct Frame {
+    shape: Shape,
+    row: u32,
+}
+
+impl Source for Frame {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn dtype(&self) -> Dtype {
+        Dtype::U8
+    }
+
+    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+        for row in rows.chunks_exact_mut(self.shape.width as usize) {
+            let edge = self.row == 0 || self.row == self.shape.height - 1;
+            row.fill(u8::from(edge));
+            let last = row.len() - 1;
+            (row[0], row[last]) = (2, 3);
+            self.row += 1;
+        }
+        Ok(())
+    }
+}
+
+/// What the frame's runs are, worked out by hand.
+fn frame_runs(shape: Shape) -> [(u64, Vec<Run>); 3] {
+    let (height, width) = (u64::from(shape.height), u64::from(shape.width));
+    // The bottom of a column and the top of the next one follow each other.
+    let mut ones = vec![Run { start: height, length: 1 }];
+    ones.extend((1..width - 2).map(|column| Run { start: (column + 1) * height - 1, length: 2 }));
+    ones.push(Run { start: (width - 1) * height - 1, length: 1 });
+    [
+        (1, ones),
+        (2, vec![Run { start: 0, length: height }]),
+        (3, vec![Run { start: (width - 1) * height, length: height }]),
+    ]
+}
+
+fn frame_encodes_and_decodes(shape: Shape) {
+    let runs = Encoder::builder().build().unwrap().encode_source(&mut Frame { shape, row: 0 }).unwrap();
+    assert_eq!(runs.labels(), [1, 2, 3]);
+    for (label, expected) in frame_runs(shape) {
+        assert!(runs.get(label) == Some(&expected[..]), "label {label} of {shape}");
+    }
+    let mut frame = Frame { shape, row: 0 };
+    let mut rows = 0;
+    Decoder::new(&runs, 0)
+        .unwrap()
+        .decode_rows::<u8>(|found| {
+            let mut expected = vec![0; found.len()];
+            frame.read_rows(&mut expected)?;
+            assert!(found == expected, "rows from {rows}");
+            rows += found.len() / shape.width as usize;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(rows as u32, shape.height);
+}
+
+#[test]
+fn a_frame_encodes_and_decodes() {
+    frame_encodes_and_decodes(Shape { height: 300, width: 5000 });
+}
+
+#[test]
+#[ignore = "reads and writes 2^32 pixels and more: minutes without optimisation"]
+fn a_frame_of_more_than_2_to_the_32_pixels_encodes_and_decodes() {
+    frame_encodes_and_decodes(Shape { height: 65_600, width: 65_600 });
+}
+
+/// Positions, gaps and lengths past 2^29, 2^31 and 2^32 without a mask of that size: a mask of few, long columns.
+#[test]
+fn positions_past_every_power_of_two_are_exact() {
+    use runmask::Cut;
+    use runmask::boundary::Boundaries;
+    use runmask::compaction::{MaskBoundaries, Part};
+
+    // Three columns of 2^32 - 1 pixels; a run that crosses a column end, one past 2^33, and the very last pixel.
+    let height = u32::MAX;
+    let tall = u64::from(height);
+    let shape = Shape { height, width: 3 };
+    let boundaries = Boundaries {
+        line_starts: vec![0, 3, 6, 9],
+        offsets: vec![0, 1 << 29, 1 << 31, 0, 10, height - 1, 0, 1, height - 1],
+        labels: vec![0u64, 7, u64::MAX, u64::MAX, 0, 9, 9, 0, 9],
+    };
+    for cut in [Cut::AcrossLines, Cut::BetweenLines] {
+        let parts = vec![Part { first: 0, boundaries: boundaries.clone() }];
+        for threads in [1, 2] {
+            let mask = MaskBoundaries { shape, order: ScanOrder::ColumnMajor, cut, parts: parts.clone() };
+            let runs = mask.into_runs(Some(0), threads);
+            assert_eq!(runs.labels(), [7, 9, u64::MAX]);
+            assert_eq!(runs.get(7), Some(&[Run { start: 1 << 29, length: (1 << 31) - (1 << 29) }][..]));
+            let end = tall - (1 << 31) + 10;
+            assert_eq!(runs.get(u64::MAX), Some(&[Run { start: 1 << 31, length: end }][..]));
+            assert_eq!(
+                runs.get(9),
+                Some(&[Run { start: 2 * tall - 1, length: 2 }, Run { start: 3 * tall - 1, length: 1 }][..])
+            );
+        }
+    }
+}
