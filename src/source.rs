@@ -27,10 +27,6 @@ mod npy;
 mod png;
 mod random_access;
 mod raw;
-#[cfg_attr(
-    not(any(feature = "tiff", feature = "image", feature = "npy")),
-    expect(dead_code, reason = "raw masks need the least of it")
-)]
 mod samples;
 pub mod synth;
 #[cfg(feature = "tiff")]
