@@ -221,11 +221,6 @@ impl Progress {
         Self { shape, dtype, next_row: 0 }
     }
 
-    /// Bytes of one row of labels.
-    fn row_bytes(&self) -> usize {
-        self.shape.width as usize * self.dtype.bytes()
-    }
-
     /// Counts `bytes` bytes of rows; an error when they are not whole rows or too many.
     fn count(&mut self, bytes: usize) -> Result<()> {
         self.next_row += crate::source::row_count(self.shape, self.dtype, self.next_row, bytes)?;

@@ -15,6 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, Place, Result};
@@ -27,10 +28,6 @@ mod npy;
 mod png;
 mod random_access;
 mod raw;
-#[cfg_attr(
-    not(any(feature = "tiff", feature = "image", feature = "npy")),
-    expect(dead_code, reason = "raw masks need the least of it")
-)]
 mod samples;
 pub mod synth;
 #[cfg(feature = "tiff")]
@@ -56,10 +53,33 @@ pub trait Source: Send {
     /// are left.
     fn read_rows(&mut self, rows: &mut [u8]) -> Result<()>;
 
+    /// Reads the next rows as [`Source::read_rows`] does, but may leave out what is known to repeat, and lists that in
+    /// `repeats`.
+    ///
+    /// Where the runs of columns are sought, a tile of one label has nothing to say below its first row. So rows need not
+    /// be written to memory there, and need not be read from it: most of a slide. This gives what compares every row
+    /// with the one above all it needs.
+    fn read_rows_sparse(&mut self, rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
+        repeats.clear();
+        self.read_rows(rows)
+    }
+
     /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
     fn row_group(&self) -> u32 {
         1
     }
+}
+
+/// A part of the rows read together in which every label is that of the pixel above.
+///
+/// Only the last of its rows was written to the buffer, where the row after it needs it; what the others hold there is
+/// not said. Rows and columns count from the first that was read, and the first row is never one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Rows of the buffer.
+    pub rows: Range<u32>,
+    /// Columns of the mask.
+    pub columns: Range<u32>,
 }
 
 /// What to open in a file, and how.

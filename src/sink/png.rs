@@ -67,8 +67,9 @@ impl Sink for PngSink {
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         self.progress.count(rows.len())?;
         let mut big_endian = Vec::new();
-        for row in rows.chunks_exact(self.progress.row_bytes()) {
-            let row = match self.progress.dtype {
+        let Progress { shape, dtype, .. } = self.progress;
+        for row in rows.chunks_exact(shape.width as usize * dtype.bytes()) {
+            let row = match dtype {
                 Dtype::U16 => {
                     big_endian.clear();
                     let labels = row.as_chunks().0.iter();

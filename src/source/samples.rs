@@ -34,6 +34,7 @@ impl Negative {
 impl Samples {
     /// Samples of `bits` each; `None` for a width that no mask has. Samples of less than 8 bits are unsigned and packed
     /// from the high bit down.
+    #[cfg(any(test, feature = "tiff", feature = "image", feature = "npy"))]
     pub(crate) fn new(bits: u64, signed: bool, big_endian: bool) -> Option<Self> {
         match bits {
             1 | 2 | 4 if signed => None,
@@ -70,6 +71,7 @@ impl Samples {
 
     /// Fills `labels` from the first samples of a stored row. With `differences`, each sample but the first is stored as
     /// its difference from the one before.
+    #[cfg(any(test, feature = "tiff", feature = "image"))]
     pub(crate) fn decode(self, stored: &[u8], differences: bool, labels: &mut [u8]) -> Result<(), Negative> {
         if self.in_place() {
             labels.copy_from_slice(&stored[..labels.len()]);

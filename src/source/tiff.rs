@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use self::chunk::{Chunk, ChunkPlace, ChunkStream, Chunks, Rows, STREAM_BYTES};
 use self::page::Page;
 use super::random_access::RandomAccess;
-use super::{OpenOptions, Source, row_count};
+use super::{OpenOptions, Repeat, Source, row_count};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
@@ -87,8 +87,14 @@ impl TiffSource {
         places.iter().all(|&place| self.chunks.fits(place))
     }
 
-    /// Fills `rows`, all rows of the rows of chunks that `places` are.
-    fn read_groups(&self, places: &[ChunkPlace], mut rows: &mut [u8]) -> Result<()> {
+    /// Fills `rows`, all rows of the rows of chunks that `places` are; with `repeats`, without what they then list, of
+    /// which the rows count from the first here.
+    fn read_groups(
+        &self,
+        places: &[ChunkPlace],
+        mut rows: &mut [u8],
+        mut repeats: Option<&mut Vec<Repeat>>,
+    ) -> Result<()> {
         let page = &self.chunks.page;
         let mut chunks = Vec::with_capacity(places.len());
         for places in places.chunks(page.across as usize) {
@@ -102,8 +108,29 @@ impl TiffSource {
                 chunks.extend(places.iter().zip(parts).map(|(&place, rows)| Chunk { place, rows: Rows::Apart(rows) }));
             }
         }
-        let all = &self.chunks;
-        first_error(self.run(|| chunks.into_par_iter().map(|chunk| all.read(chunk)).collect()))
+        let (all, sparse) = (&self.chunks, repeats.is_some());
+        let results: Vec<_> = self.run(|| chunks.into_par_iter().map(|chunk| all.read(chunk, sparse)).collect());
+        for (place, constant) in places.iter().zip(results) {
+            // In order, so that the error is that of the first chunk that has one, whatever the threads did first.
+            let constant = constant?;
+            if let Some(repeats) = &mut repeats
+                && constant
+            {
+                repeats.push(self.repeat(*place, places[0].group));
+            }
+        }
+        Ok(())
+    }
+
+    /// A chunk of one label, in rows that count from those of the row of chunks `first`.
+    fn repeat(&self, place: ChunkPlace, first: u32) -> Repeat {
+        let page = &self.chunks.page;
+        let row = (place.group - first) * page.chunk_height;
+        let column = place.across * page.chunk_width;
+        Repeat {
+            rows: row + 1..row + page.group_rows(place.group),
+            columns: column..page.shape.width.min(column.saturating_add(page.chunk_width)),
+        }
     }
 
     /// The parts of `rows` that lie in each of the chunks side by side.
@@ -126,7 +153,7 @@ impl TiffSource {
     }
 
     /// Fills the beginning of `rows` from the row of chunks that holds the next row; gives the number of rows filled.
-    fn read_next(&mut self, rows: &mut [u8]) -> Result<u32> {
+    fn read_next(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<u32> {
         let page = &self.chunks.page;
         let (group, skipped) = (self.next_row / page.chunk_height, self.next_row % page.chunk_height);
         // At most the page's height.
@@ -138,7 +165,7 @@ impl TiffSource {
                 let places = self.places(group, whole)?;
                 if self.fit(&places) {
                     let height = (group..group + whole).map(|group| page.group_rows(group)).sum::<u32>();
-                    self.read_groups(&places, &mut rows[..height as usize * self.row_bytes()])?;
+                    self.read_groups(&places, &mut rows[..height as usize * self.row_bytes()], repeats)?;
                     return Ok(height);
                 }
             }
@@ -158,7 +185,8 @@ impl TiffSource {
                 let parts = self.split(rows);
                 let all = &self.chunks;
                 let read = |(stream, rows): (&mut ChunkStream, _)| stream.read(all, rows);
-                first_error(self.run(|| streams.par_iter_mut().zip(parts).map(read).collect()))?;
+                let results: Vec<_> = self.run(|| streams.par_iter_mut().zip(parts).map(read).collect());
+                results.into_iter().collect::<Result<()>>()?;
             }
         }
         if skipped + count < self.chunks.page.group_rows(group) {
@@ -173,7 +201,7 @@ impl TiffSource {
         let bytes = u64::from(self.chunks.page.group_rows(group)) * self.row_bytes() as u64;
         if bytes <= self.memory / 8 && self.fit(&places) {
             let mut labels = vec![0; bytes as usize];
-            self.read_groups(&places, &mut labels)?;
+            self.read_groups(&places, &mut labels, None)?;
             return Ok(Part::Labels(labels));
         }
         let streams = places.len() as u64 * STREAM_BYTES;
@@ -185,11 +213,6 @@ impl TiffSource {
         }
         places.into_iter().map(|place| self.chunks.stream(place)).collect::<Result<_>>().map(Part::Streams)
     }
-}
-
-/// The error of the first chunk that has one, so that it does not depend on what the threads did first.
-fn first_error(results: Vec<Result<()>>) -> Result<()> {
-    results.into_iter().collect()
 }
 
 impl Source for TiffSource {
@@ -204,10 +227,28 @@ impl Source for TiffSource {
     fn read_rows(&mut self, mut rows: &mut [u8]) -> Result<()> {
         row_count(self.shape(), self.dtype(), self.next_row, rows.len())?;
         while !rows.is_empty() {
-            let count = self.read_next(rows)?;
+            let count = self.read_next(rows, None)?;
             self.next_row += count;
             rows = &mut rows[count as usize * self.row_bytes()..];
         }
+        Ok(())
+    }
+
+    fn read_rows_sparse(&mut self, mut rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
+        repeats.clear();
+        row_count(self.shape(), self.dtype(), self.next_row, rows.len())?;
+        let first = self.next_row;
+        while !rows.is_empty() {
+            let (known, skipped) = (repeats.len(), self.next_row - first);
+            let count = self.read_next(rows, Some(repeats))?;
+            for repeat in &mut repeats[known..] {
+                repeat.rows = repeat.rows.start + skipped..repeat.rows.end + skipped;
+            }
+            self.next_row += count;
+            rows = &mut rows[count as usize * self.row_bytes()..];
+        }
+        // A chunk of one row has nothing below its first.
+        repeats.retain(|repeat| !repeat.rows.is_empty());
         Ok(())
     }
 

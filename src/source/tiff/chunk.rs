@@ -143,30 +143,36 @@ impl Chunks {
         u64::from(rows).saturating_mul(self.page.stored_row_bytes())
     }
 
-    /// Fills the rows of a chunk that fits.
-    pub(crate) fn read(&self, mut chunk: Chunk<'_>) -> Result<()> {
+    /// Fills the rows of a chunk that fits; gives whether it is known to hold one label. When it was known before, and
+    /// `sparse`, only its first and last row are filled.
+    pub(crate) fn read(&self, mut chunk: Chunk<'_>, sparse: bool) -> Result<bool> {
         let scratch = self.scratch.lock().ok().and_then(|mut all| all.pop());
         let mut scratch = scratch.unwrap_or_else(|| Scratch {
             decompressor: Decompressor::new(),
             compressed: Vec::new(),
             pixels: Vec::new(),
         });
-        let result = self.decode(&mut chunk, &mut scratch);
+        let result = self.decode(&mut chunk, &mut scratch, sparse);
         if let Ok(mut all) = self.scratch.lock() {
             all.push(scratch);
         }
         result
     }
 
-    fn decode(&self, chunk: &mut Chunk<'_>, scratch: &mut Scratch) -> Result<()> {
+    fn decode(&self, chunk: &mut Chunk<'_>, scratch: &mut Scratch, sparse: bool) -> Result<bool> {
         let (page, place) = (&self.page, chunk.place);
         let stored_row = page.stored_row_bytes() as usize;
         let stored = self.stored_bytes(place.group) as usize;
         let (label_bytes, row_bytes) = (self.label_bytes(), stored_row);
         let Scratch { decompressor, compressed, pixels } = scratch;
         if let Some(label) = self.known(place, compressed)? {
-            chunk.rows.each(row_bytes).for_each(|row| fill(row, label, label_bytes));
-            return Ok(());
+            let last = page.group_rows(place.group) as usize - 1;
+            for (index, row) in chunk.rows.each(row_bytes).enumerate() {
+                if !sparse || index == 0 || index == last {
+                    fill(row, label, label_bytes);
+                }
+            }
+            return Ok(true);
         }
         let target = match &mut chunk.rows {
             Rows::Together(rows) => &mut **rows,
@@ -187,10 +193,8 @@ impl Chunks {
             done.map_err(|negative| self.negative(place, index as u64, negative))?;
         }
         self.counts.decoded.fetch_add(1, Ordering::Relaxed);
-        if page.compression != Compression::None && ConstantChunks::may_hold(place.extent.count) {
-            self.learn(chunk, compressed);
-        }
-        Ok(())
+        let may_be_constant = page.compression != Compression::None && ConstantChunks::may_hold(place.extent.count);
+        Ok(may_be_constant && self.learn(chunk, compressed))
     }
 
     /// The label of a chunk that need not be decompressed; otherwise its compressed bytes are read into `compressed`,
@@ -236,18 +240,19 @@ impl Chunks {
         }
     }
 
-    /// Remembers a chunk that holds one label all through; a chunk of which rows show a part only says nothing.
-    fn learn(&self, chunk: &mut Chunk<'_>, compressed: &[u8]) {
+    /// Remembers a chunk that holds one label all through, and gives whether its rows do. A chunk of which rows show a
+    /// part only says nothing about others.
+    fn learn(&self, chunk: &mut Chunk<'_>, compressed: &[u8]) -> bool {
         let (page, label_bytes) = (&self.page, self.label_bytes());
         let mut labels = 0;
         let mut label = None;
         for row in chunk.rows.each(page.stored_row_bytes() as usize) {
             labels += (row.len() / label_bytes) as u64;
             match (constant(row, label_bytes), label) {
-                (None, _) => return,
+                (None, _) => return false,
                 (found, None) => label = found,
                 (found, before) if found == before => {}
-                _ => return,
+                _ => return false,
             }
         }
         if let Some(label) = label
@@ -255,6 +260,7 @@ impl Chunks {
         {
             self.constants.insert(compressed, label);
         }
+        true
     }
 
     /// Begins to read a chunk row by row.

@@ -208,6 +208,35 @@ fn read_every_way(file: &File) -> Result<Vec<u64>, String> {
     whole
 }
 
+/// All labels, read `rows` rows at a time without what repeats, which is then copied from above; and its pixels.
+fn read_sparse(bytes: Vec<u8>, rows: u32, way: Way) -> (Vec<u64>, u64) {
+    let mut source = open(bytes, &OpenOptions::default()).unwrap();
+    if let Way::Streams = way {
+        source.chunks.chunk_memory = 0;
+    }
+    let (row_bytes, label_bytes) = (source.row_bytes(), source.dtype().bytes());
+    let (mut all, mut repeated, mut repeats) = (Vec::new(), 0, Vec::new());
+    while source.next_row < source.shape().height {
+        let mut buffer = vec![0xa5; rows.min(source.shape().height - source.next_row) as usize * row_bytes];
+        source.read_rows_sparse(&mut buffer, &mut repeats).unwrap();
+        for Repeat { rows, columns } in &repeats {
+            assert!(rows.start > 0 && !rows.is_empty() && !columns.is_empty());
+            repeated += u64::from(rows.end - rows.start) * u64::from(columns.end - columns.start);
+            let piece = |row: u32| {
+                let columns = columns.start as usize * label_bytes..columns.end as usize * label_bytes;
+                row as usize * row_bytes + columns.start..row as usize * row_bytes + columns.end
+            };
+            let last = buffer[piece(rows.end - 1)].to_vec();
+            for row in rows.clone() {
+                buffer.copy_within(piece(row - 1), piece(row).start);
+            }
+            assert_eq!(buffer[piece(rows.end - 1)], last, "the last row is there without the others");
+        }
+        all.extend(labels(&buffer, source.dtype()));
+    }
+    (all, repeated)
+}
+
 fn pattern(bits: usize, height: usize, width: usize) -> Vec<u64> {
     let max = u64::MAX >> (64 - bits);
     let label = |index: usize| match (index / width / 3 + index % width / 4) % 4 {
@@ -321,6 +350,21 @@ fn absent_chunks_are_background_and_equal_constant_ones_are_decompressed_once() 
         file.chunks[14].clear();
         let background: Vec<u64> = labels.iter().map(|&label| if label == 9 { 0 } else { label }).collect();
         assert_eq!(read_every_way(&file).unwrap(), background);
+    }
+    // Sparse reading leaves out what is constant, as far as rows of tiles are asked for whole.
+    let file = File::of(&labels, 64, 16, DEFLATE, (16, 16), false);
+    for rows in [16, 32, 48, 64] {
+        assert_eq!(read_sparse(file.bytes(), rows, Way::Whole), (labels.clone(), 15 * 15 * 16), "{rows} rows");
+    }
+    for rows in [1, 7, 20, 33, 64] {
+        assert_eq!(read_sparse(file.bytes(), rows, Way::Streams), (labels.clone(), 0), "{rows} rows");
+        assert_eq!(read_sparse(file.bytes(), rows, Way::Whole).0, labels, "{rows} rows");
+    }
+    for tile in [(24, 20), (100, 100), (0, 1), (0, 9)] {
+        let file = File::of(&labels, 64, 32, ZSTD, tile, true);
+        for rows in [20, 40, 64] {
+            assert_eq!(read_sparse(file.bytes(), rows, Way::Whole).0, labels, "{tile:?} {rows} rows");
+        }
     }
     // Without compression there is nothing to recognise, and nothing to gain.
     assert_eq!(counts(&File::of(&labels, 64, 16, NONE, (16, 16), false), 64), [0, 0, 16]);
