@@ -27,7 +27,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use super::document::{Image, Object, PerImage, Sink};
 use super::rle_json::{self, Id, Stopped};
 use super::rows::Sequence;
-use super::text::push_number;
+use super::text::{push_number, skip_byte_order_mark};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
 use crate::reorder::in_order;
@@ -76,7 +76,7 @@ struct Value {
 }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    rle_json::skip_byte_order_mark(reader)?;
+    skip_byte_order_mark(reader)?;
     let mut tasks = Tasks { sink, options, count: 0, stopped: Stopped::default(), runs: Vec::new() };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let answer = (&mut tasks).deserialize(&mut json).and_then(|()| json.end());

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::document::{Image, Object, Sink};
-use super::text::{push_number, reading};
+use super::text::{push_number, reading, skip_byte_order_mark};
 use super::{Format, ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Result};
 use crate::runs::Run;
@@ -202,20 +202,6 @@ impl Stopped {
             None => answer.map_err(|error| json_error(error, format)),
         }
     }
-}
-
-pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
-    const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-    if reader.fill_buf().map_err(reading)?.first() != Some(&MARK[0]) {
-        return Ok(());
-    }
-    for (place, byte) in MARK.iter().enumerate() {
-        if reader.fill_buf().map_err(reading)?.first() != Some(byte) {
-            return Err(Error::format(Place::Byte(place as u64), "a text in UTF-8", "half a byte order mark"));
-        }
-        reader.consume(1);
-    }
-    Ok(())
 }
 
 fn json_error(error: serde_json::Error, format: Format) -> Error {

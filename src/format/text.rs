@@ -52,6 +52,24 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Passes over a byte order mark, however the input is cut.
+#[cfg(any(feature = "json", feature = "cvat"))]
+pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
+    if reader.fill_buf().map_err(reading)?.first() != Some(&BOM[0]) {
+        return Ok(());
+    }
+    for (place, &byte) in BOM.iter().enumerate() {
+        if reader.fill_buf().map_err(reading)?.first() != Some(&byte) {
+            return Err(Error::format(Place::Byte(place as u64), "a text in UTF-8", "half a byte order mark"));
+        }
+        reader.consume(1);
+    }
+    if reader.fill_buf().map_err(reading)?.first() == Some(&BOM[0]) {
+        return Err(Error::format(Place::Byte(BOM.len() as u64), "a text", "a second byte order mark"));
+    }
+    Ok(())
+}
+
 pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
