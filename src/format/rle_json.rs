@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -23,6 +23,9 @@ pub enum JsonCounts {
     /// A list of numbers.
     Numbers,
 }
+
+/// Bytes that the parser is given at once: it takes single bytes, which a buffer of its own makes cheap.
+pub(super) const PIECE: usize = 1 << 16;
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
@@ -177,7 +180,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules
         counts: Vec::new(),
         runs: Vec::new(),
     });
-    let mut json = serde_json::Deserializer::from_reader(reader);
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, reader));
     let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
     state.into_inner().stopped.result(answer, rules.format)
 }
