@@ -128,14 +128,13 @@ pub fn decode_runs<'a>(
     reader: &'a mut dyn BufRead,
     order: ChannelOrder,
 ) -> impl Iterator<Item = Result<([u8; 4], u8)>> + 'a {
-    let mut at = 0_u64;
+    let mut records = Records { reader, bytes: vec![0; PIECE], at: 0, end: 0, passed: 0 };
     let mut ended = false;
     std::iter::from_fn(move || {
         if ended {
             return None;
         }
-        let record = next_record(reader, at).transpose();
-        at += RECORD as u64;
+        let record = records.next().transpose();
         ended = !matches!(record, Some(Ok(_)));
         Some(
             record?
@@ -144,32 +143,68 @@ pub fn decode_runs<'a>(
     })
 }
 
-/// The record at byte `at`; `None` at the end of the file.
-fn next_record(reader: &mut dyn BufRead, at: u64) -> Result<Option<[u8; RECORD]>> {
-    let mut record = [0; RECORD];
-    let mut filled = 0;
-    while filled < RECORD {
-        match reader.read(&mut record[filled..]) {
-            Ok(0) if filled == 0 => return Ok(None),
-            Ok(0) => {
-                return Err(Error::format(
-                    Place::Byte(at),
-                    format!("a record of {RECORD} bytes"),
-                    format!("{filled} bytes at the end of the file"),
-                ));
-            }
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(Error::Io { context: "read the records".into(), source }),
+/// Bytes that are read at once: whole records.
+const PIECE: usize = RECORD << 12;
+
+/// Records, read a piece at a time.
+struct Records<'a> {
+    reader: &'a mut dyn BufRead,
+    bytes: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// Bytes of the file before `bytes`.
+    passed: u64,
+}
+
+impl Records<'_> {
+    /// The next record; `None` at the end of the file.
+    #[inline]
+    fn next(&mut self) -> Result<Option<[u8; RECORD]>> {
+        if self.end - self.at < RECORD && !self.refill()? {
+            return Ok(None);
+        }
+        let mut record = [0; RECORD];
+        record.copy_from_slice(&self.bytes[self.at..self.at + RECORD]);
+        if record[..4] != KEY || record[8] == 0 {
+            return Err(self.defect(record));
+        }
+        self.at += RECORD;
+        Ok(Some(record))
+    }
+
+    #[cold]
+    fn defect(&self, record: [u8; RECORD]) -> Error {
+        let place = self.passed + self.at as u64;
+        if record[..4] == KEY {
+            Error::format(Place::Byte(place + 8), "a count from 1 to 255", "0")
+        } else {
+            Error::format(Place::Byte(place), "the key 255 255 0 0", spaced(&record[..4]))
         }
     }
-    if record[..4] != KEY {
-        return Err(Error::format(Place::Byte(at), "the key 255 255 0 0", spaced(&record[..4])));
+
+    /// Reads until there is a whole record; `false` at the end of the file.
+    fn refill(&mut self) -> Result<bool> {
+        self.bytes.copy_within(self.at..self.end, 0);
+        self.passed += self.at as u64;
+        self.end -= self.at;
+        self.at = 0;
+        while self.end < RECORD {
+            match self.reader.read(&mut self.bytes[self.end..]) {
+                Ok(0) if self.end == 0 => return Ok(false),
+                Ok(0) => {
+                    return Err(Error::format(
+                        Place::Byte(self.passed),
+                        format!("a record of {RECORD} bytes"),
+                        format!("{} bytes at the end of the file", self.end),
+                    ));
+                }
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Io { context: "read the records".into(), source }),
+            }
+        }
+        Ok(true)
     }
-    if record[8] == 0 {
-        return Err(Error::format(Place::Byte(at + 8), "a count from 1 to 255", "0"));
-    }
-    Ok(Some(record))
 }
 
 fn spaced(bytes: &[u8]) -> String {
@@ -184,7 +219,8 @@ fn spaced(bytes: &[u8]) -> String {
 /// [`Error::Format`] names the byte of the first defect: those of [`decode_runs`], counts past the last pixel, or too few.
 pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer: &mut dyn Write) -> Result<()> {
     let mut left = pixels;
-    let mut buffer = Vec::with_capacity(BUFFER + 4 * MAX_COUNT as usize);
+    let mut buffer = vec![0; BUFFER + 4 * MAX_COUNT as usize];
+    let mut used = 0;
     let mut at = 0_u64;
     for run in decode_runs(reader, order) {
         let (pixel, count) = run?;
@@ -196,12 +232,12 @@ pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer
             )
         })?;
         at += RECORD as u64;
-        let start = buffer.len();
-        buffer.resize(start + 4 * usize::from(count), 0);
-        buffer[start..].as_chunks_mut::<4>().0.fill(pixel);
-        if buffer.len() >= BUFFER {
-            writer.write_all(&buffer).map_err(writing)?;
-            buffer.clear();
+        let end = used + 4 * usize::from(count);
+        buffer[used..end].as_chunks_mut::<4>().0.fill(pixel);
+        used = end;
+        if used >= BUFFER {
+            writer.write_all(&buffer[..used]).map_err(writing)?;
+            used = 0;
         }
     }
     if left > 0 {
@@ -211,7 +247,7 @@ pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer
             format!("the end of the file after {}", pixels - left),
         ));
     }
-    writer.write_all(&buffer).map_err(writing)
+    writer.write_all(&buffer[..used]).map_err(writing)
 }
 
 fn writing(source: std::io::Error) -> Error {

@@ -23,7 +23,7 @@ use quick_xml::{Reader, XmlVersion};
 use super::counts::runs_of;
 use super::document::{Image, Object, PerImage, Sink};
 use super::rows::Sequence;
-use super::text::{push_number, show};
+use super::text::{push_number, show, skip_byte_order_mark};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
 use crate::reorder::in_order;
@@ -44,6 +44,8 @@ struct CurrentImage {
 }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+    // The parser would do it only for a mark that lies whole in the first piece of the input.
+    skip_byte_order_mark(reader)?;
     let mut xml = Reader::from_reader(reader);
     let mut buffer = Vec::new();
     let mut depth = 0_u64;
@@ -356,4 +358,53 @@ fn boxed(runs: &[Run], shape: Shape, boxed: &mut Vec<Run>) -> Option<[u64; 4]> {
         Run { start, length: run.length }
     }));
     Some([left, top, width, bottom - top + 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::cut_into;
+    use super::super::{Format, ReadOptions, read};
+
+    fn outcome(bytes: &[u8], cut: usize) -> Result<usize, String> {
+        read(Format::Cvat, &mut cut_into(bytes, cut), &ReadOptions::default())
+            .map(|runs| runs.run_count())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_cut_does_not_matter_after_a_byte_order_mark() {
+        let file = "\u{feff}<annotations><image id='0' width='5' height='4'>\
+                    <mask label='a' rle='1, 3,0,2' left='1' top='2' width='3' height='2'/></image></annotations>";
+        assert_eq!(outcome(file.as_bytes(), 1), Ok(2));
+        let mut damaged = file.as_bytes().to_vec();
+        damaged[30] = 0xD3;
+        for bytes in [&damaged[..], b"\xEF\xBB\xBF\xEF\xBB\xBF<annotations/>", b"\xEF\xBB<annotations/>"] {
+            let whole = outcome(bytes, 4096);
+            assert!(whole.is_err());
+            assert_eq!(outcome(bytes, 1), whole);
+        }
+    }
+
+    #[test]
+    fn defects_are_named() {
+        let file = |mask: &str| format!("<annotations><image id='7' width='5' height='4'>{mask}</image></annotations>");
+        for (mask, message) in [
+            ("<mask rle='1,5' left='1' top='2' width='5' height='2'/>", "a box inside the image (height 4 x width 5)"),
+            ("<mask rle='1,4' left='1' top='2' width='3' height='2'/>", "counts that sum to 3 x 2, found a sum of 5"),
+            ("<mask rle='1,-4' left='1' top='2' width='3' height='2'/>", "counts separated by commas, found \"-4\""),
+            ("<mask rle='1,,5' left='1' top='2' width='3' height='2'/>", "counts separated by commas, found \"\""),
+            (
+                "<mask left='1' top='2' width='3' height='2'/>",
+                "image 7, mask 0: expected the attribute rle, found none",
+            ),
+            ("<polygon points='1,2;3,4'/>", "found a polygon"),
+            ("<mask", "defect"),
+        ] {
+            let error = outcome(file(mask).as_bytes(), 4096).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
+        assert!(outcome(b"<annotations><image id='0' width='5' height='4'>", 4096).is_err());
+        assert!(outcome(b"<html/>", 4096).unwrap_err().contains("expected the element annotations"));
+        assert!(outcome(b"", 4096).is_err());
+    }
 }

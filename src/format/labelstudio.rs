@@ -19,15 +19,15 @@
 //! * Source: `label_studio_converter/brush.py`, after `rle-pack` of thi.ng/umbrella.
 
 use std::fmt;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::document::{Image, Object, PerImage, Sink};
-use super::rle_json::{self, Id, Stopped};
+use super::rle_json::{self, Id, PIECE, Stopped};
 use super::rows::Sequence;
-use super::text::push_number;
+use super::text::{push_number, skip_byte_order_mark};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
 use crate::reorder::in_order;
@@ -76,9 +76,9 @@ struct Value {
 }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    rle_json::skip_byte_order_mark(reader)?;
+    skip_byte_order_mark(reader)?;
     let mut tasks = Tasks { sink, options, count: 0, stopped: Stopped::default(), runs: Vec::new() };
-    let mut json = serde_json::Deserializer::from_reader(reader);
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, reader));
     let answer = (&mut tasks).deserialize(&mut json).and_then(|()| json.end());
     tasks.stopped.result(answer, Format::LabelStudio)
 }

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::document::{Image, Object, Sink};
-use super::text::{push_number, reading};
+use super::text::{push_number, reading, skip_byte_order_mark};
 use super::{Format, ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Result};
 use crate::runs::Run;
@@ -23,6 +23,9 @@ pub enum JsonCounts {
     /// A list of numbers.
     Numbers,
 }
+
+/// Bytes that the parser is given at once: it takes single bytes, which a buffer of its own makes cheap.
+pub(super) const PIECE: usize = 1 << 16;
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
@@ -177,7 +180,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules
         counts: Vec::new(),
         runs: Vec::new(),
     });
-    let mut json = serde_json::Deserializer::from_reader(reader);
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, reader));
     let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
     state.into_inner().stopped.result(answer, rules.format)
 }
@@ -202,20 +205,6 @@ impl Stopped {
             None => answer.map_err(|error| json_error(error, format)),
         }
     }
-}
-
-pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
-    const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-    if reader.fill_buf().map_err(reading)?.first() != Some(&MARK[0]) {
-        return Ok(());
-    }
-    for (place, byte) in MARK.iter().enumerate() {
-        if reader.fill_buf().map_err(reading)?.first() != Some(byte) {
-            return Err(Error::format(Place::Byte(place as u64), "a text in UTF-8", "half a byte order mark"));
-        }
-        reader.consume(1);
-    }
-    Ok(())
 }
 
 fn json_error(error: serde_json::Error, format: Format) -> Error {

@@ -20,7 +20,7 @@ use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type a
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::Int64Type;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -49,7 +49,15 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
     if !bytes.starts_with(b"PAR1") {
         return Err(Error::format(Place::Byte(0), "PAR1, the mark of a Parquet file", super::text::show(&bytes)));
     }
+    // The crate meets some damage with a panic of its own; here that is a defect of the file like any other.
+    let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| parse(bytes, options)));
+    parsed.unwrap_or_else(|_| Err(Error::format(Place::File, "a Parquet file", "damage inside it")))
+}
+
+fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
+    let length = bytes.len() as u64;
     let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(defect)?;
+    check_columns(file.metadata(), length)?;
     let metadata = file.metadata().file_metadata();
     let word = |key: &str| {
         let pairs = metadata.key_value_metadata()?;
@@ -108,6 +116,27 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
         read_group(&*group, places, signed, &mut rows)?;
     }
     Ok(rows.runs.finish())
+}
+
+/// The places of the columns, which the crate takes as they are, must lie in the file.
+fn check_columns(metadata: &ParquetMetaData, length: u64) -> Result<()> {
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let end = start.checked_add(column.compressed_size());
+            let inside = start >= 0
+                && column.compressed_size() >= 0
+                && end.and_then(|end| u64::try_from(end).ok()).is_some_and(|end| end <= length);
+            if !inside {
+                return Err(Error::format(
+                    Place::Part(format!("row group {index}")),
+                    format!("columns inside the file of {length} bytes"),
+                    format!("{} bytes from {start}", column.compressed_size()),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn defect(error: ParquetError) -> Error {

@@ -52,6 +52,24 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Passes over a byte order mark, however the input is cut.
+#[cfg(any(feature = "json", feature = "cvat"))]
+pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
+    if reader.fill_buf().map_err(reading)?.first() != Some(&BOM[0]) {
+        return Ok(());
+    }
+    for (place, &byte) in BOM.iter().enumerate() {
+        if reader.fill_buf().map_err(reading)?.first() != Some(&byte) {
+            return Err(Error::format(Place::Byte(place as u64), "a text in UTF-8", "half a byte order mark"));
+        }
+        reader.consume(1);
+    }
+    if reader.fill_buf().map_err(reading)?.first() == Some(&BOM[0]) {
+        return Err(Error::format(Place::Byte(BOM.len() as u64), "a text", "a second byte order mark"));
+    }
+    Ok(())
+}
+
 pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
@@ -129,6 +147,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one byte that must be `byte`.
+    #[inline]
     pub(super) fn byte(&mut self, byte: u8, name: &str) -> Result<()> {
         if self.bytes.get(self.at) != Some(&byte) {
             return Err(self.expected(name));
@@ -138,31 +157,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// A decimal number: digits only.
+    #[inline]
     pub(super) fn number(&mut self, name: &str) -> Result<u64> {
-        let rest = self.rest();
-        let mut value = 0_u64;
-        let mut digits = 0;
-        for &byte in rest {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
+        match digits(self.rest()) {
+            Some((value, length)) => {
+                self.at += length;
+                Ok(value)
             }
-            // 19 digits always fit; the checked branch is for the twentieth and later ones.
-            value = if digits < 19 {
-                value * 10 + u64::from(digit)
-            } else {
-                match value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit))) {
-                    Some(value) => value,
-                    None => return Err(self.expected(format!("{name} up to {}", u64::MAX))),
-                }
-            };
-            digits += 1;
+            None => Err(self.no_number(name)),
         }
-        if digits == 0 {
-            return Err(self.expected(format!("{name} (digits)")));
+    }
+
+    #[cold]
+    fn no_number(&self, name: &str) -> Error {
+        match self.rest().first() {
+            Some(byte) if byte.is_ascii_digit() => self.expected(format!("{name} up to {}", u64::MAX)),
+            _ => self.expected(format!("{name} (digits)")),
         }
-        self.at += digits;
-        Ok(value)
     }
 
     /// The end of the line.
@@ -180,21 +191,20 @@ impl<'a> Cursor<'a> {
     ) -> Result<()> {
         let mut bound = Bound::new(shape);
         loop {
-            let place = *self;
-            let start = self.number("a start")?;
+            let start_at = self.at;
+            let number = self.number("a start")?;
             if self.is_at_end() {
-                return Err(place.fault(
-                    "pairs of start and length",
-                    format!("a start without a length at the end of the {}", self.part),
-                ));
+                let found = format!("a start without a length at the end of the {}", self.part);
+                return Err(self.moved(start_at).fault("pairs of start and length", found));
             }
-            let Some(start) = start.checked_sub(base) else {
-                return Err(place.fault(format!("a start of at least {base}"), format!("{start}")));
+            let Some(start) = number.checked_sub(base) else {
+                let found = format!("{number}");
+                return Err(self.moved(start_at).fault(format!("a start of at least {base}"), found));
             };
             self.byte(b' ', "one space and a length")?;
-            let length_place = *self;
+            let length_at = self.at;
             let run = Run { start, length: self.number("a length")? };
-            bound.check(run, base).map_err(|defect| defect.at(place, length_place))?;
+            bound.check(run, base).map_err(|defect| defect.at(self.moved(start_at), self.moved(length_at)))?;
             each(run)?;
             if self.is_at_end() {
                 return Ok(());
@@ -202,6 +212,29 @@ impl<'a> Cursor<'a> {
             self.byte(b' ', "one space and a start")?;
         }
     }
+
+    /// Another place in the same line.
+    fn moved(&self, at: usize) -> Self {
+        Self { at, ..*self }
+    }
+}
+
+/// The number that the first bytes write, and how many they are; `None` without digits or past `u64`.
+#[inline]
+fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    let digit = |byte: u8| byte.wrapping_sub(b'0');
+    // 19 digits always fit.
+    let mut value = 0_u64;
+    let mut length = 0;
+    while length < bytes.len().min(19) && digit(bytes[length]) <= 9 {
+        value = value * 10 + u64::from(digit(bytes[length]));
+        length += 1;
+    }
+    while length >= 19 && length < bytes.len() && digit(bytes[length]) <= 9 {
+        value = value.checked_mul(10)?.checked_add(u64::from(digit(bytes[length])))?;
+        length += 1;
+    }
+    (length > 0).then_some((value, length))
 }
 
 /// What the runs of one label must keep to: ascending, positive, without overlap, inside the mask.
