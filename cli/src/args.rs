@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runmask::format::{CocoForm, Format, JsonCounts, LargeCounts};
+use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts};
+use runmask::sink::{Compression, CreateOptions, MaskFormat};
 use runmask::{Dtype, Engine, ScanOrder};
 
 const EXAMPLES: &str = "\
@@ -201,6 +202,9 @@ pub(crate) struct WriteArgs {
     /// hubmap: rows for the labels 1 to N [default: up to the largest label]
     #[arg(long, value_name = "N")]
     pub(crate) labels: Option<u64>,
+    /// hubmap: reproduce the defects of another program
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatName>,
     /// End lines with CR LF, as Python's csv module does
     #[arg(long)]
     pub(crate) crlf: bool,
@@ -258,6 +262,8 @@ pub(crate) struct Decode {
     /// The label of pixels without runs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
+    #[command(flatten)]
+    pub(crate) mask: MaskOutputArgs,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
     #[command(flatten)]
@@ -346,6 +352,23 @@ pub(crate) struct Synth {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) looks: Looks,
+    #[command(flatten)]
+    pub(crate) mask: MaskOutputArgs,
+}
+
+/// How a mask file is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing masks")]
+pub(crate) struct MaskOutputArgs {
+    /// The format of the mask file [default: by its extension]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) mask_format: Option<MaskFormatName>,
+    /// TIFF: how tiles are compressed
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
+    pub(crate) compression: CompressionName,
+    /// TIFF: half the size, a quarter and so on as well, for viewers
+    #[arg(long)]
+    pub(crate) pyramid: bool,
 }
 
 /// What a made-up mask holds.
@@ -494,6 +517,47 @@ pub(crate) enum Kind {
     Noise,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MaskFormatName {
+    /// BigTIFF in tiles
+    Tiff,
+    /// Grey, 8 or 16 bits
+    Png,
+    /// NumPy array
+    Npy,
+    /// Labels without a header, little endian
+    Raw,
+}
+
+impl From<MaskFormatName> for MaskFormat {
+    fn from(name: MaskFormatName) -> Self {
+        match name {
+            MaskFormatName::Tiff => Self::Tiff,
+            MaskFormatName::Png => Self::Png,
+            MaskFormatName::Npy => Self::Npy,
+            MaskFormatName::Raw => Self::Raw,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Read by every program
+    #[default]
+    Deflate,
+    /// Faster and smaller, for recent programs
+    Zstd,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::Deflate => Self::Deflate,
+            CompressionName::Zstd => Self::Zstd,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LargeCountsName {
     /// An error
@@ -511,6 +575,21 @@ impl From<LargeCountsName> for LargeCounts {
             LargeCountsName::Refuse => Self::Refuse,
             LargeCountsName::Split => Self::Split,
             LargeCountsName::Keep => Self::Keep,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompatName {
+    /// Method 1 of the original notebook: where labels touch, a run loses its first pixel; a run that ends at the
+    /// mask's last pixel is lost
+    Notebook,
+}
+
+impl From<CompatName> for Compat {
+    fn from(name: CompatName) -> Self {
+        match name {
+            CompatName::Notebook => Self::Notebook,
         }
     }
 }
@@ -548,6 +627,16 @@ impl From<CountsName> for JsonCounts {
             CountsName::Compressed => Self::Compressed,
             CountsName::Numbers => Self::Numbers,
         }
+    }
+}
+
+impl MaskOutputArgs {
+    pub(crate) fn options(&self) -> CreateOptions {
+        let mut options = CreateOptions::default();
+        options.format = self.mask_format.map(Into::into);
+        options.compression = self.compression.into();
+        options.pyramid = self.pyramid;
+        options
     }
 }
 

@@ -111,7 +111,9 @@ fn job(mask: &Path, args: &Encode) -> Result<Job> {
 /// The extension of a format's files.
 fn extension(format: Format) -> &'static str {
     match format {
-        Format::Coco | Format::Sam => "json",
+        Format::Coco | Format::Sam | Format::LabelStudio => "json",
+        Format::Cvat => "xml",
+        Format::Runs => "parquet",
         _ => "csv",
     }
 }
@@ -149,6 +151,7 @@ impl WriteArgs {
     pub(crate) fn options(&self, order: ScanOrder, name: &Path) -> WriteOptions {
         WriteOptions {
             line_ending: if self.crlf { LineEnding::Crlf } else { LineEnding::Lf },
+            compat: self.compat.map(Into::into),
             labels: self.labels,
             order: Some(order),
             base: self.base,
