@@ -48,8 +48,13 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Encode(Encode),
     Decode(Decode),
+    Convert(Convert),
     Info(Info),
     Verify(Verify),
+    Preview(Preview),
+    Doctor(Doctor),
+    #[command(subcommand)]
+    Pixels(Pixels),
     Synth(Synth),
     Bench(Bench),
     Engines(Engines),
@@ -270,6 +275,49 @@ pub(crate) struct Decode {
     pub(crate) read: ReadArgs,
 }
 
+/// Write a run file in another format, without pixels
+///
+/// What the target cannot hold is an error, or is dropped when asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask convert slide.csv -o slide.json --like slide.tif
+  runmask convert train.csv -o train.json --from kaggle --height 256 --width 256
+  runmask convert slide.json -o slide.csv --drop-shape     hubmap files do not hold the size
+  runmask convert zero.csv -o one.csv --from kaggle --from-base 0 -f kaggle")]
+pub(crate) struct Convert {
+    /// The run file; - is stdin
+    #[arg(value_name = "RUNS")]
+    pub(crate) runs: PathBuf,
+    /// The new run file; - is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The format of the run file [default: by its extension]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Reading run files")]
+    pub(crate) from: Option<Format>,
+    /// How the file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Reading run files")]
+    pub(crate) from_order: Option<Order>,
+    /// kaggle: the number of the first pixel in the file [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Reading run files")]
+    pub(crate) from_base: Option<u64>,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+    /// How the new file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum, help_heading = "Writing run files")]
+    pub(crate) order: Option<Order>,
+    /// Leave out height and width where the format cannot hold them
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) drop_shape: bool,
+    /// Leave out categories, scores and crowd marks where the format cannot hold them
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) drop_attributes: bool,
+}
+
 /// Say what a mask or a run file holds: shape, labels, runs, areas
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -329,6 +377,89 @@ pub(crate) struct Verify {
     pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) either: EitherArgs,
+}
+
+/// Draw a mask or a run file: labels in distinct colours on dark
+///
+/// Where one pixel of the picture stands for many of the mask it has the colour of the label with most of them, the
+/// brighter the more are covered; a single covered pixel still shows. Small masks are enlarged.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask preview slide.tif -o slide.png
+  runmask preview slide.csv -o slide.png --like slide.tif --max-side 4000")]
+pub(crate) struct Preview {
+    /// The mask or run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The picture; - is stdout
+    #[arg(short, long, value_name = "PNG")]
+    pub(crate) output: PathBuf,
+    /// The picture's longer side at most
+    #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = clap::value_parser!(u32).range(1..=32768))]
+    pub(crate) max_side: u32,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// Tell which convention a run file is in, with the evidence
+///
+/// Order, first number, union or instances: what is known, what is likely, what cannot be known; and the command that
+/// converts the file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask doctor submission.csv
+  runmask doctor submission.csv --like slide.tif      the size rules out more")]
+pub(crate) struct Doctor {
+    /// The run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// In JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
+/// Encode pictures as escape-key records, and back
+///
+/// A record is 9 bytes: 255 255 0 0, a pixel's R G B A, and how often it repeats, 1 to 255. Pictures with few repetitions
+/// grow, up to 2.25 times their pixels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pixels {
+    /// Write the records of a PNG
+    Encode(PixelsEncode),
+    /// Write the picture that records describe
+    Decode(PixelsDecode),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PixelsEncode {
+    /// The PNG, 8 bits or fewer
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// The records; - is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Pixels as B G R A, the memory of a QImage
+    #[arg(long)]
+    pub(crate) bgra: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PixelsDecode {
+    /// The records; - is stdin
+    #[arg(value_name = "RECORDS")]
+    pub(crate) records: PathBuf,
+    /// The PNG; - is stdout
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+    /// Pixels are B G R A, the memory of a QImage
+    #[arg(long)]
+    pub(crate) bgra: bool,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
 }
 
 /// Make up a mask, the same for the same arguments
@@ -408,6 +539,9 @@ pub(crate) struct Bench {
     /// How the mask lies in memory
     #[arg(long, value_enum, default_value_t)]
     pub(crate) layout: Layout,
+    /// gpu: time a mask that is in the device's memory already
+    #[arg(long)]
+    pub(crate) resident: bool,
     /// Samples of everything [default: as many as fit into a few seconds, 3 to 25]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<NonZeroUsize>,
