@@ -100,6 +100,9 @@ pub(crate) struct Encode {
     pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+    /// Give objects new numbers where the format cannot hold theirs
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) renumber: bool,
 }
 
 /// How masks are encoded.

@@ -211,7 +211,8 @@ impl Work<'_> {
             std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
         }
         let mut output = Output::create(&job.output)?;
-        format::write(job.format, &mut output, &runs, &self.args.write.options(order, &job.mask))
+        let write = WriteOptions { renumber: self.args.renumber, ..self.args.write.options(order, &job.mask) };
+        format::write(job.format, &mut output, &runs, &write)
             .map_err(|error| crate::input::named(error, &job.output))?;
         output.commit()?;
         let (labels, runs) = (runs.labels().len(), runs.run_count());
