@@ -92,10 +92,10 @@ impl Report {
         let file = file.display();
         let mut command = format!("runmask convert {file} -o {file}.{target}.{extension} --from {}", format.name());
         if options.order.is_some() && order == ScanOrder::RowMajor {
-            command += " --order row";
+            command += " --from-order row";
         }
         if let Some(base) = options.base {
-            command += &format!(" --base {base}");
+            command += &format!(" --from-base {base}");
         }
         if let Some(shape) = self.shape
             && !format.capabilities().holds_shape

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -28,7 +29,7 @@ pub struct AtomicFile {
 #[derive(Debug)]
 enum Target {
     /// The temporary file, and the name that it will have.
-    Beside(NamedTempFile, PathBuf),
+    Beside(Temporary, PathBuf),
     Direct(File),
 }
 
@@ -53,8 +54,8 @@ impl AtomicFile {
                     Some(folder) if folder != Path::new("") => folder,
                     _ => Path::new("."),
                 };
-                let file = temporary(folder, old.map(|old| old.permissions())).map_err(failed)?;
-                Target::Beside(file, name)
+                let temporary = Temporary::create(folder, old.map(|old| old.permissions())).map_err(failed)?;
+                Target::Beside(temporary, name)
             }
         };
         Ok(Self { file: BufWriter::with_capacity(BUFFER, target), path: path.to_path_buf() })
@@ -75,24 +76,68 @@ impl AtomicFile {
         let Self { file, path } = self;
         let failed = |error| Error::io("writing", &path, error);
         match file.into_inner().map_err(|error| failed(error.into_error()))? {
-            Target::Beside(file, name) => file.persist(name).map(drop).map_err(|error| failed(error.error)),
+            Target::Beside(temporary, name) => {
+                temporary.file.persist(name).map(drop).map_err(|error| failed(error.error))
+            }
             Target::Direct(_) => Ok(()),
         }
     }
 }
 
-/// A temporary file with the permissions of the file that it will replace, or of any new file.
-fn temporary(folder: &Path, permissions: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".runmask-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder)?;
-    #[cfg(unix)]
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
+/// Removes the temporary files of all outputs under way, for a program that a signal is about to end: what is neither
+/// finished nor dropped then would stay.
+///
+/// `end` is called last, while no output can begin. It is the place to end the process.
+pub fn abandon_all(end: impl FnOnce()) {
+    let unfinished = unfinished();
+    for file in unfinished.iter() {
+        let _ = fs::remove_file(file);
     }
-    Ok(file)
+    end();
+}
+
+/// The temporary files of outputs under way.
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that is known to [`abandon_all`].
+#[derive(Debug)]
+struct Temporary {
+    file: NamedTempFile,
+    /// Dropped after the file is.
+    _entry: Entry,
+}
+
+#[derive(Debug)]
+struct Entry(PathBuf);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        unfinished().retain(|file| file != &self.0);
+    }
+}
+
+impl Temporary {
+    /// A temporary file with the permissions of the file that it will replace, or of any new file.
+    fn create(folder: &Path, permissions: Option<fs::Permissions>) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".runmask-").suffix(".tmp");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        // Nobody can abandon all outputs between the file and its entry.
+        let mut unfinished = unfinished();
+        let file = builder.tempfile_in(folder)?;
+        unfinished.push(file.path().to_path_buf());
+        drop(unfinished);
+        let temporary = Self { _entry: Entry(file.path().to_path_buf()), file };
+        #[cfg(unix)]
+        if let Some(permissions) = permissions {
+            temporary.file.as_file().set_permissions(permissions)?;
+        }
+        Ok(temporary)
+    }
 }
 
 impl Write for AtomicFile {
@@ -114,7 +159,7 @@ impl Seek for AtomicFile {
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Beside(file, _) => file.write(bytes),
+            Self::Beside(temporary, _) => temporary.file.write(bytes),
             Self::Direct(file) => file.write(bytes),
         }
     }
@@ -127,7 +172,7 @@ impl Write for Target {
 impl Seek for Target {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         match self {
-            Self::Beside(file, _) => file.seek(position),
+            Self::Beside(temporary, _) => temporary.file.seek(position),
             Self::Direct(file) => file.seek(position),
         }
     }
@@ -167,6 +212,20 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["runs.csv"]);
+    }
+
+    #[test]
+    fn only_outputs_under_way_are_known_to_be_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let known = || unfinished().iter().filter(|file| file.starts_with(folder.path())).count();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        let finished = AtomicFile::create(&first).unwrap();
+        let given_up = AtomicFile::create(&second).unwrap();
+        assert_eq!(known(), 2);
+        finished.finish().unwrap();
+        drop(given_up);
+        assert_eq!(known(), 0);
+        assert_eq!(names(folder.path()), ["first"]);
     }
 
     #[test]

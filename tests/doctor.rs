@@ -89,8 +89,8 @@ fn the_order_and_the_base_of_a_kaggle_file_are_found() {
             let command = report.command(Path::new("mask.csv")).unwrap();
             let expected = format!(
                 "runmask convert mask.csv -o mask.csv.table.csv --from kaggle{}{} --height 120 --width 200 -f table",
-                if order == ScanOrder::RowMajor { " --order row" } else { "" },
-                if base == 0 { " --base 0" } else { "" },
+                if order == ScanOrder::RowMajor { " --from-order row" } else { "" },
+                if base == 0 { " --from-base 0" } else { "" },
             );
             assert_eq!(command, expected);
         }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runmask::format::{CocoForm, Format, JsonCounts, LargeCounts};
+use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts};
+use runmask::sink::{Compression, CreateOptions, MaskFormat};
 use runmask::{Dtype, Engine, ScanOrder};
 
 const EXAMPLES: &str = "\
@@ -47,8 +48,13 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Encode(Encode),
     Decode(Decode),
+    Convert(Convert),
     Info(Info),
     Verify(Verify),
+    Preview(Preview),
+    Doctor(Doctor),
+    #[command(subcommand)]
+    Pixels(Pixels),
     Synth(Synth),
     Bench(Bench),
     Engines(Engines),
@@ -94,6 +100,9 @@ pub(crate) struct Encode {
     pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+    /// Give objects new numbers where the format cannot hold theirs
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) renumber: bool,
 }
 
 /// How masks are encoded.
@@ -201,6 +210,9 @@ pub(crate) struct WriteArgs {
     /// hubmap: rows for the labels 1 to N [default: up to the largest label]
     #[arg(long, value_name = "N")]
     pub(crate) labels: Option<u64>,
+    /// hubmap: reproduce the defects of another program
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatName>,
     /// End lines with CR LF, as Python's csv module does
     #[arg(long)]
     pub(crate) crlf: bool,
@@ -259,9 +271,54 @@ pub(crate) struct Decode {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
     #[command(flatten)]
+    pub(crate) mask: MaskOutputArgs,
+    #[command(flatten)]
     pub(crate) shape: ShapeArgs,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
+}
+
+/// Write a run file in another format, without pixels
+///
+/// What the target cannot hold is an error, or is dropped when asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask convert slide.csv -o slide.json --like slide.tif
+  runmask convert train.csv -o train.json --from kaggle --height 256 --width 256
+  runmask convert slide.json -o slide.csv --drop-shape     hubmap files do not hold the size
+  runmask convert zero.csv -o one.csv --from kaggle --from-base 0 -f kaggle")]
+pub(crate) struct Convert {
+    /// The run file; - is stdin
+    #[arg(value_name = "RUNS")]
+    pub(crate) runs: PathBuf,
+    /// The new run file; - is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The format of the run file [default: by its extension]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Reading run files")]
+    pub(crate) from: Option<Format>,
+    /// How the file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Reading run files")]
+    pub(crate) from_order: Option<Order>,
+    /// kaggle: the number of the first pixel in the file [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Reading run files")]
+    pub(crate) from_base: Option<u64>,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+    /// How the new file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum, help_heading = "Writing run files")]
+    pub(crate) order: Option<Order>,
+    /// Leave out height and width where the format cannot hold them
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) drop_shape: bool,
+    /// Leave out categories, scores and crowd marks where the format cannot hold them
+    #[arg(long, help_heading = "Writing run files")]
+    pub(crate) drop_attributes: bool,
 }
 
 /// Say what a mask or a run file holds: shape, labels, runs, areas
@@ -325,6 +382,89 @@ pub(crate) struct Verify {
     pub(crate) either: EitherArgs,
 }
 
+/// Draw a mask or a run file: labels in distinct colours on dark
+///
+/// Where one pixel of the picture stands for many of the mask it has the colour of the label with most of them, the
+/// brighter the more are covered; a single covered pixel still shows. Small masks are enlarged.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask preview slide.tif -o slide.png
+  runmask preview slide.csv -o slide.png --like slide.tif --max-side 4000")]
+pub(crate) struct Preview {
+    /// The mask or run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The picture; - is stdout
+    #[arg(short, long, value_name = "PNG")]
+    pub(crate) output: PathBuf,
+    /// The picture's longer side at most
+    #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = clap::value_parser!(u32).range(1..=32768))]
+    pub(crate) max_side: u32,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// Tell which convention a run file is in, with the evidence
+///
+/// Order, first number, union or instances: what is known, what is likely, what cannot be known; and the command that
+/// converts the file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask doctor submission.csv
+  runmask doctor submission.csv --like slide.tif      the size rules out more")]
+pub(crate) struct Doctor {
+    /// The run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// In JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
+/// Encode pictures as escape-key records, and back
+///
+/// A record is 9 bytes: 255 255 0 0, a pixel's R G B A, and how often it repeats, 1 to 255. Pictures with few repetitions
+/// grow, up to 2.25 times their pixels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pixels {
+    /// Write the records of a PNG
+    Encode(PixelsEncode),
+    /// Write the picture that records describe
+    Decode(PixelsDecode),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PixelsEncode {
+    /// The PNG, 8 bits or fewer
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// The records; - is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Pixels as B G R A, the memory of a QImage
+    #[arg(long)]
+    pub(crate) bgra: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PixelsDecode {
+    /// The records; - is stdin
+    #[arg(value_name = "RECORDS")]
+    pub(crate) records: PathBuf,
+    /// The PNG; - is stdout
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+    /// Pixels are B G R A, the memory of a QImage
+    #[arg(long)]
+    pub(crate) bgra: bool,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
 /// Make up a mask, the same for the same arguments
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -346,6 +486,23 @@ pub(crate) struct Synth {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) looks: Looks,
+    #[command(flatten)]
+    pub(crate) mask: MaskOutputArgs,
+}
+
+/// How a mask file is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing masks")]
+pub(crate) struct MaskOutputArgs {
+    /// The format of the mask file [default: by its extension]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) mask_format: Option<MaskFormatName>,
+    /// TIFF: how tiles are compressed
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
+    pub(crate) compression: CompressionName,
+    /// TIFF: half the size, a quarter and so on as well, for viewers
+    #[arg(long)]
+    pub(crate) pyramid: bool,
 }
 
 /// What a made-up mask holds.
@@ -385,6 +542,9 @@ pub(crate) struct Bench {
     /// How the mask lies in memory
     #[arg(long, value_enum, default_value_t)]
     pub(crate) layout: Layout,
+    /// gpu: time a mask that is in the device's memory already
+    #[arg(long)]
+    pub(crate) resident: bool,
     /// Samples of everything [default: as many as fit into a few seconds, 3 to 25]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<NonZeroUsize>,
@@ -494,6 +654,47 @@ pub(crate) enum Kind {
     Noise,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MaskFormatName {
+    /// BigTIFF in tiles
+    Tiff,
+    /// Grey, 8 or 16 bits
+    Png,
+    /// NumPy array
+    Npy,
+    /// Labels without a header, little endian
+    Raw,
+}
+
+impl From<MaskFormatName> for MaskFormat {
+    fn from(name: MaskFormatName) -> Self {
+        match name {
+            MaskFormatName::Tiff => Self::Tiff,
+            MaskFormatName::Png => Self::Png,
+            MaskFormatName::Npy => Self::Npy,
+            MaskFormatName::Raw => Self::Raw,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Read by every program
+    #[default]
+    Deflate,
+    /// Faster and smaller, for recent programs
+    Zstd,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::Deflate => Self::Deflate,
+            CompressionName::Zstd => Self::Zstd,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LargeCountsName {
     /// An error
@@ -511,6 +712,21 @@ impl From<LargeCountsName> for LargeCounts {
             LargeCountsName::Refuse => Self::Refuse,
             LargeCountsName::Split => Self::Split,
             LargeCountsName::Keep => Self::Keep,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompatName {
+    /// Method 1 of the original notebook: where labels touch, a run loses its first pixel; a run that ends at the
+    /// mask's last pixel is lost
+    Notebook,
+}
+
+impl From<CompatName> for Compat {
+    fn from(name: CompatName) -> Self {
+        match name {
+            CompatName::Notebook => Self::Notebook,
         }
     }
 }
@@ -548,6 +764,16 @@ impl From<CountsName> for JsonCounts {
             CountsName::Compressed => Self::Compressed,
             CountsName::Numbers => Self::Numbers,
         }
+    }
+}
+
+impl MaskOutputArgs {
+    pub(crate) fn options(&self) -> CreateOptions {
+        let mut options = CreateOptions::default();
+        options.format = self.mask_format.map(Into::into);
+        options.compression = self.compression.into();
+        options.pyramid = self.pyramid;
+        options
     }
 }
 

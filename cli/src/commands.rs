@@ -1,10 +1,14 @@
 //! What the program does, one file for each command.
 
 mod bench;
+mod convert;
 mod decode;
+mod doctor;
 mod encode;
 mod engines;
 mod info;
+mod pixels;
+mod preview;
 mod synth;
 mod verify;
 
@@ -22,8 +26,12 @@ pub(crate) fn run(command: Command, progress: Progress) -> Result<Status> {
     match command {
         Command::Encode(args) => encode::run(&args, progress),
         Command::Decode(args) => decode::run(&args, progress),
+        Command::Convert(args) => convert::run(&args, progress),
         Command::Info(args) => info::run(&args, progress),
         Command::Verify(args) => verify::run(&args, progress),
+        Command::Preview(args) => preview::run(&args, progress),
+        Command::Doctor(args) => doctor::run(&args, progress),
+        Command::Pixels(args) => pixels::run(&args, progress),
         Command::Synth(args) => synth::run(&args, progress),
         Command::Bench(args) => bench::run(&args, progress),
         Command::Engines(args) => engines::run(&args),

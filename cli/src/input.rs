@@ -38,9 +38,22 @@ impl ShapeArgs {
     pub(crate) fn shape(&self) -> Result<Option<Shape>> {
         match (self.height, self.width, &self.like) {
             (Some(height), Some(width), _) => Ok(Some(Shape { height, width })),
-            (_, _, Some(like)) => Ok(Some(source::open(like, &OpenOptions::default())?.shape())),
+            (_, _, Some(like)) => shape_like(like).map(Some),
             _ => Ok(None),
         }
+    }
+}
+
+/// Height and width of a mask, or of an image of another kind: a slide in colour, its JPEG.
+fn shape_like(path: &Path) -> Result<Shape> {
+    let error = match source::open(path, &OpenOptions::default()) {
+        Ok(source) => return Ok(source.shape()),
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => error,
+    };
+    match imagesize::size(path) {
+        Ok(size) => Shape::new(size.height as u64, size.width as u64),
+        Err(_) => Err(error),
     }
 }
 

@@ -8,7 +8,6 @@ mod args;
 mod commands;
 mod exit;
 mod input;
-mod mask_output;
 mod output;
 mod progress;
 

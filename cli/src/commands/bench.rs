@@ -12,7 +12,7 @@ use runmask::source::{self, Source};
 use runmask::{Decoder, Dtype, Encoder, Engine, Error, Label, LabelMask, LabelRuns, Result, ScanOrder, Shape};
 use serde::Serialize;
 
-use crate::args::{Bench, Layout};
+use crate::args::{Bench, EngineName, Layout};
 use crate::exit::Status;
 use crate::progress::{Progress, Watched};
 
@@ -20,6 +20,11 @@ use crate::progress::{Progress, Watched};
 const PATIENCE: f64 = 4.0;
 
 pub(crate) fn run(args: &Bench, progress: Progress) -> Result<Status> {
+    if args.resident && args.engine != EngineName::Gpu {
+        return Err(Error::Argument(
+            "--resident is for --engine gpu: other engines have no memory of their own".into(),
+        ));
+    }
     let shape = Shape { height: args.height, width: args.width };
     let (source, name): (Box<dyn Source>, String) = match &args.mask {
         Some(path) => (source::open(path, &args.page.options(None))?, path.display().to_string()),
@@ -154,7 +159,12 @@ impl<T: Label> Bed<T> {
             values.sort_by(f64::total_cmp);
             values[values.len() / 2]
         };
+        let (mut mark_s, compaction_s) = (median(|sample| sample.mark), median(|sample| sample.compaction));
         let info = self.encoder.engine_info();
+        let gpu = if info.engine == Engine::Gpu { Some(self.measure_gpu(args, samples.len())?) } else { None };
+        if let Some(gpu) = gpu.as_ref().filter(|_| args.resident) {
+            mark_s = gpu.mark_s;
+        }
         let detail = |engine: Engine| (info.engine == engine).then(|| info.detail.clone());
         Ok(Report {
             mask,
@@ -173,15 +183,51 @@ impl<T: Label> Bed<T> {
             adapter: detail(Engine::Gpu),
             threads: self.encoder.threads(),
             samples: samples.len(),
-            encode_s: median(|sample| sample.mark + sample.compaction),
+            encode_s: match args.resident {
+                true => mark_s + compaction_s,
+                false => median(|sample| sample.mark + sample.compaction),
+            },
             read_sweep_s: median(|sample| sample.read_sweep),
             decode_s: median(|sample| sample.decode),
             fill_s: median(|sample| sample.fill),
             write_s: median(|sample| sample.write),
             write_bytes: text_bytes,
             write_format: text.name(),
-            stages: Stages { mark_s: median(|sample| sample.mark), compaction_s: median(|sample| sample.compaction) },
+            stages: Stages { mark_s, compaction_s },
+            gpu,
             mask_bytes: self.shape.pixels() * T::DTYPE.bytes() as u64,
+        })
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+impl<T: Label> Bed<T> {
+    fn measure_gpu(&self, _: &Bench, _: usize) -> Result<GpuFigures> {
+        Err(Error::Unsupported("this program was built without the feature `gpu`".into()))
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<T: Label> Bed<T> {
+    /// What the device's own clock says, and how fast the device copies.
+    fn measure_gpu(&self, args: &Bench, samples: usize) -> Result<GpuFigures> {
+        use runmask::gpu::{Gpu, GpuOptions, Residence};
+        let residence = if args.resident { Residence::Device } else { Residence::Host };
+        let gpu = Gpu::open(&GpuOptions::default().timing())?;
+        let measured = gpu.measure(&self.mask()?, args.order.into(), residence, samples as u32)?;
+        Ok(GpuFigures {
+            resident: args.resident,
+            mark_s: measured.wall.as_secs_f64(),
+            kernel_s: measured.kernels.map(|kernels| KernelSeconds {
+                sum: kernels.total().as_secs_f64(),
+                mark: kernels.mark.as_secs_f64(),
+                column_scan: kernels.column_scan.as_secs_f64(),
+                group_scan: kernels.group_scan.as_secs_f64(),
+                scatter: kernels.scatter.as_secs_f64(),
+            }),
+            bytes_per_pixel: measured.bytes_per_pixel,
+            copy_rate: measured.copy_rate,
+            share_of_copy_rate: measured.share_of_copy_rate(),
         })
     }
 }
@@ -283,8 +329,37 @@ struct Report {
     write_bytes: u64,
     write_format: &'static str,
     stages: Stages,
+    #[serde(flatten)]
+    gpu: Option<GpuFigures>,
     #[serde(skip)]
     mask_bytes: u64,
+}
+
+/// What only the gpu engine has.
+#[derive(Serialize)]
+struct GpuFigures {
+    /// Whether the mask was in the device's memory already.
+    resident: bool,
+    /// From the call to the boundaries on the host.
+    #[serde(skip)]
+    mark_s: f64,
+    /// By the device's own clock; none where the adapter has none.
+    kernel_s: Option<KernelSeconds>,
+    /// Bytes that the kernels read and write for each pixel, counted from their design.
+    bytes_per_pixel: f64,
+    /// Bytes that a copy on the device reads and writes in a second.
+    copy_rate: f64,
+    /// Label bytes, once, over the kernels' time, over the copy rate.
+    share_of_copy_rate: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct KernelSeconds {
+    sum: f64,
+    mark: f64,
+    column_scan: f64,
+    group_scan: f64,
+    scatter: f64,
 }
 
 #[derive(Serialize)]
@@ -325,6 +400,37 @@ impl Report {
         line("fill", self.fill_s, bytes, None);
         line("decode", self.decode_s, bytes, Some((self.fill_s, "fill")));
         line(&format!("{} CSV", self.write_format), self.write_s, self.write_bytes, None);
+        if let Some(gpu) = &self.gpu {
+            text.push_str(&gpu.text());
+        }
         text
+    }
+}
+
+impl GpuFigures {
+    fn text(&self) -> String {
+        let kernels = self.kernel_s.as_ref().map_or_else(
+            || "kernels       not timed: this adapter has no clock".to_owned(),
+            |kernels| {
+                let ms = |seconds: f64| seconds * 1e3;
+                format!(
+                    "kernels      {:11.3} ms: mark {:.3}, column scan {:.3}, group scan {:.3}, scatter {:.3}",
+                    ms(kernels.sum),
+                    ms(kernels.mark),
+                    ms(kernels.column_scan),
+                    ms(kernels.group_scan),
+                    ms(kernels.scatter)
+                )
+            },
+        );
+        let share = self.share_of_copy_rate.map_or(String::new(), |share| {
+            format!("; labels once over the kernels' time are {:.1} % of it", share * 100.0)
+        });
+        let place = if self.resident { "on the device" } else { "on the host" };
+        format!(
+            "\nmask {place}, {:.2} bytes a pixel\n{kernels}\ndevice copy  {:11.1} GB/s{share}\n",
+            self.bytes_per_pixel,
+            self.copy_rate / 1e9
+        )
     }
 }

@@ -1,11 +1,10 @@
 //! `decode`: a run file to a mask.
 
-use runmask::{Decoder, Dtype, Label, Result};
+use runmask::{Decoder, Dtype, Label, Result, sink};
 
 use crate::args::Decode;
 use crate::exit::Status;
 use crate::input;
-use crate::mask_output::MaskOutput;
 use crate::output::refuse_inputs;
 use crate::progress::Progress;
 
@@ -31,7 +30,7 @@ fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, progress: Progress) -> 
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
     let task = progress.start(args.output.display().to_string(), bytes);
-    let mut output = MaskOutput::create(&args.output, shape, T::DTYPE)?;
+    let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?;
     decoder.decode_rows::<T>(|rows| {
         let rows = bytemuck::cast_slice(rows);
         output.write_rows(rows)?;

@@ -111,7 +111,9 @@ fn job(mask: &Path, args: &Encode) -> Result<Job> {
 /// The extension of a format's files.
 fn extension(format: Format) -> &'static str {
     match format {
-        Format::Coco | Format::Sam => "json",
+        Format::Coco | Format::Sam | Format::LabelStudio => "json",
+        Format::Cvat => "xml",
+        Format::Runs => "parquet",
         _ => "csv",
     }
 }
@@ -149,6 +151,7 @@ impl WriteArgs {
     pub(crate) fn options(&self, order: ScanOrder, name: &Path) -> WriteOptions {
         WriteOptions {
             line_ending: if self.crlf { LineEnding::Crlf } else { LineEnding::Lf },
+            compat: self.compat.map(Into::into),
             labels: self.labels,
             order: Some(order),
             base: self.base,
@@ -208,7 +211,8 @@ impl Work<'_> {
             std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
         }
         let mut output = Output::create(&job.output)?;
-        format::write(job.format, &mut output, &runs, &self.args.write.options(order, &job.mask))
+        let write = WriteOptions { renumber: self.args.renumber, ..self.args.write.options(order, &job.mask) };
+        format::write(job.format, &mut output, &runs, &write)
             .map_err(|error| crate::input::named(error, &job.output))?;
         output.commit()?;
         let (labels, runs) = (runs.labels().len(), runs.run_count());

@@ -1,0 +1,35 @@
+//! `convert`: a run file in one format to one in another, object by object.
+
+use runmask::format::{self, Format, ReadOptions, WriteOptions};
+use runmask::{Result, ScanOrder};
+
+use crate::args::Convert;
+use crate::exit::Status;
+use crate::input;
+use crate::output::{Output, refuse_inputs};
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &Convert, progress: Progress) -> Result<Status> {
+    refuse_inputs(&args.output, args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref))?;
+    let from = input::format_of(&args.runs, args.from)?;
+    let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
+    let read = ReadOptions {
+        shape: args.shape.shape()?,
+        order: args.from_order.map(Into::into),
+        base: args.from_base,
+        ..args.many.options()
+    };
+    let write = WriteOptions {
+        order: args.order.map(Into::into),
+        drop_shape: args.drop_shape,
+        drop_attributes: args.drop_attributes,
+        renumber: args.many.renumber,
+        ..args.write.options(ScanOrder::default(), &args.runs)
+    };
+    let mut reader = input::open(&args.runs, progress)?;
+    let mut output = Output::create(&args.output)?;
+    format::convert((from, &mut reader, &read), (to, &mut output, &write))
+        .map_err(|error| input::named(error, &args.runs))?;
+    output.commit()?;
+    Ok(Status::Done)
+}

@@ -1,0 +1,250 @@
+//! `preview`: a picture of a mask or a run file that a person can read.
+//!
+//! Drawn from the runs, so that masks of any size need memory for their runs and for the picture only, and run files
+//! whose objects overlap can be drawn too.
+//!
+//! One pixel of the picture, a cell, stands for a square of the mask. It has the colour of the label that covers most of
+//! it, the brighter the more of it is covered; even a single covered pixel is bright enough to be seen.
+
+use runmask::{Error, LabelRuns, Result, Run, ScanOrder, Shape};
+
+use crate::args::Preview;
+use crate::exit::Status;
+use crate::input;
+use crate::output::{Output, refuse_inputs};
+use crate::progress::Progress;
+
+const BACKGROUND: [u8; 3] = [14, 15, 20];
+
+/// Share of its full brightness that a cell has as soon as anything is in it.
+const FAINTEST: f64 = 0.55;
+
+/// Pictures are enlarged by a whole factor as long as their longer side stays below this.
+const COMFORTABLE: u32 = 800;
+
+pub(crate) fn run(args: &Preview, progress: Progress) -> Result<Status> {
+    refuse_inputs(&args.output, args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
+    let shape = args.either.shape.shape()?;
+    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, progress)?;
+    let Some(shape) = runs.shape() else {
+        let message =
+            "a run file of this format does not say how large its mask is: give --height and --width, or --like";
+        return Err(Error::Argument(message.into()).in_file(&args.file));
+    };
+    if shape.pixels() == 0 {
+        return Err(Error::Argument(format!("an empty mask ({shape}) cannot be drawn")).in_file(&args.file));
+    }
+    let picture = Picture::draw(&runs, shape, args.max_side)?;
+    let mut output = Output::create(&args.output)?;
+    picture.write(&mut output, args)?;
+    output.commit()?;
+    Ok(Status::Done)
+}
+
+/// What is known of a cell. Labels are drawn one after the other, so that only one has to be counted at a time.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    /// The colour of the label that covers most so far; 0: none.
+    best: u32,
+    best_pixels: u32,
+    /// The colour of the label that is drawn.
+    current: u32,
+    current_pixels: u32,
+    /// Pixels that any label covers.
+    covered: u32,
+}
+
+impl Cell {
+    fn cover(&mut self, color: u32, pixels: u32) {
+        if self.current != color {
+            self.settle();
+            (self.current, self.current_pixels) = (color, 0);
+        }
+        // A cell of more than 2^32 pixels is bright enough before it is full.
+        self.current_pixels = self.current_pixels.saturating_add(pixels);
+        self.covered = self.covered.saturating_add(pixels);
+    }
+
+    fn settle(&mut self) {
+        if self.current_pixels > self.best_pixels {
+            (self.best, self.best_pixels) = (self.current, self.current_pixels);
+        }
+    }
+
+    fn color(mut self, pixels: f64) -> [u8; 3] {
+        self.settle();
+        if self.best == 0 {
+            return BACKGROUND;
+        }
+        let covered = (f64::from(self.covered) / pixels).min(1.0);
+        let share = FAINTEST + (1.0 - FAINTEST) * covered;
+        let [_, color @ ..] = self.best.to_be_bytes();
+        std::array::from_fn(|channel| {
+            let (dark, full) = (f64::from(BACKGROUND[channel]), f64::from(color[channel]));
+            (dark + (full - dark) * share).round() as u8
+        })
+    }
+}
+
+/// A picture in the making.
+struct Picture {
+    cells: Vec<Cell>,
+    mask: Shape,
+    width: u32,
+    height: u32,
+    /// Side of the square that a cell stands for.
+    scale: u32,
+    /// Pixels of the picture to one cell, in both directions.
+    enlarged: u32,
+}
+
+impl Picture {
+    fn draw(runs: &LabelRuns, mask: Shape, max_side: u32) -> Result<Self> {
+        let side = mask.height.max(mask.width);
+        let scale = side.div_ceil(max_side);
+        let enlarged = if scale == 1 { (COMFORTABLE.min(max_side) / side).max(1) } else { 1 };
+        let (height, width) = (mask.height.div_ceil(scale), mask.width.div_ceil(scale));
+        let count = u64::from(height) * u64::from(width);
+        let mut cells = Vec::new();
+        if usize::try_from(count).map_or(true, |count| cells.try_reserve_exact(count).is_err()) {
+            let what = "memory for a picture, in pixels".into();
+            return Err(Error::LimitExceeded {
+                what,
+                limit: isize::MAX as u64 / size_of::<Cell>() as u64,
+                found: count,
+            });
+        }
+        cells.resize(count as usize, Cell::default());
+        let mut picture = Self { cells, mask, width, height, scale, enlarged };
+        for (place, (_, label)) in runs.iter().enumerate() {
+            let color = color(place as u64);
+            for &run in label {
+                picture.cover(run, runs.order(), color);
+            }
+        }
+        Ok(picture)
+    }
+
+    /// Draws a run, scan line by scan line.
+    fn cover(&mut self, run: Run, order: ScanOrder, color: u32) {
+        let length = u64::from(self.mask.line_length(order));
+        let (mut start, end) = (run.start, run.end());
+        while start < end {
+            let line = start / length;
+            let line_end = end.min((line + 1) * length);
+            self.cover_line(line, start - line * length, line_end - line * length, order, color);
+            start = line_end;
+        }
+    }
+
+    /// Draws the pixels `start .. end` of a scan line.
+    fn cover_line(&mut self, line: u64, start: u64, end: u64, order: ScanOrder, color: u32) {
+        let (scale, width) = (u64::from(self.scale), u64::from(self.width));
+        let line = line / scale;
+        let (first, step) = match order {
+            ScanOrder::ColumnMajor => (line, width),
+            ScanOrder::RowMajor => (line * width, 1),
+        };
+        for cell in start / scale..end.div_ceil(scale) {
+            let pixels = end.min((cell + 1) * scale) - start.max(cell * scale);
+            self.cells[(first + cell * step) as usize].cover(color, pixels as u32);
+        }
+    }
+
+    /// Writes the picture as a PNG.
+    fn write(&self, output: &mut Output, args: &Preview) -> Result<()> {
+        let failed = |error| match error {
+            png::EncodingError::IoError(source) => Error::io("writing", &args.output, source),
+            other => Error::Unsupported(other.to_string()).in_file(&args.output),
+        };
+        let (width, height) = (self.width * self.enlarged, self.height * self.enlarged);
+        let mut encoder = png::Encoder::new(output, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        let mut header = encoder.write_header().map_err(failed)?;
+        let mut stream = header.stream_writer().map_err(failed)?;
+        let mut row = Vec::with_capacity(3 * width as usize);
+        for (y, cells) in self.cells.chunks_exact(self.width as usize).enumerate() {
+            row.clear();
+            let rows = self.scale.min(self.mask.height - y as u32 * self.scale);
+            for (x, cell) in cells.iter().enumerate() {
+                let columns = self.scale.min(self.mask.width - x as u32 * self.scale);
+                let pixel = cell.color(f64::from(rows) * f64::from(columns));
+                row.extend((0..self.enlarged).flat_map(|_| pixel));
+            }
+            for _ in 0..self.enlarged {
+                std::io::Write::write_all(&mut stream, &row)
+                    .map_err(|error| Error::io("writing", &args.output, error))?;
+            }
+        }
+        stream.finish().map_err(failed)?;
+        header.finish().map_err(failed)
+    }
+}
+
+/// The colour of the label at this place, as 0x00RRGGBB, never 0: neighbours in the list are far apart on the circle of
+/// hues, and lightness changes as well, so that touching objects can be told apart.
+fn color(place: u64) -> u32 {
+    /// The golden section of the circle: multiples of it never come close to each other.
+    const STEP: f64 = 0.618_033_988_749_895;
+    let hue = (place % (1 << 20)) as f64 * STEP % 1.0;
+    let lightness = [0.62, 0.72, 0.54, 0.8][(place % 4) as usize];
+    let saturation = [0.85, 0.65, 0.95, 0.75][(place / 4 % 4) as usize];
+    let chroma = saturation * (1.0 - (2.0 * lightness - 1.0_f64).abs());
+    let channel = |shift: f64| {
+        let angle = (hue + shift) % 1.0 * 6.0;
+        let high = (angle - 3.0).abs().clamp(1.0, 2.0) - 1.0;
+        ((lightness + chroma * (high - 0.5)) * 255.0).round() as u8
+    };
+    u32::from_be_bytes([0, channel(0.0), channel(2.0 / 3.0), channel(1.0 / 3.0)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use runmask::LabelMask;
+
+    use super::*;
+
+    fn runs_of(pixels: &[u16], shape: Shape) -> LabelRuns {
+        runmask::encode(&LabelMask::new(pixels, shape).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn colors_are_bright_and_distinct() {
+        let colors: HashSet<u32> = (0..1000).map(color).collect();
+        assert!(colors.len() > 990, "{} colors", colors.len());
+        for color in colors {
+            assert!(color.to_be_bytes().into_iter().max() > Some(120), "{color:06x}");
+        }
+    }
+
+    #[test]
+    fn every_cell_counts_its_pixels_whatever_the_order() {
+        let shape = Shape { height: 13, width: 17 };
+        let pixels: Vec<u16> = (0..13 * 17).map(|place| [0, 0, 3, 3, 3, 8, 1][place * place % 7]).collect();
+        let runs = runs_of(&pixels, shape);
+        for runs in [runs.clone(), runs.to_order(ScanOrder::RowMajor).unwrap()] {
+            let picture = Picture::draw(&runs, shape, 5).unwrap();
+            assert_eq!((picture.height, picture.width, picture.scale), (4, 5, 4));
+            for (place, cell) in picture.cells.iter().enumerate() {
+                let (y, x) = (place / 5 * 4, place % 5 * 4);
+                let inside = |place: &usize| place / 17 / 4 == y / 4 && place % 17 / 4 == x / 4;
+                let covered = (0..pixels.len()).filter(inside).filter(|&place| pixels[place] > 0).count();
+                assert_eq!(cell.covered as usize, covered, "cell {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_pixel_of_millions_can_be_seen() {
+        let shape = Shape { height: 1000, width: 1000 };
+        let mut pixels = vec![0; 1_000_000];
+        pixels[345_678] = 9;
+        let picture = Picture::draw(&runs_of(&pixels, shape), shape, 10).unwrap();
+        let seen: Vec<_> =
+            picture.cells.iter().map(|cell| cell.color(10_000.0)).filter(|&color| color != BACKGROUND).collect();
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].into_iter().max() > Some(100), "{seen:?}");
+    }
+}
