@@ -73,6 +73,7 @@ pub struct GpuOptions {
     strip_bytes: Option<u64>,
     memory_budget: Option<u64>,
     webgpu_limits: bool,
+    staged: bool,
     timing: bool,
 }
 
@@ -121,6 +122,14 @@ impl GpuOptions {
         self
     }
 
+    /// Uploads through staging buffers even where the device shares the host's memory, and labels could be written where
+    /// the kernels read them.
+    #[must_use]
+    pub fn staged(mut self) -> Self {
+        self.staged = true;
+        self
+    }
+
     /// Lets [`Gpu::measure`] time kernels by the device's clock, where the adapter can.
     #[must_use]
     pub fn timing(mut self) -> Self {
@@ -164,7 +173,11 @@ impl Gpu {
     pub fn open(options: &GpuOptions) -> Result<Self> {
         let (info, adapter) = adapter::choose(&options.wish.clone().or_environment())?;
         let limits = options.webgpu_limits.then(wgpu::Limits::default);
-        let wanted = if options.timing { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let mut wanted = wgpu::Features::empty();
+        wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timing);
+        // Across a bus such a mapping would be slow to write.
+        let unified = matches!(info.kind, AdapterKind::Integrated | AdapterKind::Software) && !options.staged;
+        wanted.set(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS, unified);
         let device = Device::open(&adapter, limits, adapter.features() & wanted, options.memory_budget)?;
         Ok(Self::with(device, info, options))
     }

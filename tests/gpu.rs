@@ -166,6 +166,17 @@ fn lowered_limits() {
     }
 }
 
+/// Uploads through staging buffers, several of them to a strip.
+#[test]
+fn staged_uploads() {
+    let Some(engine) = adapter::open(&GpuOptions::default().staged()) else { return };
+    let mut numbers = Numbers(5);
+    for (height, width) in [(1, 1), (33, 65), (300, 200), (4000, 2500)] {
+        compare::<u8>(&engine, Content::Cells, height, width, 1, &mut numbers);
+        compare::<u32>(&engine, Content::Cells, height, width, 0, &mut numbers);
+    }
+}
+
 #[test]
 fn limits_of_webgpu() {
     let Some(engine) = adapter::open(&GpuOptions::default().webgpu_limits()) else { return };

@@ -113,7 +113,7 @@ fn out_of_memory_at_every_allocation() {
     let mut failed = Vec::new();
     let mut budget = 0;
     loop {
-        let engine = Gpu::open(&GpuOptions::default().memory_budget(budget)).unwrap();
+        let engine = Gpu::open(&GpuOptions::default().staged().memory_budget(budget)).unwrap();
         match mark(&engine, 300, 400) {
             Ok(()) => break,
             Err(error) => {
@@ -207,11 +207,17 @@ fn a_device_lost_in_the_middle() {
 /// Device memory and the process stay as large as the largest mask made them.
 #[test]
 fn memory_stays_flat() {
-    let Some(engine) = adapter::open(&GpuOptions::default()) else { return };
+    for options in [GpuOptions::default(), GpuOptions::default().staged()] {
+        let Some(engine) = adapter::open(&options) else { return };
+        memory_stays_flat_on(&engine);
+    }
+}
+
+fn memory_stays_flat_on(engine: &Gpu) {
     let sizes: Vec<(u32, u32)> = (0..50).map(|i| (1 + i * 7919 % 400, 1 + i * 104_729 % 500)).collect();
     let round = || {
         for &(height, width) in &sizes {
-            mark(&engine, height, width).unwrap();
+            mark(engine, height, width).unwrap();
         }
     };
     (0..4).for_each(|_| round());

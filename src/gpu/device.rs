@@ -24,6 +24,8 @@ pub(crate) struct Device {
     /// What the driver said outside of any call, for instance that the device is lost.
     fault: Arc<Mutex<Option<String>>>,
     budget: Arc<Budget>,
+    /// Whether the host writes labels where kernels read them.
+    unified: bool,
 }
 
 /// Device memory that the engine may hold, and that it holds.
@@ -89,7 +91,8 @@ impl Device {
         raw.set_device_lost_callback(move |reason, message| {
             record(&lost, format!("the device is lost ({reason:?}): {message}"));
         });
-        Ok(Self::new(raw, queue, fault, budget))
+        let unified = features.contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
+        Ok(Self { unified, ..Self::new(raw, queue, fault, budget) })
     }
 
     /// Uses a device of the caller, whose callbacks stay as they are.
@@ -100,7 +103,7 @@ impl Device {
     fn new(raw: wgpu::Device, queue: wgpu::Queue, fault: Arc<Mutex<Option<String>>>, budget: Option<u64>) -> Self {
         let limits = raw.limits();
         let budget = Budget { limit: budget.unwrap_or(u64::MAX), held: AtomicU64::new(0) };
-        Self { raw, queue, limits, fault, budget: Arc::new(budget) }
+        Self { raw, queue, limits, fault, budget: Arc::new(budget), unified: false }
     }
 
     pub(crate) fn raw(&self) -> &wgpu::Device {
@@ -113,6 +116,11 @@ impl Device {
 
     pub(crate) fn limits(&self) -> &wgpu::Limits {
         &self.limits
+    }
+
+    /// Whether the host may write labels where kernels read them, the device having no memory of its own.
+    pub(crate) fn unified(&self) -> bool {
+        self.unified
     }
 
     /// Device memory held now, in bytes.
@@ -137,7 +145,10 @@ impl Device {
         for scope in scopes.into_iter().rev() {
             reported = reported.or(pollster::block_on(scope.pop()));
         }
-        // A lost device explains whatever else went wrong after it.
+        // A lost device explains whatever else went wrong after it, and a poll is what tells of it.
+        if reported.is_some() || !matches!(result, Ok(Ok(_))) {
+            let _ = caught(doing, || self.raw.poll(wgpu::PollType::Poll));
+        }
         self.sound()?;
         match reported {
             Some(wgpu::Error::OutOfMemory { .. }) => Err(engine_error(format!("{doing}: out of device memory"))),

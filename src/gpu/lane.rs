@@ -131,15 +131,20 @@ pub(crate) struct Job<'a> {
 }
 
 impl Lane {
-    /// Copies an image into the lane's own buffer.
+    /// Puts an image into the lane's own buffer.
     fn upload(&mut self, device: &Device, image: &dyn Image, most: u64) -> Result<()> {
         let bytes = image.pitch() * u64::from(image.rows());
+        if device.unified() {
+            let usage = BufferUsages::STORAGE | BufferUsages::MAP_WRITE;
+            let labels = self.labels.fit(device, "labels", bytes, most, usage)?.raw();
+            device.wait(device.map(labels, bytes, MapMode::Write, None))?;
+            fill(image, 0, labels, bytes)?;
+            labels.unmap();
+            return Ok(());
+        }
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let mut labels = std::mem::take(&mut self.labels);
-        self.copy(
-            device,
-            image,
-            labels.fit(device, "labels", bytes, most, BufferUsages::STORAGE | BufferUsages::COPY_DST)?,
-        )?;
+        self.copy(device, image, labels.fit(device, "labels", bytes, most, usage)?)?;
         self.labels = labels;
         Ok(())
     }

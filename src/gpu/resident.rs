@@ -196,7 +196,7 @@ impl Gpu {
         let labels = span(band.strip.buffer, first - before, first, end);
         let above = span(compared.0, compared.1, compared.1, compared.1 + row_bytes);
         let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment).max(BLOCK);
-        let aligned = pitch % BLOCK == 0 && labels.is_aligned() && above.is_aligned();
+        let aligned = pitch.is_multiple_of(BLOCK) && labels.is_aligned() && above.is_aligned();
         let (labels, first) = labels.bind(alignment, aligned)?;
         let (above, above_at) = above.bind(alignment, aligned)?;
         let (lines, length) = match layout {
@@ -278,7 +278,7 @@ struct Span<'a> {
 impl<'a> Span<'a> {
     /// Whether it can be read in blocks, the last of which may reach behind its end.
     fn is_aligned(&self) -> bool {
-        self.address % BLOCK == 0 && self.to.next_multiple_of(BLOCK) <= self.buffer.size()
+        self.address.is_multiple_of(BLOCK) && self.to.next_multiple_of(BLOCK) <= self.buffer.size()
     }
 
     /// A binding that holds the span, and where the first pixel is in it.

@@ -140,12 +140,17 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
     for start in (0..total).step_by(step as usize) {
         let size = step.min(total - start);
         let bytes = u64::from(size * variant.event_bytes());
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
-        lane.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let buffer = lane.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
+        let untouched = vec![0xfeed_f00d_u32; buffer.size() as usize / 4];
+        device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(&untouched));
         let window = Window { start, size, first_line: 0 };
         run(&lane, Kernel::Scatter, window);
         let expected = twin::scatter(variant, *params, window, words, &bits, (&counts, &starts, &groups));
-        assert_eq!(read(device, &lane.events, expected.len()), expected, "events from {start}: {told}");
+        let found = read(device, &lane.events, untouched.len());
+        assert_eq!(found[..expected.len()], expected, "events from {start}: {told}");
+        // Nothing is written past the window, where other adapters would write over its last event.
+        assert_eq!(found[expected.len()..], untouched[expected.len()..], "past the events from {start}: {told}");
         events.extend(expected);
     }
     let defined = match variant.dtype {
