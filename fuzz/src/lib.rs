@@ -3,6 +3,7 @@
 use std::io::BufReader;
 
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
+use runmask::source::{self, OpenOptions, Repeat, Source};
 use runmask::{Error, LabelRuns, ScanOrder};
 
 /// Any bytes are read, or refused with the same words however they are cut; what is read is written and read again.
@@ -73,4 +74,63 @@ fn joined(runs: &[runmask::Run]) -> Vec<(u64, u64)> {
         }
     }
     result
+}
+
+/// Masks of more pixels are opened but not read: the time is better spent on others.
+const MAX_PIXELS: u64 = 1 << 21;
+
+/// Any bytes are read as a mask or refused, alike however many rows are asked for and however little memory there is.
+pub fn mask(data: &[u8]) {
+    let open = |page, level, memory| {
+        let mut options = OpenOptions::default();
+        (options.page, options.level, options.memory) = (page, level, memory);
+        source::from_bytes(data.to_vec(), "mask", &options)
+    };
+    for (page, level) in [(1, 0), (2, 1)] {
+        let _ = open(page, level, 1 << 20);
+    }
+    let Ok(mut whole) = open(0, 0, 1 << 28) else { return };
+    if whole.shape().pixels() > MAX_PIXELS {
+        return;
+    }
+    let whole = read(whole.as_mut(), u32::MAX);
+    for (rows, memory) in [(1, 1 << 28), (u32::MAX, 1 << 19), (5, 1 << 20), (300, 1 << 20)] {
+        let part = open(0, 0, memory).and_then(|mut source| read(source.as_mut(), rows));
+        match (&whole, &part) {
+            (Ok(whole), Ok(part)) => assert!(whole == part, "{rows} rows, {memory} bytes of memory"),
+            (Err(_), Err(_)) | (_, Err(Error::LimitExceeded { .. })) => {}
+            (whole, part) => panic!(
+                "{rows} rows, {memory} bytes of memory: {:?}, then {:?}",
+                whole.as_ref().map(Vec::len),
+                part.as_ref().map(Vec::len)
+            ),
+        }
+    }
+}
+
+/// All labels of a mask, read `rows` rows at a time; what repeats is copied from the row above.
+fn read(source: &mut dyn Source, rows: u32) -> runmask::Result<Vec<u8>> {
+    let (shape, label) = (source.shape(), source.dtype().bytes());
+    let row_bytes = shape.width as usize * label;
+    let (mut all, mut repeats) = (Vec::new(), Vec::new());
+    let mut row = 0;
+    while row < shape.height {
+        let count = rows.min(shape.height - row);
+        let mut buffer = vec![0xa5; count as usize * row_bytes];
+        if rows == u32::MAX {
+            source.read_rows(&mut buffer)?;
+        } else {
+            source.read_rows_sparse(&mut buffer, &mut repeats)?;
+        }
+        for Repeat { rows, columns } in repeats.drain(..) {
+            for row in rows {
+                let above = (row - 1) as usize * row_bytes;
+                let columns = columns.start as usize * label..columns.end as usize * label;
+                buffer.copy_within(above + columns.start..above + columns.end, above + row_bytes + columns.start);
+            }
+        }
+        all.extend(buffer);
+        row += count;
+    }
+    Ok(all)
 }

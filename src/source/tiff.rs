@@ -1,9 +1,8 @@
 //! TIFF masks: tiles and strips, classic and BigTIFF, any page and pyramid level.
 //!
 //! Gets a file; gives rows. Chunks (tiles or strips) whose rows are asked for whole are decompressed in parallel, each
-//! straight into its part of the rows. Of a row of chunks that is asked for in parts, the labels wait in a buffer when it
-//! is small; otherwise every chunk is read as a stream, so that memory stays bounded whatever the chunks' size. How rows
-//! are asked for changes neither the labels nor whether there is an error.
+//! straight into its part of the rows. A row of chunks may be asked for in parts, see [`part`]; memory stays bounded
+//! whatever the chunks' size. How rows are asked for changes neither the labels nor whether there is an error.
 //!
 //! ```text
 //!   read_rows ->  +------+------+------+---+
@@ -13,11 +12,13 @@
 //! ```
 
 use std::fmt;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::chunk::{Chunk, ChunkPlace, ChunkStream, Chunks, Rows, STREAM_BYTES};
+use self::chunk::{Chunk, ChunkPlace, Chunks, Rows};
 use self::page::Page;
+use self::part::Part;
 use super::random_access::RandomAccess;
 use super::{OpenOptions, Repeat, Source, row_count};
 use crate::error::{Error, Result};
@@ -29,6 +30,7 @@ mod constant;
 mod decompress;
 mod directory;
 mod page;
+mod part;
 #[cfg(test)]
 mod tests;
 
@@ -42,15 +44,8 @@ pub(crate) struct TiffSource {
     /// Bytes that this source may allocate.
     memory: u64,
     next_row: u32,
-    part: Part,
-}
-
-/// A row of chunks of which some rows have been given.
-enum Part {
-    None,
-    /// Its labels from its first row on.
-    Labels(Vec<u8>),
-    Streams(Vec<ChunkStream>),
+    /// The row of chunks that holds the next row, when some of its rows have been given.
+    part: Option<Part>,
 }
 
 impl fmt::Debug for TiffSource {
@@ -67,7 +62,7 @@ impl TiffSource {
         let threads = pool.as_ref().map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads);
         let memory = options.memory;
         let chunk_memory = memory / 4 / threads.max(1) as u64;
-        Ok(Self { chunks: Chunks::new(file, page, chunk_memory), pool, memory, next_row: 0, part: Part::None })
+        Ok(Self { chunks: Chunks::new(file, page, chunk_memory), pool, memory, next_row: 0, part: None })
     }
 
     /// Bytes of a row of labels.
@@ -109,28 +104,30 @@ impl TiffSource {
             }
         }
         let (all, sparse) = (&self.chunks, repeats.is_some());
-        let results: Vec<_> = self.run(|| chunks.into_par_iter().map(|chunk| all.read(chunk, sparse)).collect());
-        for (place, constant) in places.iter().zip(results) {
+        let mut results: Vec<_> = self.run(|| chunks.into_par_iter().map(|chunk| all.read(chunk, sparse)).collect());
+        let mut row = 0;
+        for (places, results) in places.chunks(page.across as usize).zip(results.chunks_mut(page.across as usize)) {
+            let height = page.group_rows(places[0].group);
             // In order, so that the error is that of the first chunk that has one, whatever the threads did first.
-            let constant = constant?;
-            if let Some(repeats) = &mut repeats
-                && constant
-            {
-                repeats.push(self.repeat(*place, places[0].group));
+            for (result, across) in results.iter_mut().zip(0..) {
+                let constant = std::mem::replace(result, Ok(false))?;
+                if let Some(repeats) = &mut repeats
+                    && constant
+                {
+                    repeats.push(self.repeat(row..row + height, across));
+                }
             }
+            row += height;
         }
         Ok(())
     }
 
-    /// A chunk of one label, in rows that count from those of the row of chunks `first`.
-    fn repeat(&self, place: ChunkPlace, first: u32) -> Repeat {
+    /// The part of `rows` that lies in a chunk of one label.
+    fn repeat(&self, rows: Range<u32>, across: u32) -> Repeat {
         let page = &self.chunks.page;
-        let row = (place.group - first) * page.chunk_height;
-        let column = place.across * page.chunk_width;
-        Repeat {
-            rows: row + 1..row + page.group_rows(place.group),
-            columns: column..page.shape.width.min(column.saturating_add(page.chunk_width)),
-        }
+        let column = across * page.chunk_width;
+        let columns = column..page.shape.width.min(column.saturating_add(page.chunk_width));
+        Repeat { rows: rows.start + 1..rows.end, columns }
     }
 
     /// The parts of `rows` that lie in each of the chunks side by side.
@@ -169,49 +166,24 @@ impl TiffSource {
                     return Ok(height);
                 }
             }
-            self.part = self.begin(group)?;
+            let places = self.places(group, 1)?;
+            self.part = Some(self.run(|| Part::begin(&self.chunks, &places, self.memory))?);
         }
         let count = asked.min(page.group_rows(group) - skipped);
-        let rows = &mut rows[..count as usize * self.row_bytes()];
-        let row_bytes = self.row_bytes();
-        let mut part = std::mem::replace(&mut self.part, Part::None);
-        match &mut part {
-            Part::None => {
-                let message = "the rows before could not be read, so the next ones cannot be".into();
-                return Err(Error::Argument(message).in_file(self.chunks.file.name()));
-            }
-            Part::Labels(labels) => rows.copy_from_slice(&labels[skipped as usize * row_bytes..][..rows.len()]),
-            Part::Streams(streams) => {
-                let parts = self.split(rows);
-                let all = &self.chunks;
-                let read = |(stream, rows): (&mut ChunkStream, _)| stream.read(all, rows);
-                let results: Vec<_> = self.run(|| streams.par_iter_mut().zip(parts).map(read).collect());
-                results.into_iter().collect::<Result<()>>()?;
-            }
+        let Some(mut part) = self.part.take() else {
+            let message = "the rows before could not be read, so the next ones cannot be".into();
+            return Err(Error::Argument(message).in_file(self.chunks.file.name()));
+        };
+        let parts = self.split(&mut rows[..count as usize * self.row_bytes()]);
+        let constant = self.run(|| part.read(&self.chunks, parts, repeats.is_some()))?;
+        if let Some(repeats) = repeats {
+            let constant = (0..).zip(constant).filter(|(_, constant)| *constant);
+            repeats.extend(constant.map(|(across, _)| self.repeat(0..count, across)));
         }
         if skipped + count < self.chunks.page.group_rows(group) {
-            self.part = part;
+            self.part = Some(part);
         }
         Ok(count)
-    }
-
-    /// Begins to read a row of chunks part by part.
-    fn begin(&self, group: u32) -> Result<Part> {
-        let places = self.places(group, 1)?;
-        let bytes = u64::from(self.chunks.page.group_rows(group)) * self.row_bytes() as u64;
-        if bytes <= self.memory / 8 && self.fit(&places) {
-            let mut labels = vec![0; bytes as usize];
-            self.read_groups(&places, &mut labels, None)?;
-            return Ok(Part::Labels(labels));
-        }
-        let streams = places.len() as u64 * STREAM_BYTES;
-        if streams > self.memory {
-            let what =
-                format!("{}: bytes of memory to read {} tiles side by side", self.chunks.page.name, places.len());
-            let error = Error::LimitExceeded { what, limit: self.memory, found: streams };
-            return Err(error.in_file(self.chunks.file.name()));
-        }
-        places.into_iter().map(|place| self.chunks.stream(place)).collect::<Result<_>>().map(Part::Streams)
     }
 }
 

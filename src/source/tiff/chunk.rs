@@ -1,9 +1,9 @@
 //! Tiles and strips: their bytes from the file, their labels into rows.
 //!
 //! Gets a chunk's place in the file and the parts of rows that it fills; gives labels there, or an error that names the
-//! chunk. A chunk is decompressed whole ([`Chunks::read`]) or as a stream, a few rows at a time ([`ChunkStream`]).
+//! chunk. Chunks are decompressed whole here; those that memory does not hold are streams, see [`super::part`].
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,15 +12,9 @@ use super::constant::ConstantChunks;
 use super::decompress::{self, Compression, Decompressor, Fault};
 use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
-use crate::rows::{constant, fill};
+use crate::rows::{constant, fill, label};
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Negative;
-
-/// Compressed bytes that a stream reads at once.
-const STREAM_BUFFER: u64 = 1 << 16;
-
-/// What a stream takes in memory at most: its buffer and its decoder.
-pub(crate) const STREAM_BYTES: u64 = 2 * STREAM_BUFFER;
 
 /// The chunks of one page.
 pub(crate) struct Chunks {
@@ -66,6 +60,16 @@ pub(crate) enum Rows<'a> {
     Apart(Vec<&'a mut [u8]>),
 }
 
+/// The labels of a chunk whose rows are asked for in parts.
+pub(super) enum Pixels {
+    /// All are this one.
+    Constant(u64),
+    /// All of them, row after row.
+    Held(Vec<u8>),
+    /// Stored rows, from the next on.
+    Stream(Box<dyn Read + Send>),
+}
+
 /// What one thread needs to decompress a chunk; kept for the next.
 struct Scratch {
     decompressor: Decompressor,
@@ -84,10 +88,10 @@ impl Rows<'_> {
 }
 
 /// The compressed bytes of a chunk, read from the file when they are asked for.
-struct Range<F> {
-    file: F,
+pub(super) struct Range<F> {
+    pub(super) file: F,
     /// What is left.
-    extent: Extent,
+    pub(super) extent: Extent,
 }
 
 impl<F: Deref<Target = RandomAccess>> Read for Range<F> {
@@ -97,6 +101,21 @@ impl<F: Deref<Target = RandomAccess>> Read for Range<F> {
         self.extent.offset += count as u64;
         self.extent.count -= count as u64;
         Ok(count)
+    }
+}
+
+/// Fills rows with one label; with `sparse`, only the first and the last.
+pub(super) fn fill_rows<'a>(rows: impl Iterator<Item = &'a mut [u8]>, label: u64, label_bytes: usize, sparse: bool) {
+    let mut last = None;
+    for (index, row) in rows.enumerate() {
+        if !sparse || index == 0 {
+            fill(row, label, label_bytes);
+        } else {
+            last = Some(row);
+        }
+    }
+    if let Some(row) = last {
+        fill(row, label, label_bytes);
     }
 }
 
@@ -132,13 +151,13 @@ impl Chunks {
     }
 
     /// Bytes of the pixels that a chunk in row `group` stores.
-    fn stored_bytes(&self, group: u32) -> u64 {
+    pub(super) fn stored_bytes(&self, group: u32) -> u64 {
         u64::from(self.page.stored_rows(group)).saturating_mul(self.page.stored_row_bytes())
     }
 
     /// The most bytes of pixels that a chunk in row `group` may have: some writers fill the last strip up to the height
     /// of the others.
-    fn most_stored_bytes(&self, group: u32) -> u64 {
+    pub(super) fn most_stored_bytes(&self, group: u32) -> u64 {
         let rows = if self.page.tiled { self.page.stored_rows(group) } else { self.page.chunk_height };
         u64::from(rows).saturating_mul(self.page.stored_row_bytes())
     }
@@ -146,34 +165,66 @@ impl Chunks {
     /// Fills the rows of a chunk that fits; gives whether it is known to hold one label. When it was known before, and
     /// `sparse`, only its first and last row are filled.
     pub(crate) fn read(&self, mut chunk: Chunk<'_>, sparse: bool) -> Result<bool> {
+        self.with_scratch(|scratch| match self.known(chunk.place, &mut scratch.compressed)? {
+            Some(label) => {
+                let rows = chunk.rows.each(self.page.stored_row_bytes() as usize);
+                fill_rows(rows, label, self.label_bytes(), sparse);
+                Ok(true)
+            }
+            None => self.decode(&mut chunk, scratch),
+        })
+    }
+
+    /// Reads a chunk that fits to keep it: all its labels, row after row, or the one that they all are.
+    pub(super) fn hold(&self, place: ChunkPlace) -> Result<Pixels> {
+        self.with_scratch(|scratch| {
+            if let Some(label) = self.known(place, &mut scratch.compressed)? {
+                return Ok(Pixels::Constant(label));
+            }
+            let mut labels = vec![0; self.label_rows_bytes(place) as usize];
+            let row_bytes = self.label_row_bytes(place) as usize;
+            let rows = match self.together(place.group) {
+                true => Rows::Together(&mut labels),
+                false => Rows::Apart(labels.chunks_exact_mut(row_bytes).collect()),
+            };
+            let constant = self.decode(&mut Chunk { place, rows }, scratch)?;
+            Ok(if constant { Pixels::Constant(label(&labels[..self.label_bytes()])) } else { Pixels::Held(labels) })
+        })
+    }
+
+    /// Bytes of a row of the labels that a chunk shows.
+    fn label_row_bytes(&self, place: ChunkPlace) -> u64 {
+        let left = u64::from(place.across) * u64::from(self.page.chunk_width);
+        let width = (u64::from(self.page.shape.width) - left).min(u64::from(self.page.chunk_width));
+        width * self.label_bytes() as u64
+    }
+
+    /// Bytes of all the labels that a chunk shows.
+    pub(super) fn label_rows_bytes(&self, place: ChunkPlace) -> u64 {
+        // A row is at most 2^28 bytes.
+        self.label_row_bytes(place) * u64::from(self.page.group_rows(place.group))
+    }
+
+    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         let scratch = self.scratch.lock().ok().and_then(|mut all| all.pop());
         let mut scratch = scratch.unwrap_or_else(|| Scratch {
             decompressor: Decompressor::new(),
             compressed: Vec::new(),
             pixels: Vec::new(),
         });
-        let result = self.decode(&mut chunk, &mut scratch, sparse);
+        let result = work(&mut scratch);
         if let Ok(mut all) = self.scratch.lock() {
             all.push(scratch);
         }
         result
     }
 
-    fn decode(&self, chunk: &mut Chunk<'_>, scratch: &mut Scratch, sparse: bool) -> Result<bool> {
+    /// Fills the rows of a chunk whose compressed bytes were read; gives whether they hold one label.
+    fn decode(&self, chunk: &mut Chunk<'_>, scratch: &mut Scratch) -> Result<bool> {
         let (page, place) = (&self.page, chunk.place);
         let stored_row = page.stored_row_bytes() as usize;
         let stored = self.stored_bytes(place.group) as usize;
-        let (label_bytes, row_bytes) = (self.label_bytes(), stored_row);
         let Scratch { decompressor, compressed, pixels } = scratch;
-        if let Some(label) = self.known(place, compressed)? {
-            let last = page.group_rows(place.group) as usize - 1;
-            for (index, row) in chunk.rows.each(row_bytes).enumerate() {
-                if !sparse || index == 0 || index == last {
-                    fill(row, label, label_bytes);
-                }
-            }
-            return Ok(true);
-        }
         let target = match &mut chunk.rows {
             Rows::Together(rows) => &mut **rows,
             Rows::Apart(_) => {
@@ -185,7 +236,7 @@ impl Chunks {
         let (samples, differences) = (page.samples, page.differences);
         let apart = matches!(chunk.rows, Rows::Apart(_));
         let mut stored_rows = pixels.chunks_exact(stored_row);
-        for (index, row) in chunk.rows.each(row_bytes).enumerate() {
+        for (index, row) in chunk.rows.each(stored_row).enumerate() {
             let done = match stored_rows.next() {
                 Some(stored) if apart => samples.decode(stored, differences, row),
                 _ => samples.decode_in_place(differences, row),
@@ -199,7 +250,7 @@ impl Chunks {
 
     /// The label of a chunk that need not be decompressed; otherwise its compressed bytes are read into `compressed`,
     /// when it is compressed.
-    fn known(&self, place: ChunkPlace, compressed: &mut Vec<u8>) -> Result<Option<u64>> {
+    pub(super) fn known(&self, place: ChunkPlace, compressed: &mut Vec<u8>) -> Result<Option<u64>> {
         if place.extent.absent() {
             self.counts.absent.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(0));
@@ -263,29 +314,13 @@ impl Chunks {
         true
     }
 
-    /// Begins to read a chunk row by row.
-    pub(crate) fn stream(&self, place: ChunkPlace) -> Result<ChunkStream> {
-        if place.extent.absent() || ConstantChunks::may_hold(place.extent.count) {
-            let mut compressed = Vec::new();
-            if let Some(label) = self.known(place, &mut compressed)? {
-                return Ok(ChunkStream { place, source: Pixels::Constant(label), given: 0, row: 0 });
-            }
-        }
-        let capacity = place.extent.count.min(STREAM_BUFFER) as usize;
-        let compressed = BufReader::with_capacity(capacity, Range { file: self.file.clone(), extent: place.extent });
-        let stream = decompress::stream(self.page.compression, compressed, self.stored_bytes(place.group))
-            .map_err(|fault| self.fault(place, fault))?;
-        self.counts.decoded.fetch_add(1, Ordering::Relaxed);
-        Ok(ChunkStream { place, source: Pixels::Stream(stream), given: 0, row: 0 })
-    }
-
-    fn negative(&self, place: ChunkPlace, row: u64, negative: Negative) -> Error {
+    pub(super) fn negative(&self, place: ChunkPlace, row: u64, negative: Negative) -> Error {
         let row = u64::from(place.group) * u64::from(self.page.chunk_height) + row;
         let column = u64::from(place.across) * u64::from(self.page.chunk_width);
         negative.error(row, column).in_file(self.file.name())
     }
 
-    fn fault(&self, place: ChunkPlace, fault: Fault) -> Error {
+    pub(super) fn fault(&self, place: ChunkPlace, fault: Fault) -> Error {
         let found = match fault {
             Fault::TooFew(count) => format!("only {count}"),
             Fault::TooMany => "more".into(),
@@ -298,54 +333,5 @@ impl Chunks {
         let expected = format!("{} bytes of pixels", self.stored_bytes(place.group));
         let place = Place::Part(self.page.chunk_name(chunk));
         Error::format(place, expected, found).in_file(self.file.name())
-    }
-}
-
-/// A chunk that is read from its first row to its last.
-pub(super) struct ChunkStream {
-    place: ChunkPlace,
-    source: Pixels,
-    /// Bytes of pixels given so far.
-    given: u64,
-    /// Rows given so far.
-    row: u32,
-}
-
-enum Pixels {
-    Constant(u64),
-    Stream(Box<dyn Read + Send>),
-}
-
-impl ChunkStream {
-    /// Fills the chunk's part of the next rows; after the last, sees that the chunk ends as it should.
-    pub(crate) fn read(&mut self, chunks: &Chunks, rows: Vec<&mut [u8]>) -> Result<()> {
-        let page = &chunks.page;
-        let stream = match &mut self.source {
-            Pixels::Constant(label) => {
-                rows.into_iter().for_each(|row| fill(row, *label, chunks.label_bytes()));
-                return Ok(());
-            }
-            Pixels::Stream(stream) => stream,
-        };
-        let given = &mut self.given;
-        let fault = |given: u64, fault| {
-            let fault = if let Fault::TooFew(count) = fault { Fault::TooFew(given + count) } else { fault };
-            chunks.fault(self.place, fault)
-        };
-        let mut stored = vec![0; page.stored_row_bytes() as usize];
-        for row in rows {
-            decompress::read_exact(stream, &mut stored).map_err(|error| fault(*given, error))?;
-            let done = page.samples.decode(&stored, page.differences, row);
-            done.map_err(|negative| chunks.negative(self.place, u64::from(self.row), negative))?;
-            *given += stored.len() as u64;
-            self.row += 1;
-        }
-        let group = self.place.group;
-        if self.row == page.group_rows(group) {
-            let least = chunks.stored_bytes(group) - *given;
-            let most = chunks.most_stored_bytes(group) - *given;
-            decompress::skip_to_end(stream, least, most).map_err(|error| fault(*given, error))?;
-        }
-        Ok(())
     }
 }

@@ -351,15 +351,19 @@ fn absent_chunks_are_background_and_equal_constant_ones_are_decompressed_once() 
         let background: Vec<u64> = labels.iter().map(|&label| if label == 9 { 0 } else { label }).collect();
         assert_eq!(read_every_way(&file).unwrap(), background);
     }
-    // Sparse reading leaves out what is constant, as far as rows of tiles are asked for whole.
+    // Sparse reading leaves out what is constant.
     let file = File::of(&labels, 64, 16, DEFLATE, (16, 16), false);
     for rows in [16, 32, 48, 64] {
         assert_eq!(read_sparse(file.bytes(), rows, Way::Whole), (labels.clone(), 15 * 15 * 16), "{rows} rows");
     }
     for rows in [1, 7, 20, 33, 64] {
         assert_eq!(read_sparse(file.bytes(), rows, Way::Streams), (labels.clone(), 0), "{rows} rows");
-        assert_eq!(read_sparse(file.bytes(), rows, Way::Whole).0, labels, "{rows} rows");
+        let (found, repeated) = read_sparse(file.bytes(), rows, Way::Whole);
+        assert_eq!(found, labels, "{rows} rows");
+        assert_eq!(repeated > 0, rows > 1, "{rows} rows");
     }
+    // 4 parts of 4 rows in each of 15 tiles: all rows but the first of each part repeat.
+    assert_eq!(read_sparse(file.bytes(), 4, Way::Whole).1, 15 * 4 * 3 * 16);
     for tile in [(24, 20), (100, 100), (0, 1), (0, 9)] {
         let file = File::of(&labels, 64, 32, ZSTD, tile, true);
         for rows in [20, 40, 64] {
