@@ -44,8 +44,8 @@ fn write_and_read(criterion: &mut Criterion) {
                 out.clear();
                 pool.install(|| format::write(format, &mut out, &runs, &write_options)).expect("written");
             });
+            assert!(out == bytes, "{}: not the same bytes", format.name());
         });
-        assert!(out == bytes, "{}: not the same bytes", format.name());
         group.bench_function("read", |bencher| {
             bencher.iter(|| {
                 let mut area = Area::default();
@@ -108,8 +108,8 @@ fn compressed_counts(criterion: &mut Criterion) {
                 coco_string::push(&mut out, &counts);
             }
         });
+        assert!(out == bytes);
     });
-    assert!(out == bytes);
     group.bench_function("read", |bencher| {
         bencher.iter(|| {
             let mut start = 0;
@@ -153,15 +153,15 @@ fn escape_key(criterion: &mut Criterion) {
             out.clear();
             pixels::encode(black_box(&image), ChannelOrder::Rgba, &mut out).expect("whole pixels");
         });
+        assert!(out == records);
     });
-    assert!(out == records);
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {
             out.clear();
             pixels::decode(&mut black_box(records.as_slice()), count, ChannelOrder::Rgba, &mut out).expect("valid");
         });
+        assert!(out == image);
     });
-    assert!(out == image);
     group.bench_function("floor: copy", |bencher| {
         bencher.iter(|| {
             out.clear();

@@ -21,7 +21,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufRead, Write};
 
-use super::document::{Image, Object, Sink};
+use super::document::{Image, Object, PerImage, Sink};
 use super::rle_json::{self, Rules};
 use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
@@ -49,17 +49,10 @@ pub(super) struct Writer<'a> {
     options: &'a WriteOptions,
     text: Vec<u8>,
     counts: Vec<u64>,
-    images: Vec<Listed>,
-    ids: HashSet<String>,
+    images: PerImage,
     categories: BTreeSet<u64>,
     labels: HashSet<u64>,
     annotations: u64,
-}
-
-struct Listed {
-    id: String,
-    name: Option<String>,
-    shape: Option<Shape>,
 }
 
 impl<'a> Writer<'a> {
@@ -69,17 +62,10 @@ impl<'a> Writer<'a> {
             options,
             text: Vec::new(),
             counts: Vec::new(),
-            images: Vec::new(),
-            ids: HashSet::new(),
+            images: PerImage::default(),
             categories: BTreeSet::new(),
             labels: HashSet::new(),
             annotations: 0,
-        }
-    }
-
-    fn list(&mut self, id: &str, name: Option<&str>, shape: Option<Shape>) {
-        if self.ids.insert(id.to_owned()) {
-            self.images.push(Listed { id: id.to_owned(), name: name.map(str::to_owned), shape });
         }
     }
 
@@ -120,7 +106,7 @@ impl<'a> Writer<'a> {
 
 impl Sink for Writer<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.list(image.id, image.name, image.shape);
+        self.images.image(image);
         Ok(())
     }
 
@@ -133,7 +119,8 @@ impl Sink for Writer<'_> {
         let results = self.options.coco_form == CocoForm::Results;
         let id = if results { None } else { Some(self.annotation_id(object)?) };
         let category = self.category(object)?;
-        self.list(object.image, None, object.shape);
+        // The name may come later: lists of images may follow the annotations.
+        self.images.image(&Image { id: object.image, name: None, shape: object.shape });
         self.text.clear();
         self.text.extend_from_slice(match (self.annotations, results) {
             (0, false) => b"{\"annotations\":[\n{".as_slice(),

@@ -316,12 +316,14 @@ pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns
 }
 
 /// The text of every image, kept until the end of the file by writers that write objects together by image.
+#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
 #[derive(Debug, Default)]
 pub(super) struct PerImage {
     images: Vec<ImageText>,
     index: BTreeMap<String, usize>,
 }
 
+#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
 #[derive(Debug)]
 pub(super) struct ImageText {
     pub(super) id: String,
@@ -330,6 +332,7 @@ pub(super) struct ImageText {
     pub(super) text: Vec<u8>,
 }
 
+#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
 impl PerImage {
     pub(super) fn image(&mut self, image: &Image<'_>) {
         let kept = self.entry(image.id, image.shape);

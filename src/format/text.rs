@@ -121,6 +121,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What follows, cut at single spaces.
+    #[cfg(feature = "oid")]
     pub(super) fn words(self) -> impl Iterator<Item = Self> {
         let mut at = self.at;
         self.rest().split(|&byte| byte == b' ').map(move |word| {

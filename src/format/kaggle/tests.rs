@@ -1,1 +1,116 @@
+use super::super::{Format, ReadOptions, WriteOptions, read, read_images, write};
+use crate::error::Error;
+use crate::format::samples::runs_of;
+use crate::runs::LabelRuns;
+use crate::shape::{ScanOrder, Shape};
 
+fn parse(format: Format, text: &str, options: &ReadOptions) -> crate::Result<LabelRuns> {
+    read(format, &mut text.as_bytes(), options)
+}
+
+fn written(format: Format, runs: &LabelRuns, options: &WriteOptions) -> crate::Result<String> {
+    let mut bytes = Vec::new();
+    write(format, &mut bytes, runs, options)?;
+    Ok(String::from_utf8(bytes).expect("text"))
+}
+
+#[test]
+fn the_row_major_example_of_sartorius() {
+    let order = Some(ScanOrder::RowMajor);
+    let runs =
+        parse(Format::Kaggle, "id,annotation\na,11 5 19 5\n", &ReadOptions { order, ..Default::default() }).unwrap();
+    assert_eq!((runs.order(), runs.get(1).unwrap()[0].start), (ScanOrder::RowMajor, 10));
+    let header = Some("id,annotation".to_owned());
+    let options = WriteOptions { order, header, image: Some("a".into()), ..Default::default() };
+    assert_eq!(written(Format::Kaggle, &runs, &options).unwrap(), "id,annotation\na,11 5 19 5\n");
+}
+
+#[test]
+fn rows_of_an_image_are_its_objects_and_blank_rows_are_images_without_any() {
+    let file = "ImageId,EncodedPixels\na,1 3\nb,\na,2 2 9 1\n\"c,d\",-1\n";
+    let images = read_images(Format::Kaggle, &mut file.as_bytes(), &ReadOptions::default()).unwrap();
+    let ids: Vec<&str> = images.iter().map(|image| image.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "c,d"]);
+    assert_eq!(images[0].runs, runs_of(&[(1, &[(0, 3)]), (2, &[(1, 2), (8, 1)])]));
+    assert_eq!(images[1].runs, runs_of(&[]));
+}
+
+#[test]
+fn the_base_and_the_gaps() {
+    let runs = runs_of(&[(1, &[(0, 3), (8, 2)])]);
+    let zero = ReadOptions { base: Some(0), ..ReadOptions::default() };
+    assert_eq!(parse(Format::Kaggle, "id,rle\na,0 3 8 2\n", &zero).unwrap(), runs);
+    assert_eq!(parse(Format::Kaggle, "id,rle\na,1 3 9 2\n", &ReadOptions::default()).unwrap(), runs);
+    let relative = "ImageId,EncodedPixels\n1,0 3 5 2\n";
+    assert_eq!(parse(Format::Siim, relative, &ReadOptions::default()).unwrap(), runs);
+    assert_eq!(written(Format::Siim, &runs, &WriteOptions::default()).unwrap(), relative);
+    let base = WriteOptions { base: Some(0), ..WriteOptions::default() };
+    assert_eq!(written(Format::Kaggle, &runs, &base).unwrap(), "id,rle\n1,0 3 8 2\n");
+    assert_eq!(
+        written(Format::Siim, &runs_of(&[]), &WriteOptions::default()).unwrap(),
+        "ImageId,EncodedPixels\n1,-1\n"
+    );
+}
+
+#[test]
+fn a_union_is_one_row() {
+    let runs = runs_of(&[(3, &[(0, 3), (20, 2)]), (9, &[(2, 4), (6, 1), (22, 1)]), (10, &[])]);
+    let union = WriteOptions { union: true, ..WriteOptions::default() };
+    assert_eq!(written(Format::Kaggle, &runs, &union).unwrap(), "id,rle\n1,1 7 21 3\n");
+}
+
+#[test]
+fn what_a_row_cannot_hold_is_refused() {
+    let strict = WriteOptions::default();
+    for runs in [runs_of(&[(2, &[(0, 1)])]), runs_of(&[(1, &[])]), runs_of(&[(1, &[(u64::MAX - 1, 1)]), (3, &[])])] {
+        let error = written(Format::Kaggle, &runs, &strict).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "{error}");
+    }
+    let far = WriteOptions { base: Some(2), ..WriteOptions::default() };
+    let error = written(Format::Kaggle, &runs_of(&[(1, &[(u64::MAX - 1, 1)])]), &far).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+    let header = WriteOptions { header: Some("id,pixels".into()), ..WriteOptions::default() };
+    assert!(matches!(written(Format::Kaggle, &runs_of(&[]), &header), Err(Error::Argument(_))));
+}
+
+#[test]
+fn defects_are_named_with_their_place() {
+    for (format, text, message) in [
+        (Format::Kaggle, "id,rle\na,0 3\n", "line 2, column 3: expected a start of at least 1, found 0"),
+        (Format::Kaggle, "id,rle\na,1 3,x\n", "line 2, column 1: expected 2 fields, found 3"),
+        (
+            Format::Kaggle,
+            "id,rle\n,1 3\n",
+            "line 2, column 1: expected the name of an image, found the end of the field",
+        ),
+        (Format::Kaggle, "id,rle\na,1 3 \n", "line 2, column 7: expected a start (digits), found the end of the field"),
+        (
+            Format::Kaggle,
+            "id,rle,plate\na,1 3,4\n",
+            "line 1, column 8: expected columns like id,rle (or ask to ignore others), found the column \"plate\"",
+        ),
+        (Format::Kaggle, "id,rle,RLE\n", "line 1, column 8: expected a column once, found \"RLE\" again"),
+        (
+            Format::Kaggle,
+            "id,rle\n\"a,1 3\n",
+            "line 2, column 1: expected a field that ends with a double quote, found \"\\\"a,1 3\"",
+        ),
+        (
+            Format::Kaggle,
+            "glom,pixels\n",
+            "line 1, column 1: expected the header id,rle, found \"glom,pixels\", which looks like hubmap",
+        ),
+        (
+            Format::Siim,
+            "ImageId,EncodedPixels\na,18446744073709551615 1\n",
+            "line 2, column 24: expected a run that ends before position 2^64, found 1 pixels from 18446744073709551615",
+        ),
+    ] {
+        assert_eq!(parse(format, text, &ReadOptions::default()).unwrap_err().to_string(), message, "{text:?}");
+    }
+    let sized = "ImageId,Height,Width,EncodedPixels\na,2,3,5 2\n";
+    let runs = parse(Format::Kaggle, sized, &ReadOptions::default()).unwrap();
+    assert_eq!(runs.shape(), Some(Shape { height: 2, width: 3 }));
+    let error = parse(Format::Kaggle, &sized.replace("5 2", "5 3"), &ReadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("a run inside the mask (height 2 x width 3, 6 pixels)"), "{error}");
+}
