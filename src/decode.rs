@@ -357,7 +357,7 @@ fn segments(
                     next = next.saturating_add(band);
                 }
                 // A band forgets what came before it, so an end at its first row needs no entry.
-                if to < shape.height && to % band != 0 {
+                if to < shape.height && !to.is_multiple_of(band) {
                     end(to, line);
                 }
             }

@@ -357,7 +357,7 @@ impl Encoder {
         match &self.marker {
             // A strip waits for its device: as many threads as keep it busy, whatever the number that compute.
             #[cfg(feature = "gpu")]
-            Marker::Gpu(gpu) => in_lanes(gpu.lanes(), &starts, mark),
+            Marker::Gpu(gpu) => gpu.overlapped(&starts, mark),
             _ => starts.par_iter().map(mark).collect(),
         }
     }

@@ -73,7 +73,7 @@ fn seeds<T: Label>() -> Vec<Seed<T>> {
     }
     // Wider than a panel of the SIMD engine for every type.
     seeds.push(seed("sparse and wide", 130, 9000, |row, column| {
-        u64::from(mix(u64::from(row / 3), u64::from(column / 3)) % 997 == 0)
+        u64::from(mix(u64::from(row / 3), u64::from(column / 3)).is_multiple_of(997))
     }));
     seeds
 }
@@ -253,7 +253,7 @@ fn boundaries_are_the_same_bit_for_bit() {
 fn thread_counts_do_not_change_the_runs() {
     let noise = seed::<u32>("noise", 500, 700, |row, column| mix(u64::from(row), u64::from(column)) % 50);
     let long = seed::<u32>("runs longer than a chunk", 400, 900, |row, column| {
-        if column < 300 || column > 640 { mix(u64::from(row), u64::from(column)) % 5 } else { 4 }
+        if !(300..=640).contains(&column) { mix(u64::from(row), u64::from(column)) % 5 } else { 4 }
     });
     for seed in [noise, long] {
         for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {

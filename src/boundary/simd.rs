@@ -96,7 +96,7 @@ fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize, changed: &
         let row = &row[bytes.clone()];
         for i in 0..N {
             let here = load(row, i);
-            bits[i] = bits[i] | (here ^ above[i]);
+            bits[i] |= here ^ above[i];
             above[i] = here;
         }
     }

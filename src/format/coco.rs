@@ -27,7 +27,7 @@ use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
 use crate::reorder::in_order;
-use crate::shape::{ScanOrder, Shape};
+use crate::shape::ScanOrder;
 
 /// Which of COCO's two files a writer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
