@@ -109,7 +109,7 @@ impl Report {
             if held.holds_shape {
                 command += " --drop-shape --drop-attributes";
             }
-            if held.empty_labels && format != Format::Table {
+            if held.empty_labels {
                 command += " --drop-empty-labels";
             }
         }
