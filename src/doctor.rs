@@ -102,7 +102,18 @@ impl Report {
         {
             command += &format!(" --height {} --width {}", shape.height, shape.width);
         }
-        Some(command + " -f " + target)
+        command = command + " -f " + target;
+        // A table holds runs and nothing else.
+        if target == "table" {
+            let held = format.capabilities();
+            if held.holds_shape {
+                command += " --drop-shape --drop-attributes";
+            }
+            if held.empty_labels {
+                command += " --drop-empty-labels";
+            }
+        }
+        Some(command)
     }
 }
 

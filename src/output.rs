@@ -37,19 +37,20 @@ impl AtomicFile {
     /// Begins a file that will be `path`; an existing one stays as it is until the end.
     pub fn create(path: &Path) -> Result<Self> {
         let failed = |error| Error::io("writing", path, error);
-        // The place that links lead to; a name that is not there yet is its own.
-        let (name, old) = match fs::canonicalize(path) {
-            Ok(name) => {
-                let old = fs::metadata(&name).map_err(failed)?;
-                (name, Some(old))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
+        let old = match fs::metadata(path) {
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
         let target = match old {
             Some(old) if old.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
-            Some(old) if !old.is_file() => Target::Direct(File::options().write(true).open(&name).map_err(failed)?),
+            Some(old) if !old.is_file() => Target::Direct(File::options().write(true).open(path).map_err(failed)?),
             old => {
+                // The place that links lead to; a name that is not there yet is its own.
+                let name = match old {
+                    Some(_) => fs::canonicalize(path).map_err(failed)?,
+                    None => path.to_path_buf(),
+                };
                 let folder = match name.parent() {
                     Some(folder) if folder != Path::new("") => folder,
                     _ => Path::new("."),

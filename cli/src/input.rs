@@ -82,11 +82,14 @@ pub(crate) enum Content {
 }
 
 impl EitherArgs {
-    /// Opens a mask; or says in which format a run file is, from what the user says or from its name.
+    /// The format of a run file, from what the user says or from its name; none for a mask.
+    pub(crate) fn run_format(&self, path: &Path, format: Option<Format>) -> Option<Format> {
+        if self.dtype.is_some() { None } else { format.or_else(|| Format::from_path(path)) }
+    }
+
+    /// Opens a mask, or says in which format a run file is.
     pub(crate) fn open(&self, path: &Path, format: Option<Format>) -> Result<Content> {
-        if self.dtype.is_none()
-            && let Some(format) = format.or_else(|| Format::from_path(path))
-        {
+        if let Some(format) = self.run_format(path, format) {
             return Ok(Content::Runs(format));
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };

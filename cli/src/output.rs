@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runmask::output::{AtomicFile, abandon_all};
 use runmask::{Error, Result};
@@ -36,7 +36,13 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 }
 
 /// A file that gets its name when it is committed, or stdout.
-pub(crate) enum Output {
+pub(crate) struct Output {
+    to: To,
+    name: PathBuf,
+    failed: bool,
+}
+
+enum To {
     Stdout(BufWriter<StdoutLock<'static>>),
     File(AtomicFile),
 }
@@ -47,35 +53,47 @@ const BUFFER: usize = 1 << 18;
 impl Output {
     /// Begins an output.
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        if is_stream(path) {
-            return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout().lock())));
+        let (to, name) = if is_stream(path) {
+            (To::Stdout(BufWriter::with_capacity(BUFFER, io::stdout().lock())), Path::new("standard output"))
+        } else {
+            (To::File(AtomicFile::create(path)?), path)
+        };
+        Ok(Self { to, name: name.to_path_buf(), failed: false })
+    }
+
+    /// An error of work that reads `input` and writes this output, with the name of the one that it arose in.
+    pub(crate) fn blame(&self, error: Error, input: &Path) -> Error {
+        match error {
+            Error::Io { source, .. } if self.failed => Error::io("writing", &self.name, source),
+            other => crate::input::named(other, input),
         }
-        AtomicFile::create(path).map(Self::File)
     }
 
     /// Finishes the output. What is not committed leaves no file.
     pub(crate) fn commit(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut stdout) => {
-                stdout.flush().map_err(|source| Error::Io { context: "writing standard output".into(), source })
-            }
-            Self::File(file) => file.finish(),
+        match self.to {
+            To::Stdout(mut stdout) => stdout.flush().map_err(|error| Error::io("writing", &self.name, error)),
+            To::File(file) => file.finish(),
         }
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file) => file.write(bytes),
-        }
+        let written = match &mut self.to {
+            To::Stdout(stdout) => stdout.write(bytes),
+            To::File(file) => file.write(bytes),
+        };
+        self.failed |= written.is_err();
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file) => file.flush(),
-        }
+        let flushed = match &mut self.to {
+            To::Stdout(stdout) => stdout.flush(),
+            To::File(file) => file.flush(),
+        };
+        self.failed |= flushed.is_err();
+        flushed
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Convert, progress: Progress) -> Result<Status> {
     let mut reader = input::open(&args.runs, progress)?;
     let mut output = Output::create(&args.output)?;
     format::convert((from, &mut reader, &read), (to, &mut output, &write))
-        .map_err(|error| input::named(error, &args.runs))?;
+        .map_err(|error| output.blame(error, &args.runs))?;
     output.commit()?;
     Ok(Status::Done)
 }

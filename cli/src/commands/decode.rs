@@ -1,6 +1,6 @@
 //! `decode`: a run file to a mask.
 
-use runmask::{Decoder, Dtype, Label, Result, sink};
+use runmask::{Decoder, Dtype, Error, Label, Result, sink};
 
 use crate::args::Decode;
 use crate::exit::Status;
@@ -15,14 +15,12 @@ pub(crate) fn run(args: &Decode, progress: Progress) -> Result<Status> {
     let runs = input::read_runs(&args.runs, format, &options, progress)?;
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.map_or_else(|| input::dtype_of(&runs, args.background), Into::into);
-    let named = |error| input::named(error, &args.runs);
     match dtype {
         Dtype::U8 => write::<u8>(&decoder, args, progress),
         Dtype::U16 => write::<u16>(&decoder, args, progress),
         Dtype::U32 => write::<u32>(&decoder, args, progress),
         Dtype::U64 => write::<u64>(&decoder, args, progress),
-    }
-    .map_err(named)?;
+    }?;
     Ok(Status::Done)
 }
 
@@ -31,11 +29,16 @@ fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, progress: Progress) -> 
     let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
     let task = progress.start(args.output.display().to_string(), bytes);
     let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?;
-    decoder.decode_rows::<T>(|rows| {
+    let decoded = decoder.decode_rows::<T>(|rows| {
         let rows = bytemuck::cast_slice(rows);
         output.write_rows(rows)?;
         task.advance(rows.len() as u64);
         Ok(())
+    });
+    decoded.map_err(|error| match error {
+        // The output's, which says so.
+        Error::Io { .. } => error,
+        other => other.in_file(&args.runs),
     })?;
     output.finish()
 }

@@ -212,8 +212,7 @@ impl Work<'_> {
         }
         let mut output = Output::create(&job.output)?;
         let write = WriteOptions { renumber: self.args.renumber, ..self.args.write.options(order, &job.mask) };
-        format::write(job.format, &mut output, &runs, &write)
-            .map_err(|error| crate::input::named(error, &job.output))?;
+        format::write(job.format, &mut output, &runs, &write).map_err(|error| output.blame(error, &job.output))?;
         output.commit()?;
         let (labels, runs) = (runs.labels().len(), runs.run_count());
         Ok(Encoded { height: shape.height, width: shape.width, labels, runs })

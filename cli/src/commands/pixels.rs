@@ -3,7 +3,7 @@
 //! Pictures are read and written row by row; an interlaced one is held whole.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use png::{BitDepth, ColorType, DecodingError, EncodingError, Limits, Transformations};
@@ -40,7 +40,7 @@ fn encode(args: &PixelsEncode, progress: Progress) -> Result<()> {
     let mut output = Output::create(&args.output)?;
     let mut failure = None;
     let runs = Runs { rows, row: Vec::new(), next: 0, open: None, failure: &mut failure };
-    pixels::encode_runs(runs, order(args.bgra), &mut output).map_err(|error| input::named(error, &args.output))?;
+    pixels::encode_runs(runs, order(args.bgra), &mut output).map_err(|error| output.blame(error, &args.image))?;
     match failure {
         Some(error) => Err(error),
         None => output.commit(),
@@ -55,20 +55,23 @@ fn decode(args: &PixelsDecode, progress: Progress) -> Result<()> {
     };
     let mut reader = input::open(&args.records, progress)?;
     let mut output = Output::create(&args.output)?;
+    write_png(&mut reader, &mut output, shape, order(args.bgra)).map_err(|error| output.blame(error, &args.records))?;
+    output.commit()
+}
+
+/// Writes the picture of this shape that the records describe.
+fn write_png(reader: &mut dyn BufRead, output: &mut Output, shape: Shape, order: ChannelOrder) -> Result<()> {
     let failed = |error| match error {
-        EncodingError::IoError(source) => Error::io("writing", &args.output, source),
-        other => Error::Unsupported(other.to_string()).in_file(&args.output),
+        EncodingError::IoError(source) => Error::Io { context: "writing".into(), source },
+        other => Error::Unsupported(other.to_string()),
     };
-    let mut encoder = png::Encoder::new(&mut output, shape.width, shape.height);
+    let mut encoder = png::Encoder::new(output, shape.width, shape.height);
     encoder.set_color(ColorType::Rgba);
     let mut header = encoder.write_header().map_err(failed)?;
     let mut stream = header.stream_writer().map_err(failed)?;
-    pixels::decode(&mut reader, shape.pixels(), order(args.bgra), &mut stream)
-        .and_then(|()| stream.flush().map_err(|error| Error::io("writing", &args.output, error)))
-        .map_err(|error| input::named(error, &args.records))?;
+    pixels::decode(reader, shape.pixels(), order, &mut stream)?;
     stream.finish().map_err(failed)?;
-    header.finish().map_err(failed)?;
-    output.commit()
+    header.finish().map_err(failed)
 }
 
 /// The rows of a PNG as R G B A.

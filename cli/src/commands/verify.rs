@@ -7,11 +7,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use runmask::format::Format;
+use runmask::sink::MaskFormat;
 use runmask::{LabelRuns, Result, Run, Shape};
 
 use crate::args::Verify;
 use crate::exit::Status;
-use crate::input::{Content, in_order, runs_of};
+use crate::input::{in_order, runs_of};
 use crate::output::is_stream;
 use crate::progress::Progress;
 
@@ -19,8 +20,14 @@ pub(crate) fn run(args: &Verify, progress: Progress) -> Result<Status> {
     if is_stream(&args.first) && is_stream(&args.second) {
         return Err(runmask::Error::Argument("standard input is one file, not two".into()));
     }
-    let formats = [args.either.read.format, args.second_format.or(args.either.read.format)];
     let files = [args.first.as_path(), args.second.as_path()];
+    let mut formats = [args.either.read.format, args.second_format.or(args.either.read.format)];
+    for (file, format) in files.iter().zip(&mut formats) {
+        // A format is meant for the run file of the two.
+        if MaskFormat::of(file).is_ok() {
+            *format = None;
+        }
+    }
     let [first, second] = sides(args, files, formats, progress)?;
     let names = files.map(|file| if is_stream(file) { "standard input".into() } else { file.display().to_string() });
     if let (Some(one), Some(other)) = (first.shape(), second.shape())
@@ -43,15 +50,16 @@ pub(crate) fn run(args: &Verify, progress: Progress) -> Result<Status> {
 /// The runs of both files. A run file that does not say how large its mask is takes the other's size.
 fn sides(args: &Verify, files: [&Path; 2], formats: [Option<Format>; 2], progress: Progress) -> Result<[LabelRuns; 2]> {
     let shape = args.either.shape.shape()?;
-    let mask_first = !matches!(args.either.open(files[1], formats[1])?, Content::Mask(_));
+    let second_is_mask = args.either.run_format(files[1], formats[1]).is_none();
     let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &args.either, shape, progress);
-    if mask_first {
-        let (first, _) = read(0, shape)?;
-        let (second, _) = read(1, shape.or(first.shape()))?;
-        Ok([first, second])
-    } else {
+    // The one that is sure to know its size goes first.
+    if second_is_mask {
         let (second, _) = read(1, shape)?;
         let (first, _) = read(0, shape.or(second.shape()))?;
+        Ok([first, second])
+    } else {
+        let (first, _) = read(0, shape)?;
+        let (second, _) = read(1, shape.or(first.shape()))?;
         Ok([first, second])
     }
 }

@@ -65,6 +65,8 @@ impl Folder {
     /// A command that runs the program in this folder.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runmask"));
+        // Some Vulkan drivers complain on stderr when there is none.
+        command.env("XDG_RUNTIME_DIR", self.path());
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         command
     }

@@ -54,11 +54,20 @@ fn an_output_folder_that_cannot_be_written_is_one_line() {
     folder.fails_with("encode mask.npy -o missing/mask.csv", &["missing/mask.csv", "No such file"]);
     folder.fails_with("encode mask.npy -o file/mask.csv", &["file/mask.csv", "Not a directory"]);
     folder.fails_with("encode mask.npy --out-dir file", &["file"]);
-    folder.fails_with("encode mask.npy -o .", &["Is a directory"]);
+    folder.fails_with("encode mask.npy -o .", &["is a directory"]);
     if cfg!(target_os = "linux") {
         folder.fails_with("encode mask.npy -o /proc/mask.csv", &["/proc/mask.csv"]);
         folder.fails_with("encode mask.npy --out-dir /proc/runs", &["/proc/runs"]);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_name_of_stdout_is_written_and_not_replaced() {
+    let folder = Folder::new();
+    folder.write("mask.npy", small_mask());
+    assert_eq!(folder.ok("encode mask.npy -o /dev/stdout"), crate::SMALL_HUBMAP);
+    assert!(fs::symlink_metadata("/dev/stdout").unwrap().is_symlink());
 }
 
 #[cfg(target_os = "linux")]
