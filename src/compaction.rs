@@ -325,23 +325,26 @@ impl<T: Label> Slots<T> {
         (Self::Numbered { table, all: HashMap::new(), labels: Vec::new() }, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(&mut self, label: T) -> usize {
         match self {
             Self::Direct => Into::<u64>::into(label) as usize,
-            Self::Numbered { table, all, labels } => {
-                let mixed = Into::<u64>::into(label).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                let entry = &mut table[(mixed >> (64 - TABLE_BITS)) as usize];
-                if entry.0 != label || entry.1 == NO_SLOT {
-                    let slot = *all.entry(label).or_insert_with(|| {
-                        labels.push(label);
-                        labels.len() - 1
-                    });
-                    *entry = (label, slot);
-                }
-                entry.1
-            }
+            Self::Numbered { .. } => self.number_of(label),
         }
+    }
+
+    fn number_of(&mut self, label: T) -> usize {
+        let Self::Numbered { table, all, labels } = self else { return NO_SLOT };
+        let mixed = Into::<u64>::into(label).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let entry = &mut table[(mixed >> (64 - TABLE_BITS)) as usize];
+        if entry.0 != label || entry.1 == NO_SLOT {
+            let slot = *all.entry(label).or_insert_with(|| {
+                labels.push(label);
+                labels.len() - 1
+            });
+            *entry = (label, slot);
+        }
+        entry.1
     }
 
     /// The labels that have a count, ascending, each with its slot.

@@ -90,11 +90,11 @@ impl<'a> Decoder<'a> {
         }
         let threads = rayon::current_num_threads() as u32;
         let band = self.shape.height.div_ceil(threads).max(1);
-        let plan = Plan::new(self, band)?;
         let width = self.shape.width as usize;
         pixels.par_chunks_mut(width * band as usize).enumerate().try_for_each(|(index, pixels)| {
             let first = index as u32 * band;
-            plan.render(first..first + (pixels.len() / width) as u32, pixels)
+            let rows = first..first + (pixels.len() / width) as u32;
+            Plan::new(self, rows.clone(), band)?.render(rows, pixels)
         })
     }
 
@@ -103,7 +103,7 @@ impl<'a> Decoder<'a> {
         if self.shape.pixels() == 0 {
             return Ok(());
         }
-        let plan = Plan::new(self, BAND_ROWS)?;
+        let plan = Plan::new(self, 0..self.shape.height, BAND_ROWS)?;
         let width = self.shape.width as usize;
         let bands = rayon::current_num_threads() as u32;
         let step = bands.saturating_mul(BAND_ROWS).min(self.shape.height);
@@ -133,10 +133,11 @@ struct Segment<T> {
     label: T,
 }
 
-/// All segments by the row they begin in, and the columns whose segments end in a row.
+/// The segments of some rows by the row they begin in, and the columns whose segments end in a row.
 struct Plan<'a, T> {
     runs: &'a LabelRuns,
     shape: Shape,
+    first: u32,
     background: T,
     begins: ByRow<Segment<T>>,
     ends: ByRow<u32>,
@@ -145,7 +146,8 @@ struct Plan<'a, T> {
 }
 
 impl<'a, T: Label> Plan<'a, T> {
-    fn new(decoder: &Decoder<'a>, band: u32) -> Result<Self> {
+    /// The plan of `rows`, in bands of `band` rows from the first of them.
+    fn new(decoder: &Decoder<'a>, rows: Range<u32>, band: u32) -> Result<Self> {
         let (runs, shape) = (decoder.runs, decoder.shape);
         let narrow = |label: u64| {
             T::from_u64(label).ok_or_else(|| {
@@ -163,11 +165,13 @@ impl<'a, T: Label> Plan<'a, T> {
                 return Err(Error::Argument(format!("label {label} has runs, but {label} is the background")));
             }
         }
-        let mut begins = ByRow::count(shape.height);
-        let mut ends = ByRow::count(shape.height);
+        let cut = Bands { rows: rows.clone(), band };
+        let first = rows.start;
+        let mut begins = ByRow::count(rows.len());
+        let mut ends = ByRow::count(rows.len());
         let mut lines = Lines::new(runs.order(), shape);
         for run in &runs.runs {
-            segments(*run, &mut lines, shape, band, |row, _, _| begins.add(row), |row, _| ends.add(row));
+            segments(*run, &mut lines, &cut, |row, _, _| begins.add(row - first), |row, _| ends.add(row - first));
         }
         let mut begins = begins.fill(Segment::default());
         let mut ends = ends.fill(0);
@@ -177,15 +181,14 @@ impl<'a, T: Label> Plan<'a, T> {
                 segments(
                     *run,
                     &mut lines,
-                    shape,
-                    band,
-                    |row, column, end| begins.put(row, Segment { column, end, label }),
-                    |row, column| ends.put(row, column),
+                    &cut,
+                    |row, column, end| begins.put(row - first, Segment { column, end, label }),
+                    |row, column| ends.put(row - first, column),
                 );
             }
         }
         let sparse = runs.area() < shape.pixels() / 8;
-        Ok(Self { runs, shape, background, begins: begins.finish(), ends: ends.finish(), sparse })
+        Ok(Self { runs, shape, first, background, begins: begins.finish(), ends: ends.finish(), sparse })
     }
 
     /// Writes `rows`, which are one band or some of its first rows.
@@ -206,7 +209,7 @@ impl<'a, T: Label> Plan<'a, T> {
             fill(pixels, self.background);
         }
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            for &column in self.ends.row(row) {
+            for &column in self.ends.row(row - self.first) {
                 let column = column as usize;
                 if until[column] == row {
                     current[column] = self.background;
@@ -215,7 +218,7 @@ impl<'a, T: Label> Plan<'a, T> {
                     }
                 }
             }
-            for segment in self.begins.row(row) {
+            for segment in self.begins.row(row - self.first) {
                 let column = segment.column as usize;
                 if until[column] > row {
                     return Err(self.overlap(segment.label, current[column], row, segment.column));
@@ -237,7 +240,7 @@ impl<'a, T: Label> Plan<'a, T> {
     fn render_rows(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
         let width = self.shape.width as usize;
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            let mut segments = self.begins.row(row).to_vec();
+            let mut segments = self.begins.row(row - self.first).to_vec();
             segments.sort_unstable_by_key(|segment| segment.column);
             fill(pixels, self.background);
             let mut before: Option<Segment<T>> = None;
@@ -330,35 +333,45 @@ impl Pieces {
     }
 }
 
+/// The rows of a plan, and the bands they are cut into.
+struct Bands {
+    rows: Range<u32>,
+    band: u32,
+}
+
 /// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`, `end(row, column)`.
 ///
 /// Row-major runs are cut at row ends: `begin(row, first column, end column)`.
 fn segments(
     run: Run,
     lines: &mut Lines,
-    shape: Shape,
-    band: u32,
+    cut: &Bands,
     mut begin: impl FnMut(u32, u32, u32),
     mut end: impl FnMut(u32, u32),
 ) {
     let (mut line, mut from) = lines.of(run.start);
     let Lines { order, length, .. } = *lines;
+    let Bands { rows, band } = cut;
     let mut left = run.length;
     while left > 0 {
         let to = u64::from(length).min(u64::from(from) + left) as u32;
         left -= u64::from(to - from);
         match order {
-            ScanOrder::RowMajor => begin(line, from, to),
+            ScanOrder::RowMajor if rows.contains(&line) => begin(line, from, to),
+            ScanOrder::RowMajor => {}
             ScanOrder::ColumnMajor => {
-                begin(from, line, to);
-                let mut next = (from / band + 1).saturating_mul(band);
-                while next < to {
-                    begin(next, line, to);
-                    next = next.saturating_add(band);
-                }
-                // A band forgets what came before it, so an end at its first row needs no entry.
-                if to < shape.height && !to.is_multiple_of(band) {
-                    end(to, line);
+                let (low, high) = (from.max(rows.start), to.min(rows.end));
+                if low < high {
+                    begin(low, line, to);
+                    let mut next = rows.start.saturating_add(((low - rows.start) / band + 1).saturating_mul(*band));
+                    while next < high {
+                        begin(next, line, to);
+                        next = next.saturating_add(*band);
+                    }
+                    // A band forgets what came before it, so an end at its first row needs no entry.
+                    if to < rows.end && !(to - rows.start).is_multiple_of(*band) {
+                        end(to, line);
+                    }
                 }
             }
         }
@@ -405,8 +418,8 @@ struct ByRow<I> {
 }
 
 impl<I: Copy> ByRow<I> {
-    fn count(rows: u32) -> Self {
-        Self { starts: vec![0; rows as usize + 1], items: Vec::new() }
+    fn count(rows: usize) -> Self {
+        Self { starts: vec![0; rows + 1], items: Vec::new() }
     }
 
     fn add(&mut self, row: u32) {

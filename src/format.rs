@@ -233,7 +233,7 @@ pub struct WriteOptions {
     pub base: Option<u64>,
     /// CSV formats with several headers: which one.
     pub header: Option<String>,
-    /// [`write`]: the image's id, for formats that name images; 1 when not given.
+    /// [`write()`]: the image's id, for formats that name images; 1 when not given.
     pub image: Option<String>,
     /// Leaves out labels without runs where the format has no way to write them; otherwise they are an error.
     pub drop_empty_labels: bool,
@@ -393,7 +393,7 @@ pub fn object_writer<'a>(
 /// Converts a file without touching pixels: object by object, in the order of the file.
 ///
 /// # Errors
-/// Those of [`read`] and [`write`]; what the target cannot hold is [`Error::Argument`] unless the options drop it.
+/// Those of [`read`] and [`write()`]; what the target cannot hold is [`Error::Argument`] unless the options drop it.
 pub fn convert(
     (from, reader, read_options): (Format, &mut dyn BufRead, &ReadOptions),
     (to, writer, write_options): (Format, &mut dyn Write, &WriteOptions),

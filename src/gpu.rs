@@ -1,6 +1,6 @@
 //! The gpu engine: boundaries marked by compute shaders, through wgpu.
 //!
-//! Gets label masks, on the host or in buffers of a device; gives the same [`Boundaries`](crate::boundary::Boundaries)
+//! Gets label masks, on the host or in buffers of a device; gives the same [`Boundaries`]
 //! as every other engine; guarantees that whatever goes wrong on the way, no adapter, too little memory, a device lost,
 //! comes back as [`Error::Engine`] and never as a panic.
 //!
