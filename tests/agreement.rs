@@ -158,38 +158,41 @@ fn gpu_encoders() -> Vec<(String, Encoder)> {
     if adapter::open(&options).is_none() {
         return Vec::new();
     }
-    let mut all = Vec::new();
-    for (limits, options) in [("", options.clone()), (", pieces of 1 KiB", options.strip_bytes(1024))] {
-        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
-            let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
-            all.push((format!("gpu{limits}, {order}"), builder.clone().build().unwrap()));
-            all.push((format!("gpu{limits}, strips of 7 rows, {order}"), builder.strip_rows(7).build().unwrap()));
-        }
-        let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).background(None);
-        all.push((format!("gpu{limits}, without background"), builder.build().unwrap()));
-    }
-    all
+    let builder =
+        |options: &GpuOptions, order| Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
+    let small = options.clone().strip_bytes(1024);
+    let (column, row) = (ScanOrder::ColumnMajor, ScanOrder::RowMajor);
+    [
+        ("gpu, column-major", builder(&options, column)),
+        ("gpu, row-major, strips of 7 rows", builder(&options, row).strip_rows(7)),
+        ("gpu, column-major, pieces of 1 KiB, strips of 7 rows", builder(&small, column).strip_rows(7)),
+        ("gpu, row-major, pieces of 1 KiB", builder(&small, row)),
+    ]
+    .into_iter()
+    .map(|(name, builder)| (name.to_owned(), builder.build().unwrap()))
+    .collect()
 }
 
 #[cfg(feature = "gpu")]
-fn gpu_agrees_on_seeds<T: Label>() {
+fn gpu_agrees_on_seeds<T: Label>(first: usize) {
     let encoders = gpu_encoders();
-    for seed in seeds::<T>() {
-        agree_on(&seed, &encoders);
+    for seed in seeds::<T>().iter().skip(first).step_by(2) {
+        agree_on(seed, &encoders);
     }
 }
 
 #[cfg(feature = "gpu")]
 #[test]
 fn the_gpu_agrees_with_the_oracle() {
-    gpu_agrees_on_seeds::<u8>();
-    gpu_agrees_on_seeds::<u16>();
-    gpu_agrees_on_seeds::<u32>();
-    gpu_agrees_on_seeds::<u64>();
+    // Software adapters are slow: two types share the seeds.
+    gpu_agrees_on_seeds::<u8>(0);
+    gpu_agrees_on_seeds::<u16>(1);
+    gpu_agrees_on_seeds::<u32>(0);
+    gpu_agrees_on_seeds::<u64>(1);
 }
 
 fn agree_on_seeds<T: Label>() {
-    let encoders = all_encoders(&[7, 64, 4096]);
+    let encoders = all_encoders(&[7, 4096]);
     for seed in seeds::<T>() {
         agree_on(&seed, &encoders);
     }
