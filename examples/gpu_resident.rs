@@ -30,7 +30,7 @@ fn paint(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 ";
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let shape = Shape { height: 4096, width: 4096 };
     let gpu = Gpu::open(&GpuOptions::default())?;
     let (device, queue) = (gpu.device(), gpu.queue());
