@@ -176,8 +176,13 @@ fn gpu_encoders() -> Vec<(String, Encoder)> {
 #[cfg(feature = "gpu")]
 fn gpu_agrees_on_seeds<T: Label>(first: usize) {
     let encoders = gpu_encoders();
+    // Pieces of 1 KiB of a large mask are thousands of submissions.
+    let (small, whole): (Vec<_>, Vec<_>) = encoders.into_iter().partition(|(name, _)| name.contains("1 KiB"));
     for seed in seeds::<T>().iter().skip(first).step_by(2) {
-        agree_on(seed, &encoders);
+        agree_on(seed, &whole);
+        if seed.pixels.len() < 10_000 {
+            agree_on(seed, &small);
+        }
     }
 }
 
