@@ -160,13 +160,13 @@ fn gpu_encoders() -> Vec<(String, Encoder)> {
     }
     let builder =
         |options: &GpuOptions, order| Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
-    let small = options.clone().strip_bytes(1024);
+    let small = options.clone().strip_bytes(4096);
     let (column, row) = (ScanOrder::ColumnMajor, ScanOrder::RowMajor);
     [
         ("gpu, column-major", builder(&options, column)),
-        ("gpu, row-major, strips of 7 rows", builder(&options, row).strip_rows(7)),
-        ("gpu, column-major, pieces of 1 KiB, strips of 7 rows", builder(&small, column).strip_rows(7)),
-        ("gpu, row-major, pieces of 1 KiB", builder(&small, row)),
+        ("gpu, row-major, strips of 50 rows", builder(&options, row).strip_rows(50)),
+        ("gpu, column-major, pieces of 4 KiB", builder(&small, column)),
+        ("gpu, row-major, pieces of 4 KiB", builder(&small, row)),
     ]
     .into_iter()
     .map(|(name, builder)| (name.to_owned(), builder.build().unwrap()))
@@ -176,11 +176,11 @@ fn gpu_encoders() -> Vec<(String, Encoder)> {
 #[cfg(feature = "gpu")]
 fn gpu_agrees_on_seeds<T: Label>(first: usize) {
     let encoders = gpu_encoders();
-    // Pieces of 1 KiB of a large mask are thousands of submissions.
-    let (small, whole): (Vec<_>, Vec<_>) = encoders.into_iter().partition(|(name, _)| name.contains("1 KiB"));
+    // A large mask in pieces of 4 KiB is thousands of submissions, which software adapters take minutes for.
+    let (small, whole): (Vec<_>, Vec<_>) = encoders.into_iter().partition(|(name, _)| name.contains("4 KiB"));
     for seed in seeds::<T>().iter().skip(first).step_by(2) {
         agree_on(seed, &whole);
-        if seed.pixels.len() < 10_000 {
+        if seed.pixels.len() < 5_000 {
             agree_on(seed, &small);
         }
     }
