@@ -49,32 +49,48 @@ impl<T: Label> Boundaries<T> {
 }
 
 impl<T: Label> Boundaries<T> {
+    /// No boundaries in as many lines.
+    pub(crate) fn none(lines: u32) -> Self {
+        Self { line_starts: vec![0; lines as usize + 1], offsets: Vec::new(), labels: Vec::new() }
+    }
+
+    /// Keeps nothing but the memory.
+    pub(crate) fn clear(&mut self) {
+        self.line_starts.clear();
+        self.offsets.clear();
+        self.labels.clear();
+    }
+
     /// The boundaries of strips that hold one part of the lines each, in their order.
-    pub(crate) fn side_by_side(pieces: Vec<Self>) -> Self {
-        let mut pieces = pieces.into_iter();
-        let mut all = pieces.next().unwrap_or_default();
+    pub(crate) fn side_by_side(pieces: &[Self], spare: Self) -> Self {
+        let mut all = spare;
+        all.clear();
+        let count = pieces.iter().map(|piece| piece.offsets.len()).sum();
+        all.offsets.reserve(count);
+        all.labels.reserve(count);
+        all.line_starts.push(0);
         for piece in pieces {
             let before = all.offsets.len() as u32;
             all.line_starts.extend(piece.line_starts.iter().skip(1).map(|start| before + start));
-            all.offsets.extend(piece.offsets);
-            all.labels.extend(piece.labels);
+            all.offsets.extend_from_slice(&piece.offsets);
+            all.labels.extend_from_slice(&piece.labels);
         }
         all
     }
 
     /// The boundaries of strips that hold a stretch of the same lines each, given with the number of pixels of a line
     /// before it.
-    pub(crate) fn one_below_the_other(strips: Vec<(u32, Self)>) -> Self {
+    pub(crate) fn one_below_the_other(strips: &[(u32, Self)], spare: Self) -> Self {
         let count = strips.iter().map(|(_, strip)| strip.offsets.len()).sum();
         let lines = strips.first().map_or(0, |(_, strip)| strip.lines());
-        let mut all = Self {
-            line_starts: Vec::with_capacity(lines + 1),
-            offsets: Vec::with_capacity(count),
-            labels: Vec::with_capacity(count),
-        };
+        let mut all = spare;
+        all.clear();
+        all.line_starts.reserve(lines + 1);
+        all.offsets.reserve(count);
+        all.labels.reserve(count);
         all.line_starts.push(0);
         for line in 0..lines {
-            for (before, strip) in &strips {
+            for (before, strip) in strips {
                 let (offsets, labels) = strip.line(line);
                 all.offsets.extend(offsets.iter().map(|offset| before + offset));
                 all.labels.extend_from_slice(labels);

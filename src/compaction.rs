@@ -17,12 +17,15 @@
 //! Differences to that:
 //! 1. Lines are dealt out in chunks, one per thread. A chunk's first run may have begun in an earlier chunk: then it is
 //!    that chunk's run, and that chunk follows it past its own end. So runs are whole without a joining pass.
-//! 2. Sorting is by counting: a first walk counts the runs of each label, a second one puts them in place. Walking twice
-//!    is cheaper than keeping every run in between.
-//! 3. Each chunk sorts its own runs; the chunks' lists are then concatenated label by label.
+//! 2. Sorting is by counting, in two passes over the boundaries. The first counts the runs of each label, and needs no
+//!    runs for it: neighbouring boundaries of a line differ, so each begins a run, but for the first of a line, which may
+//!    continue the run of the line before. Then every run of every chunk has its place, and the second pass puts it there.
+//! 3. The background's runs are put too, to a place that is cut off afterwards: cheaper than a branch that is taken at
+//!    every other boundary.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -90,38 +93,6 @@ impl<T: Label> MaskBoundaries<T> {
         parts.iter().rev().find_map(|part| part.boundaries.line(line).1.last().copied())
     }
 
-    /// Calls `emit(label, start, end)` for every maximal run that begins in `lines`, background left out.
-    fn walk(&self, lines: Range<u32>, background: Option<T>, mut emit: impl FnMut(T, u64, u64)) {
-        let mut current = if lines.start > 0 { self.last_label(lines.start - 1) } else { None };
-        // The run at hand, when it began in these lines and is not background.
-        let mut open: Option<u64> = None;
-        for line in lines.clone() {
-            let (parts, local) = self.parts_of(line);
-            let line_start = u64::from(line) * self.length();
-            for part in parts {
-                let base = match self.cut {
-                    Cut::AcrossLines => line_start + u64::from(part.first),
-                    Cut::BetweenLines => line_start,
-                };
-                let (offsets, labels) = part.boundaries.line(local);
-                for (&offset, &label) in offsets.iter().zip(labels) {
-                    if current == Some(label) {
-                        continue;
-                    }
-                    let position = base + u64::from(offset);
-                    if let (Some(start), Some(label)) = (open, current) {
-                        emit(label, start, position);
-                    }
-                    current = Some(label);
-                    open = (background != Some(label)).then_some(position);
-                }
-            }
-        }
-        if let (Some(start), Some(label)) = (open, current) {
-            emit(label, start, self.end_of(label, lines.end));
-        }
-    }
-
     /// Where the run of `label` that reaches the start of `line` ends.
     fn end_of(&self, label: T, line: u32) -> u64 {
         for line in line..self.lines() {
@@ -139,20 +110,44 @@ impl<T: Label> MaskBoundaries<T> {
 
     /// The runs of every label but `background`, worked out by `threads` threads of the current pool.
     pub fn into_runs(self, background: Option<T>, threads: usize) -> LabelRuns {
-        let (shape, order) = (self.shape, self.order);
-        if shape.pixels() == 0 {
-            return LabelRuns::empty(Some(shape), order);
+        self.runs(background, threads, Vec::new())
+    }
+
+    /// The same in the memory of earlier runs.
+    pub(crate) fn runs(&self, background: Option<T>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+        if self.shape.pixels() == 0 {
+            return LabelRuns::empty(Some(self.shape), self.order);
         }
-        let largest = self.largest_label();
         let chunks = self.chunks(threads);
-        let mut grouped: Vec<Grouped<T>> =
-            chunks.into_par_iter().map(|lines| Grouped::from_lines(&self, lines, background, largest)).collect();
-        drop(self);
-        let Grouped { labels, offsets, runs } = match grouped.len() {
-            1 => grouped.remove(0),
-            _ => concatenate(&grouped, threads),
-        };
-        LabelRuns { shape: Some(shape), order, labels: labels.into_iter().map(Into::into).collect(), offsets, runs }
+        let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
+        // So that the counts of all chunks stay in proportion to the boundaries.
+        if largest <= (self.count() / chunks.len() as u64).max(1 << 8) {
+            self.group(chunks, background, || Direct(largest as usize + 1), spare)
+        } else {
+            self.group(chunks, background, Numbered::default, spare)
+        }
+    }
+
+    fn group<S: Slots<T>>(
+        &self,
+        chunks: Vec<Range<u32>>,
+        background: Option<T>,
+        slots: impl Fn() -> S + Sync,
+        spare: Vec<[u64; 2]>,
+    ) -> LabelRuns {
+        let count = |lines| Chunk::count(self, lines, background, slots());
+        let mut chunks: Vec<Chunk<T, S>> = chunks.into_par_iter().map(count).collect();
+        let (labels, offsets) = give_places(&mut chunks);
+        let count = offsets[offsets.len() - 1];
+        let mut runs = spare;
+        // Every place but the waste is written below.
+        runs.resize(count + chunks.len() * APART, [0; 2]);
+        // Atomic only so that threads may write side by side; no two of them write the same place.
+        let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
+        let places = &*places;
+        chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| chunk.put(self, places, count + index * APART));
+        runs.truncate(count);
+        LabelRuns { shape: Some(self.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
     }
 
     /// Lines cut into at most `threads` chunks of similar numbers of boundaries.
@@ -191,154 +186,195 @@ impl<T: Label> MaskBoundaries<T> {
     }
 }
 
-/// Runs sorted by label (compressed sparse rows), of some of the lines.
-struct Grouped<T> {
-    labels: Vec<T>,
-    offsets: Vec<usize>,
-    runs: Vec<Run>,
+/// How far apart the places are to which each chunk puts runs that nobody wants: threads never share a line of cache.
+const APART: usize = 8;
+
+/// The runs that begin in some of the lines.
+struct Chunk<T, S> {
+    lines: Range<u32>,
+    /// The label whose run reaches the first line from an earlier chunk, if the first boundary does not end it.
+    before: Option<T>,
+    slots: S,
+    /// For each slot the number of its runs; later, where its next run belongs.
+    counts: Vec<usize>,
+    /// The slot whose runs nobody wants: the background's, or one of no label.
+    nowhere: usize,
 }
 
-impl<T: Label> Grouped<T> {
-    fn from_lines(mask: &MaskBoundaries<T>, lines: Range<u32>, background: Option<T>, largest: T) -> Self {
-        let (mut slots, known) = Slots::new(largest.into(), mask.count());
-        let mut counts: Vec<usize> = vec![0; known];
-        mask.walk(lines.clone(), background, |label, _, _| {
-            let slot = slots.of(label);
-            if slot == counts.len() {
-                counts.push(0);
+impl<T: Label, S: Slots<T>> Chunk<T, S> {
+    fn count(mask: &MaskBoundaries<T>, lines: Range<u32>, background: Option<T>, mut slots: S) -> Self {
+        let mut counts = vec![0; slots.known()];
+        slots.count(background.as_slice(), &mut counts);
+        for part in &mask.parts {
+            let local = match mask.cut {
+                Cut::AcrossLines => lines.clone(),
+                Cut::BetweenLines => {
+                    let inside = |line: u32| line.saturating_sub(part.first).min(part.boundaries.lines() as u32);
+                    inside(lines.start)..inside(lines.end)
+                }
+            };
+            let start = |line: u32| part.boundaries.line_starts[line as usize] as usize;
+            slots.count(&part.boundaries.labels[start(local.start)..start(local.end)], &mut counts);
+        }
+        let mut before = None;
+        for line in lines.start.max(1)..lines.end {
+            let (parts, local) = mask.parts_of(line);
+            let first = parts.iter().find_map(|part| part.boundaries.line(local).1.first().copied());
+            // The background's count does not matter, so most lines are done here.
+            if let Some(first) = first.filter(|&first| background != Some(first) || line == lines.start)
+                && mask.last_label(line - 1) == Some(first)
+            {
+                counts[slots.of(first)] -= 1;
+                if line == lines.start {
+                    before = Some(first);
+                }
             }
-            counts[slot] += 1;
-        });
-        let order = slots.ordered(&counts);
-        let mut offsets = Vec::with_capacity(order.len() + 1);
-        let mut next = 0;
-        // From here on `counts` holds where the next run of each slot belongs.
-        for &(_, slot) in &order {
-            offsets.push(next);
-            next += std::mem::replace(&mut counts[slot], next);
         }
-        offsets.push(next);
-        let mut runs = vec![[0u64; 2]; next];
-        mask.walk(lines, background, |label, start, end| {
-            let place = &mut counts[slots.of(label)];
-            runs[*place] = [start, end - start];
-            *place += 1;
-        });
-        Self { labels: order.into_iter().map(|(label, _)| label).collect(), offsets, runs: Run::from_pairs(runs) }
+        let nowhere = match background {
+            Some(background) => slots.of(background),
+            None => counts.len(),
+        };
+        counts.resize(counts.len().max(nowhere + 1), 0);
+        counts[nowhere] = 0;
+        Self { lines, before, slots, counts, nowhere }
     }
 
-    fn runs_at(&self, index: usize) -> &[Run] {
-        &self.runs[self.offsets[index]..self.offsets[index + 1]]
+    /// Writes every run to its place, and those that nobody wants to `waste`.
+    fn put(&mut self, mask: &MaskBoundaries<T>, places: &[[AtomicU64; 2]], waste: usize) {
+        let Self { lines, before, slots, counts, nowhere } = self;
+        let nowhere = *nowhere;
+        counts[nowhere] = waste;
+        let mut put = |slot: usize, start: u64, end: u64| {
+            let place = &mut counts[slot];
+            let [to_start, to_length] = &places[*place];
+            to_start.store(start, Ordering::Relaxed);
+            to_length.store(end - start, Ordering::Relaxed);
+            *place += usize::from(slot != nowhere);
+        };
+        // The run at hand: what came before these lines belongs to an earlier chunk.
+        let (mut slot, mut current, mut start) = (nowhere, *before, 0);
+        for line in lines.clone() {
+            let (parts, local) = mask.parts_of(line);
+            let line_start = u64::from(line) * mask.length();
+            for part in parts {
+                let base = match mask.cut {
+                    Cut::AcrossLines => line_start + u64::from(part.first),
+                    Cut::BetweenLines => line_start,
+                };
+                let (offsets, labels) = part.boundaries.line(local);
+                let continued = usize::from(current.is_some() && labels.first() == current.as_ref());
+                for (&offset, &label) in offsets.iter().zip(labels).skip(continued) {
+                    let position = base + u64::from(offset);
+                    put(slot, start, position);
+                    slot = slots.of(label);
+                    start = position;
+                }
+                current = labels.last().copied().or(current);
+            }
+        }
+        if let Some(label) = current {
+            put(slot, start, mask.end_of(label, lines.end));
+        }
     }
 }
 
-/// Concatenates the runs of each label over `chunks`, which follow each other in scan order.
-fn concatenate<T: Label>(chunks: &[Grouped<T>], threads: usize) -> Grouped<T> {
-    let mut labels: Vec<T> = chunks.iter().flat_map(|chunk| chunk.labels.iter().copied()).collect();
-    labels.par_sort_unstable();
-    labels.dedup();
-    let mut counts = vec![0usize; labels.len()];
-    for chunk in chunks {
-        let mut index = 0;
-        for (place, label) in chunk.labels.iter().enumerate() {
-            index += gallop(&labels[index..], *label);
-            counts[index] += chunk.runs_at(place).len();
-        }
+/// Turns the counts of each chunk into places: labels ascending, each label's runs in the order of the chunks. Gives the
+/// labels and where the runs of each begin, with the end.
+fn give_places<T: Label, S: Slots<T>>(chunks: &mut [Chunk<T, S>]) -> (Vec<u64>, Vec<usize>) {
+    let mut used: Vec<(T, u32, usize)> = Vec::new();
+    for (index, chunk) in chunks.iter().enumerate() {
+        chunk.slots.each(|label, slot| {
+            if chunk.counts[slot] > 0 {
+                used.push((label, index as u32, slot));
+            }
+        });
     }
-    let mut offsets = Vec::with_capacity(labels.len() + 1);
+    // Stable and quick where chunks bring their labels in order.
+    used.sort();
+    let (mut labels, mut offsets) = (Vec::new(), Vec::new());
     let mut next = 0;
-    for count in counts {
-        offsets.push(next);
-        next += count;
+    let mut last = None;
+    for (label, chunk, slot) in used {
+        if last.replace(label) != Some(label) {
+            labels.push(label.into());
+            offsets.push(next);
+        }
+        let count = &mut chunks[chunk as usize].counts[slot];
+        next += std::mem::replace(count, next);
     }
     offsets.push(next);
-
-    let mut runs = vec![[0u64; 2]; next];
-    // The output is cut between labels into one piece for each thread.
-    let mut pieces = Vec::new();
-    let mut rest = runs.as_mut_slice();
-    let mut first = 0;
-    for piece in 1..=threads {
-        let goal = (next as u128 * piece as u128 / threads as u128) as usize;
-        let last =
-            if piece == threads { labels.len() } else { offsets.partition_point(|&o| o < goal).min(labels.len()) };
-        let last = last.max(first);
-        let (head, tail) = rest.split_at_mut(offsets[last] - offsets[first]);
-        pieces.push((first..last, head));
-        rest = tail;
-        first = last;
-    }
-    pieces.into_par_iter().for_each(|(range, piece)| {
-        if range.is_empty() {
-            return;
-        }
-        let mut cursors: Vec<usize> = offsets[range.clone()].iter().map(|o| o - offsets[range.start]).collect();
-        for chunk in chunks {
-            let mut index = 0;
-            let begin = chunk.labels.partition_point(|&label| label < labels[range.start]);
-            for place in begin..chunk.labels.len() {
-                let label = chunk.labels[place];
-                if label > labels[range.end - 1] {
-                    break;
-                }
-                index += gallop(&labels[range.start + index..range.end], label);
-                let source = chunk.runs_at(place);
-                let target = &mut piece[cursors[index]..cursors[index] + source.len()];
-                target.copy_from_slice(Run::as_pairs(source));
-                cursors[index] += source.len();
-            }
-        }
-    });
-    Grouped { labels, offsets, runs: Run::from_pairs(runs) }
-}
-
-/// The index of `label` in `labels`, which ascend and hold it, most likely near the front.
-fn gallop<T: Ord>(labels: &[T], label: T) -> usize {
-    let mut reach = 1;
-    while reach < labels.len() && labels[reach] <= label {
-        reach *= 2;
-    }
-    let from = reach / 2;
-    from + labels[from..labels.len().min(reach)].partition_point(|other| *other < label)
+    (labels, offsets)
 }
 
 /// Gives each label a place in a list of counts.
-enum Slots<T> {
-    /// The label itself is its place: as long as the largest label is no greater than the number of boundaries, so that
-    /// the list stays in proportion to them.
-    Direct,
-    /// Labels far apart are numbered in the order in which they first appear. A label's runs lie close together in scan
-    /// order, so a small table in front of the map, indexed by a mix of the label, answers nearly always.
-    Numbered { table: Vec<(T, usize)>, all: HashMap<T, usize>, labels: Vec<T> },
+trait Slots<T>: Send + Sync {
+    /// How many slots there are before any label is seen.
+    fn known(&self) -> usize;
+
+    /// The slot of a label.
+    fn of(&mut self, label: T) -> usize;
+
+    /// Counts labels, each in its slot.
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>);
+
+    /// Every label that may have a slot, and the slot.
+    fn each(&self, call: impl FnMut(T, usize));
+}
+
+/// The label itself is its slot: as long as the largest label is no greater than the number of boundaries, so that the
+/// list stays in proportion to them. Holds the number of slots.
+struct Direct(usize);
+
+impl<T: Label> Slots<T> for Direct {
+    fn known(&self) -> usize {
+        self.0
+    }
+
+    #[inline(always)]
+    fn of(&mut self, label: T) -> usize {
+        Into::<u64>::into(label) as usize
+    }
+
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
+        let counts = counts.as_mut_slice();
+        for &label in labels {
+            counts[self.of(label)] += 1;
+        }
+    }
+
+    fn each(&self, mut call: impl FnMut(T, usize)) {
+        (0..self.0).for_each(|slot| T::from_u64(slot as u64).into_iter().for_each(|label| call(label, slot)));
+    }
+}
+
+/// Labels far apart are numbered in the order in which they first appear. A label's runs lie close together in scan
+/// order, so a small table in front of the map, indexed by a mix of the label, answers nearly always.
+struct Numbered<T> {
+    table: Vec<(T, usize)>,
+    all: HashMap<T, usize>,
+    labels: Vec<T>,
 }
 
 const NO_SLOT: usize = usize::MAX;
 const TABLE_BITS: u32 = 13;
 
-impl<T: Label> Slots<T> {
-    /// Slots for the labels of `mask` up to `largest`, and how many are known beforehand.
-    fn new(largest: u64, boundaries: u64) -> (Self, usize) {
-        if largest <= boundaries.max(1 << 8) {
-            return (Self::Direct, largest as usize + 1);
-        }
-        let table = vec![(T::default(), NO_SLOT); 1 << TABLE_BITS];
-        (Self::Numbered { table, all: HashMap::new(), labels: Vec::new() }, 0)
+impl<T: Label> Default for Numbered<T> {
+    fn default() -> Self {
+        Self { table: vec![(T::default(), NO_SLOT); 1 << TABLE_BITS], all: HashMap::new(), labels: Vec::new() }
+    }
+}
+
+impl<T: Label> Slots<T> for Numbered<T> {
+    fn known(&self) -> usize {
+        0
     }
 
-    #[inline(always)]
     fn of(&mut self, label: T) -> usize {
-        match self {
-            Self::Direct => Into::<u64>::into(label) as usize,
-            Self::Numbered { .. } => self.number_of(label),
-        }
-    }
-
-    fn number_of(&mut self, label: T) -> usize {
-        let Self::Numbered { table, all, labels } = self else { return NO_SLOT };
         let mixed = Into::<u64>::into(label).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let entry = &mut table[(mixed >> (64 - TABLE_BITS)) as usize];
+        let entry = &mut self.table[(mixed >> (64 - TABLE_BITS)) as usize];
         if entry.0 != label || entry.1 == NO_SLOT {
-            let slot = *all.entry(label).or_insert_with(|| {
+            let labels = &mut self.labels;
+            let slot = *self.all.entry(label).or_insert_with(|| {
                 labels.push(label);
                 labels.len() - 1
             });
@@ -347,18 +383,17 @@ impl<T: Label> Slots<T> {
         entry.1
     }
 
-    /// The labels that have a count, ascending, each with its slot.
-    fn ordered(&self, counts: &[usize]) -> Vec<(T, usize)> {
-        match self {
-            Self::Direct => {
-                let used = counts.iter().enumerate().filter(|&(_, &count)| count > 0);
-                used.filter_map(|(slot, _)| Some((T::from_u64(slot as u64)?, slot))).collect()
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
+        for &label in labels {
+            let slot = self.of(label);
+            if slot == counts.len() {
+                counts.push(0);
             }
-            Self::Numbered { labels, .. } => {
-                let mut ordered: Vec<(T, usize)> = labels.iter().copied().zip(0..).collect();
-                ordered.sort_unstable();
-                ordered
-            }
+            counts[slot] += 1;
         }
+    }
+
+    fn each(&self, mut call: impl FnMut(T, usize)) {
+        self.labels.iter().enumerate().for_each(|(slot, &label)| call(label, slot));
     }
 }

@@ -5,6 +5,7 @@
 //! strip height.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -18,7 +19,8 @@ use crate::gpu::{Gpu, GpuOptions};
 use crate::mask::{Dtype, Label, LabelMask};
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
-use crate::source::Source;
+use crate::source::{Repeat, Source};
+use crate::spare::Spare;
 use crate::strip::{Cut, Strip};
 
 /// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
@@ -174,6 +176,7 @@ impl EncoderBuilder {
             strip_rows: self.strip_rows,
             memory: self.memory,
             progress: self.progress,
+            spare: Spare::default(),
         })
     }
 }
@@ -187,6 +190,7 @@ pub struct Encoder {
     strip_rows: Option<u32>,
     memory: Option<u64>,
     progress: Option<Progress>,
+    spare: Spare,
 }
 
 impl fmt::Debug for Encoder {
@@ -241,8 +245,7 @@ impl Encoder {
 
     /// The runs of every label of a mask in memory.
     pub fn encode<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
-        let boundaries = self.boundaries(mask)?;
-        Ok(self.compact(boundaries))
+        Ok(self.finish(self.boundaries(mask)?))
     }
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
@@ -250,15 +253,30 @@ impl Encoder {
         self.install(|| {
             let view = mask.in_order(self.order);
             let cut = cut_of(&view);
-            let parts = self.mark_view(view, false, 0, cut)?;
+            let parts = self.mark_view(view, false, 0, cut, &[])?;
             Ok(MaskBoundaries { shape: mask.shape(), order: self.order, cut, parts })
         })
     }
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
-    pub fn compact<T: Label>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
+    pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> LabelRuns {
         let background = self.background.and_then(T::from_u64);
-        self.install(|| boundaries.into_runs(background, rayon::current_num_threads()))
+        self.install(|| boundaries.runs(background, rayon::current_num_threads(), self.spare.take()))
+    }
+
+    /// [`Encoder::compact`] for boundaries that this encoder marked, whose memory it keeps.
+    fn finish<T: Label>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
+        let runs = self.compact(&boundaries);
+        boundaries.parts.into_iter().for_each(|part| self.spare.give(part.boundaries));
+        runs
+    }
+
+    /// Gives the memory of runs that are needed no more to the masks that follow.
+    ///
+    /// An encoder keeps the memory in which it marks from mask to mask; with this, also that of the runs. It pays for
+    /// many masks with many runs, where touching fresh memory takes as long as finding the runs.
+    pub fn recycle(&self, runs: LabelRuns) {
+        self.spare.give(Run::into_pairs(runs.runs));
     }
 
     /// The runs of every label of a source, which is read strip by strip in bounded memory.
@@ -281,10 +299,12 @@ impl Encoder {
             ScanOrder::RowMajor => Cut::BetweenLines,
         };
         let rows = self.rows_at_once::<T>(source)?;
-        let mut marking = RowBuffer::<T>::new(shape.width, rows)?;
+        // A processor looks at what changes only; a graphics card gets whole strips.
+        let sparse = cut == Cut::AcrossLines && matches!(self.marker, Marker::Scalar | Marker::Simd(_));
+        let mut marking = RowBuffer::<T>::new(shape.width, rows, sparse)?;
         // Reading goes on beside marking, into a second buffer, unless rows are so large that one has to do.
         let mut reading = match marking.bytes() <= OVERLAP_BYTES {
-            true => Some(RowBuffer::<T>::new(shape.width, rows)?),
+            true => Some(RowBuffer::<T>::new(shape.width, rows, sparse)?),
             false => None,
         };
         let tallest = (MAX_STRIP_PIXELS / u64::from(shape.width) / 2).min(u64::from(STRIP_ROWS)) as u32;
@@ -302,7 +322,7 @@ impl Encoder {
                 }
                 None => self.install(|| self.mark_rows(&marking, done, cut))?,
             };
-            parts.push(marked, marking.rows);
+            parts.push(marked, marking.rows, &self.spare);
             done += marking.rows;
             match &mut reading {
                 Some(reading) => {
@@ -320,18 +340,26 @@ impl Encoder {
             }
         }
         drop((reading, marking));
-        Ok(self.compact(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish() }))
+        Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(&self.spare) }))
     }
 
     fn mark_rows<T: Label>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
         // Lines along the rows need no row above: each is whole.
         let above = cut == Cut::AcrossLines && first > 0;
         let view = rows.view(above)?.in_order(self.order);
-        self.mark_view(view, above, first, cut)
+        self.mark_view(view, above, first, cut, &rows.repeats)
     }
 
-    /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask.
-    fn mark_view<T: Label>(&self, view: LabelMask<'_, T>, above: bool, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
+    /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask. `repeats` count
+    /// from the row below the halo.
+    fn mark_view<T: Label>(
+        &self,
+        view: LabelMask<'_, T>,
+        above: bool,
+        first: u32,
+        cut: Cut,
+        repeats: &[Repeat],
+    ) -> Result<Vec<Part<T>>> {
         let halo = u32::from(above);
         let (count, row_pixels) = match cut {
             Cut::AcrossLines => (view.shape().height - halo, view.shape().width),
@@ -348,7 +376,7 @@ impl Encoder {
                 Cut::AcrossLines => {
                     let above = above || start > 0;
                     let view = view.rows(start + halo - u32::from(above), rows + u32::from(above));
-                    self.mark_across(view, above, starts.len())?
+                    self.mark_across(view, above, starts.len(), &crop(repeats, start..start + rows))?
                 }
                 Cut::BetweenLines => self.mark_strip(Strip::new(view.columns(start, rows), false), cut)?,
             };
@@ -362,24 +390,58 @@ impl Encoder {
         }
     }
 
-    /// Marks a strip whose lines run across the rows of memory: where there are fewer `strips` than threads, in pieces
-    /// side by side.
-    fn mark_across<T: Label>(&self, view: LabelMask<'_, T>, above: bool, strips: usize) -> Result<Boundaries<T>> {
-        let cut = Cut::AcrossLines;
+    /// Marks a strip whose lines run across the rows of memory: in pieces side by side, where something repeats, or
+    /// where there are fewer `strips` than threads.
+    fn mark_across<T: Label>(
+        &self,
+        view: LabelMask<'_, T>,
+        above: bool,
+        strips: usize,
+        repeats: &[Repeat],
+    ) -> Result<Boundaries<T>> {
         let width = view.shape().width;
-        let wanted = (2 * rayon::current_num_threads()).div_ceil(strips).min((width / PIECE_COLUMNS) as usize);
-        if wanted < 2 || rayon::current_num_threads() < 2 || !matches!(self.marker, Marker::Simd(_)) {
-            return self.mark_strip(Strip::new(view, above), cut);
+        let threads = rayon::current_num_threads();
+        let wanted = match self.marker {
+            Marker::Simd(_) if threads > 1 => {
+                (2 * threads).div_ceil(strips).min((width / PIECE_COLUMNS) as usize).max(1)
+            }
+            _ => 1,
+        };
+        let pieces = pieces(width, width.div_ceil(wanted as u32).max(1), repeats);
+        if let [piece] = &pieces[..] {
+            return self.mark_piece(view, above, piece);
         }
-        let columns = width.div_ceil(wanted as u32);
-        let pieces: Result<Vec<Boundaries<T>>> = (0..width.div_ceil(columns))
-            .into_par_iter()
-            .map(|piece| {
-                let first = piece * columns;
-                self.mark_strip(Strip::new(view.columns(first, columns.min(width - first)), above), cut)
-            })
-            .collect();
-        Ok(Boundaries::side_by_side(pieces?))
+        let pieces: Result<Vec<Boundaries<T>>> =
+            pieces.par_iter().map(|piece| self.mark_piece(view, above, piece)).collect();
+        let pieces = pieces?;
+        let joined = Boundaries::side_by_side(&pieces, self.spare.take());
+        pieces.into_iter().for_each(|piece| self.spare.give(piece));
+        Ok(joined)
+    }
+
+    /// Marks some columns of a strip, less the rows that repeat what is above them.
+    fn mark_piece<T: Label>(&self, view: LabelMask<'_, T>, above: bool, piece: &Piece) -> Result<Boundaries<T>> {
+        let halo = u32::from(above);
+        let rows = view.shape().height - halo;
+        let view = view.columns(piece.columns.start, piece.columns.end - piece.columns.start);
+        let mut strips = Vec::new();
+        let mut next = 0;
+        for repeat in piece.repeats.iter().chain(std::iter::once(&(rows..rows))) {
+            if next < repeat.start {
+                let above = above || next > 0;
+                let view = view.rows(next + halo - u32::from(above), repeat.start - next + u32::from(above));
+                strips.push((next, self.mark_strip(Strip::new(view, above), Cut::AcrossLines)?));
+            }
+            next = repeat.end;
+        }
+        match strips.pop() {
+            Some((0, strip)) if strips.is_empty() => Ok(strip),
+            Some(last) => {
+                strips.push(last);
+                Ok(one_below_the_other(strips, &self.spare))
+            }
+            None => Ok(Boundaries::none(view.shape().width)),
+        }
     }
 
     fn mark_strip<T: Label>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
@@ -389,7 +451,7 @@ impl Encoder {
             Cut::BetweenLines => mask.shape().width == 0 || mask.column(0).is_some(),
         };
         if contiguous || matches!(self.marker, Marker::Scalar) {
-            return self.marker.mark(strip);
+            return self.marker.mark(strip, &self.spare);
         }
         // A view with gaps between neighbouring pixels: its strip is copied together.
         let shape = mask.shape();
@@ -397,7 +459,7 @@ impl Encoder {
         for row in 0..shape.height {
             pixels.extend((0..shape.width).map(|column| mask.get(row, column)));
         }
-        self.marker.mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()))
+        self.marker.mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()), &self.spare)
     }
 
     /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.
@@ -487,18 +549,18 @@ struct Stack<T> {
 }
 
 impl<T: Label> Stack<T> {
-    fn push(&mut self, parts: Vec<Part<T>>, rows: u32) {
+    fn push(&mut self, parts: Vec<Part<T>>, rows: u32, spare: &Spare) {
         if self.rows.saturating_add(rows) > self.tallest {
-            self.stack();
+            self.stack(spare);
         }
         self.waiting.extend(parts);
         self.rows += rows;
         if self.rows >= self.tallest || self.cut == Cut::BetweenLines {
-            self.stack();
+            self.stack(spare);
         }
     }
 
-    fn stack(&mut self) {
+    fn stack(&mut self, spare: &Spare) {
         let waiting = std::mem::take(&mut self.waiting);
         let rows = std::mem::take(&mut self.rows);
         if self.cut == Cut::BetweenLines || waiting.len() < 2 || rows > self.tallest {
@@ -506,14 +568,73 @@ impl<T: Label> Stack<T> {
         } else {
             let first = waiting[0].first;
             let strips = waiting.into_iter().map(|part| (part.first - first, part.boundaries)).collect();
-            self.done.push(Part { first, boundaries: Boundaries::one_below_the_other(strips) });
+            self.done.push(Part { first, boundaries: one_below_the_other(strips, spare) });
         }
     }
 
-    fn finish(mut self) -> Vec<Part<T>> {
-        self.stack();
+    fn finish(mut self, spare: &Spare) -> Vec<Part<T>> {
+        self.stack(spare);
         self.done
     }
+}
+
+/// The boundaries of strips that hold a stretch of the same lines each; their memory is spare then.
+fn one_below_the_other<T: Label>(strips: Vec<(u32, Boundaries<T>)>, spare: &Spare) -> Boundaries<T> {
+    let joined = Boundaries::one_below_the_other(&strips, spare.take());
+    strips.into_iter().for_each(|(_, strip)| spare.give(strip));
+    joined
+}
+
+/// Some columns of a strip, and which of its rows repeat there what is above them, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Piece {
+    columns: Range<u32>,
+    repeats: Vec<Range<u32>>,
+}
+
+/// Cuts `width` columns into pieces of at most `most`, in each of which whole rows repeat or do not.
+fn pieces(width: u32, most: u32, repeats: &[Repeat]) -> Vec<Piece> {
+    let mut edges: Vec<u32> = repeats.iter().flat_map(|repeat| [repeat.columns.start, repeat.columns.end]).collect();
+    edges.extend([0, width]);
+    edges.sort_unstable();
+    edges.dedup();
+    let mut between: Vec<Piece> =
+        edges.windows(2).map(|edges| Piece { columns: edges[0]..edges[1], repeats: Vec::new() }).collect();
+    for repeat in repeats {
+        let from = edges.partition_point(|&edge| edge < repeat.columns.start);
+        let to = edges.partition_point(|&edge| edge < repeat.columns.end);
+        for piece in &mut between[from..to] {
+            piece.repeats.push(repeat.rows.clone());
+        }
+    }
+    for piece in &mut between {
+        piece.repeats.sort_unstable_by_key(|rows| rows.start);
+    }
+    between.dedup_by(|piece, before| {
+        let same = piece.repeats == before.repeats;
+        if same {
+            before.columns.end = piece.columns.end;
+        }
+        same
+    });
+    let cut = |Piece { columns, repeats }: Piece| {
+        let starts = columns.clone().step_by(most as usize);
+        starts.map(move |start| {
+            let end = start.saturating_add(most).min(columns.end);
+            Piece { columns: start..end, repeats: repeats.clone() }
+        })
+    };
+    between.into_iter().flat_map(cut).collect()
+}
+
+/// What of `repeats` lies in `rows`, counted from the first of these.
+fn crop(repeats: &[Repeat], rows: Range<u32>) -> Vec<Repeat> {
+    let crop = |repeat: &Repeat| Repeat {
+        rows: repeat.rows.start.max(rows.start).saturating_sub(rows.start)
+            ..repeat.rows.end.min(rows.end).saturating_sub(rows.start),
+        columns: repeat.columns.clone(),
+    };
+    repeats.iter().map(crop).filter(|repeat| !repeat.rows.is_empty() && !repeat.columns.is_empty()).collect()
 }
 
 /// Rows read from a source, after one row kept from before.
@@ -521,12 +642,16 @@ struct RowBuffer<T> {
     pixels: Vec<T>,
     width: u32,
     rows: u32,
+    /// Where the rows only repeat what is above them, and need not have been written.
+    repeats: Vec<Repeat>,
+    /// Whether the source may leave such rows out.
+    sparse: bool,
 }
 
 impl<T: Label> RowBuffer<T> {
-    fn new(width: u32, rows: u32) -> Result<Self> {
+    fn new(width: u32, rows: u32, sparse: bool) -> Result<Self> {
         let pixels = (u64::from(rows) + 1) * u64::from(width);
-        Ok(Self { pixels: zeroed(pixels)?, width, rows: 0 })
+        Ok(Self { pixels: zeroed(pixels)?, width, rows: 0, repeats: Vec::new(), sparse })
     }
 
     fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {
@@ -536,7 +661,11 @@ impl<T: Label> RowBuffer<T> {
         }
         let width = self.width as usize;
         let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
-        source.read_rows(bytemuck::cast_slice_mut(pixels))
+        let pixels = bytemuck::cast_slice_mut(pixels);
+        match self.sparse {
+            true => source.read_rows_sparse(pixels, &mut self.repeats),
+            false => source.read_rows(pixels),
+        }
     }
 
     /// Bytes it takes.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 use crate::mask::Label;
+use crate::spare::Spare;
 use crate::strip::Strip;
 
 /// A choice of engine.
@@ -109,10 +110,15 @@ impl Marker {
         }
     }
 
-    pub(crate) fn mark<T: Label>(&self, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
+    pub(crate) fn mark<T: Label>(&self, strip: Strip<'_, T>, spare: &Spare) -> Result<Boundaries<T>> {
         match self {
             Self::Scalar => Ok(scalar::mark(strip)),
-            Self::Simd(level) => Ok(simd::mark(*level, strip)),
+            Self::Simd(level) => {
+                let mut workspace = spare.take();
+                let marked = simd::mark_with(*level, strip, &mut workspace, spare.take());
+                spare.give(workspace);
+                Ok(marked)
+            }
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => crate::boundary::gpu::mark(gpu, strip),
         }

@@ -343,3 +343,60 @@ fn cut_of(order: ScanOrder) -> Cut {
 fn engine_error(message: impl Into<String>) -> Error {
     Error::Engine { engine: "gpu", message: message.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boundary;
+    use crate::mask::LabelMask;
+    use crate::shape::Shape;
+    use crate::strip::Strip;
+
+    /// wgpu's noop device runs no kernels, but checks every buffer, binding, copy and mapping against its limits, as any
+    /// device does: so pieces are tried under limits that no adapter at hand has.
+    fn noop(limits: wgpu::Limits) -> Gpu {
+        let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+        let (raw, queue) = wgpu::Device::noop(&descriptor);
+        let info = AdapterInfo::of(&raw.adapter_info());
+        Gpu::with(Device::of(raw, queue, None), info, &GpuOptions::default())
+    }
+
+    fn nothing_is_found<T: Label>(gpu: &Gpu, shape: Shape) {
+        let pixels = vec![T::default(); shape.pixels() as usize];
+        for mask in [LabelMask::new(&pixels, shape).unwrap(), LabelMask::fortran(&pixels, shape).unwrap()] {
+            for above in [false, true] {
+                // What was not computed is zeros: no boundaries, not even those that begin each line.
+                let found = boundary::gpu::mark(gpu, Strip::new(mask, above)).unwrap();
+                let lines = if found.lines() == 0 { 0 } else { shape.width };
+                assert_eq!(found, Boundaries::none(lines), "{shape}, {}", T::DTYPE);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_keep_to_the_limits_of_any_device() {
+        for (binding, buffer, groups) in
+            [(4 << 10, 4 << 10, 16), (5_000, 8 << 10, 300), (128 << 10, 96 << 10, 65_535), (1 << 20, 1 << 30, 7)]
+        {
+            let gpu = noop(wgpu::Limits {
+                max_storage_buffer_binding_size: binding,
+                max_buffer_size: buffer,
+                max_compute_workgroups_per_dimension: groups,
+                ..wgpu::Limits::default()
+            });
+            for (height, width) in [(2, 1), (2, 700), (900, 3), (130, 257), (65, 1023)] {
+                let shape = Shape { height, width };
+                nothing_is_found::<u8>(&gpu, shape);
+                nothing_is_found::<u16>(&gpu, shape);
+                nothing_is_found::<u64>(&gpu, shape);
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_runs_nothing_is_refused() {
+        let (raw, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let error = Gpu::from_device(&raw, &queue).err().map(|error| error.to_string());
+        assert!(error.as_deref().is_some_and(|error| error.contains("noop backend runs no kernels")), "{error:?}");
+    }
+}

@@ -20,6 +20,7 @@ mod runs;
 mod shape;
 pub mod sink;
 pub mod source;
+mod spare;
 mod strip;
 
 pub use decode::{Decoder, decode};

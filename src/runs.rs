@@ -27,9 +27,9 @@ impl Run {
         bytemuck::allocation::cast_vec(pairs)
     }
 
-    /// Runs as (start, length) pairs.
-    pub(crate) fn as_pairs(runs: &[Self]) -> &[[u64; 2]] {
-        bytemuck::cast_slice(runs)
+    /// The memory of runs, as pairs.
+    pub(crate) fn into_pairs(runs: Vec<Self>) -> Vec<[u64; 2]> {
+        bytemuck::allocation::cast_vec(runs)
     }
 }
 

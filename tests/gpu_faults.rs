@@ -7,7 +7,7 @@ use std::process::Command;
 
 use runmask::boundary::{gpu, scalar};
 use runmask::gpu::{Gpu, GpuOptions};
-use runmask::{Error, LabelMask, Shape, Strip};
+use runmask::{Encoder, Engine, Error, LabelMask, Shape, Strip};
 
 fn message(error: &Error) -> String {
     assert!(matches!(error, Error::Engine { engine: "gpu", .. }), "{error:?}");
@@ -66,6 +66,23 @@ fn elsewhere(test: &str, variables: &[(&str, &str)]) {
     assert!(output.status.success() && told.contains("1 passed"), "{test}: {told}");
 }
 
+/// `Auto` encodes whatever the state of the graphics cards is, and says with what; the gpu engine, asked for by name, is
+/// never replaced.
+fn auto_goes_on() {
+    let (height, width) = (70, 33);
+    let labels = labels(height, width);
+    let mask = LabelMask::new(&labels, Shape { height, width }).unwrap();
+    let expected = Encoder::builder().engine(Engine::Scalar).build().unwrap().encode(&mask).unwrap();
+    // No room on the device for anything, on top of what the environment spoils.
+    let options = GpuOptions::default().memory_budget(0);
+    let auto = Encoder::builder().engine(Engine::Auto).gpu(options.clone()).build().unwrap();
+    assert_eq!(auto.engine_info().engine, Engine::Simd);
+    assert!(auto.engine_info().to_string().starts_with("simd ("), "{}", auto.engine_info());
+    assert_eq!(auto.encode(&mask).unwrap(), expected);
+    let named = Encoder::builder().engine(Engine::Gpu).gpu(options).build().and_then(|gpu| gpu.encode(&mask));
+    message(&named.unwrap_err());
+}
+
 /// The loader of Vulkan is told of no driver, as on a machine without one.
 #[cfg(target_os = "linux")]
 #[test]
@@ -80,6 +97,7 @@ fn without_drivers() {
     assert_eq!(Gpu::adapters().unwrap(), []);
     let error = message(&Gpu::open(&GpuOptions::default()).unwrap_err());
     assert!(error.contains("there is no adapter"), "{error}");
+    auto_goes_on();
 }
 
 #[test]
@@ -97,6 +115,7 @@ fn with_a_wrong_name() {
     assert!(error.contains("`no such card`"), "{error}");
     // What is asked for in the call comes first.
     Gpu::open(&GpuOptions::default().adapter("")).unwrap();
+    auto_goes_on();
 }
 
 #[test]
@@ -104,6 +123,7 @@ fn with_a_wrong_name() {
 fn with_a_wrong_backend() {
     assert!(message(&Gpu::adapters().unwrap_err()).contains("`vulcan`"));
     assert!(message(&Gpu::open(&GpuOptions::default()).unwrap_err()).contains("`vulcan`"));
+    auto_goes_on();
 }
 
 /// Every allocation fails once, as the budget rises past one after the other.

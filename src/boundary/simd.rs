@@ -12,7 +12,7 @@
 //!     for each group of 64 columns in which a bit survived:
 //!         compare again, 64 columns x 64 rows -> 64 words of bits; transpose the bits; for each column,
 //!         for each bit: append (row, label) to the block's events
-//! sort the events of the strip by column, stably
+//! for each column, for each block: append the block's events of the column to the strip's boundaries
 //! ```
 //!
 //! Differences to a comparison of every row with the one above, pixel by pixel, and why:
@@ -20,9 +20,11 @@
 //!    once, in eight streams that the processor's prefetcher follows; it looks at bytes only and is the same for every
 //!    label type.
 //! 2. Only groups with a difference are compared lane by lane, while their 64 rows are still in cache. A panel is what
-//!    fits there.
-//! 3. Within a block events already come column by column, so that sorting moves whole columns of a block, not single
-//!    events.
+//!    fits there. Their labels are copied to a tile first, where they lie at known distances.
+//! 3. A block's events come column by column already, so ordering those of a strip is reading as many streams as it has
+//!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte.
+//! 4. Events are written and copied a few at a time, however many there are; what is too much is overwritten by the next.
+//!    Short loops whose ends nobody can predict would cost more.
 
 use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch};
 
@@ -35,21 +37,32 @@ use crate::strip::Strip;
 const BLOCK: usize = 64;
 /// Pixels of a group of columns in a block.
 const GROUP: usize = BLOCK * BLOCK;
-/// Bytes of a row that are swept before the differing groups are looked at: 64 rows of it fit an L2 cache of 1 MiB.
+/// Bytes of a row that are swept before the differing groups are looked at, where most differ: 64 rows of it fit an L2
+/// cache of 1 MiB. Elsewhere the whole row is swept: longer streams are faster.
 const PANEL: usize = 16 << 10;
 /// Rows that are swept side by side: more streams than the prefetcher follows are slower.
-const SLAB: usize = 8;
+const SLAB: usize = 12;
 /// Bytes of a row for which the sweep tells whether anything changed.
 const UNIT: usize = 64;
 
-/// The boundaries of `strip`, whose rows or columns must be contiguous in memory (else they are copied first).
+/// The boundaries of `strip`, whose rows or columns must be contiguous in memory (else it is left to the scalar engine).
 pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Boundaries<T> {
+    mark_with(level, strip, &mut Workspace::default(), Boundaries::default())
+}
+
+/// [`mark`] with the memory of earlier strips: of `workspace`, and of boundaries that nobody needs any more.
+pub(crate) fn mark_with<T: Label>(
+    level: SimdLevel,
+    strip: Strip<'_, T>,
+    workspace: &mut Workspace<T>,
+    spare: Boundaries<T>,
+) -> Boundaries<T> {
     let level: Level = level.0;
     let mask = strip.mask();
     if (0..mask.shape().height).all(|row| mask.row(row).is_some()) {
-        dispatch!(level, simd => across(simd, strip))
+        dispatch!(level, simd => across(simd, strip, workspace, spare))
     } else if (0..mask.shape().width).all(|column| mask.column(column).is_some()) {
-        dispatch!(level, simd => along(simd, strip))
+        dispatch!(level, simd => along(simd, strip, spare))
     } else {
         super::scalar::mark(strip)
     }
@@ -83,17 +96,14 @@ macro_rules! lanes {
 }
 lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
 
-/// Notes in `changed` which units of 64 bytes differ between neighbouring rows, from byte `at` on: `N` vectors of each row.
+/// Whether the unit of 64 bytes at byte `at`, which is `N` vectors, differs between neighbouring rows.
 #[inline(always)]
-fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize, changed: &mut [bool]) {
+fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize) -> bool {
     let lanes = S::u8s::LEN;
-    let bytes = at..at + N * lanes;
-    let load = |row: &[u8], i: usize| S::u8s::from_slice(simd, &row[i * lanes..(i + 1) * lanes]);
-    let first = &rows[0][bytes.clone()];
-    let mut above: [S::u8s; N] = std::array::from_fn(|i| load(first, i));
+    let load = |row: &[u8], i: usize| S::u8s::from_slice(simd, &row[at + i * lanes..at + (i + 1) * lanes]);
+    let mut above: [S::u8s; N] = std::array::from_fn(|i| load(rows[0], i));
     let mut bits: [S::u8s; N] = std::array::from_fn(|_| S::u8s::splat(simd, 0));
     for row in &rows[1..] {
-        let row = &row[bytes.clone()];
         for i in 0..N {
             let here = load(row, i);
             bits[i] |= here ^ above[i];
@@ -101,61 +111,98 @@ fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize, changed: &
         }
     }
     let zero = S::u8s::splat(simd, 0);
-    let vectors = UNIT / lanes;
-    for (unit, changed) in changed.iter_mut().enumerate() {
-        let unit = bits[unit * vectors..(unit + 1) * vectors].iter().fold(zero, |all, &bits| all | bits);
-        *changed |= unit.simd_ne(zero).any_true();
-    }
+    bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true()
 }
 
 /// [`sweep`] over the bytes `from .. to`, which are whole units.
 #[inline(always)]
 fn sweep_panel<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut [bool]) {
-    let mut at = from;
-    while at < to {
-        let changed = &mut changed[(at - from) / UNIT..];
-        // Two units at once where there are two; a vector is 64, 32 or 16 bytes.
-        let pair = at + 2 * UNIT <= to;
-        match (S::u8s::LEN, pair) {
-            (64, true) => sweep::<S, 2>(simd, rows, at, &mut changed[..2]),
-            (64, false) => sweep::<S, 1>(simd, rows, at, &mut changed[..1]),
-            (32, true) => sweep::<S, 4>(simd, rows, at, &mut changed[..2]),
-            (32, false) => sweep::<S, 2>(simd, rows, at, &mut changed[..1]),
-            (_, true) => sweep::<S, 8>(simd, rows, at, &mut changed[..2]),
-            (_, false) => sweep::<S, 4>(simd, rows, at, &mut changed[..1]),
-        }
-        at += if pair { 2 * UNIT } else { UNIT };
+    for (at, changed) in (from..to).step_by(UNIT).zip(changed) {
+        *changed |= match S::u8s::LEN {
+            64 => sweep::<S, 1>(simd, rows, at),
+            32 => sweep::<S, 2>(simd, rows, at),
+            _ => sweep::<S, 4>(simd, rows, at),
+        };
     }
 }
 
-/// Events of a strip: what its blocks found, before they are sorted by line.
-struct Events<T> {
-    /// For each column of each block with events, in that order: the column and how many it has.
-    columns: Vec<(u32, u32)>,
-    offsets: Vec<u32>,
-    labels: Vec<T>,
-    /// Number of events of each line.
+/// Events that are written or copied at once.
+const FEW: usize = 8;
+
+/// Labels of the pixels of a group and of the row above it.
+type Tile<T> = [[T; BLOCK]; BLOCK + 1];
+
+/// What marking a strip needs besides its boundaries.
+pub(crate) struct Workspace<T> {
+    /// Blocks with events, at first; then some with memory of earlier ones.
+    blocks: Vec<Block<T>>,
+    /// The number of boundaries of each line.
     counts: Vec<u32>,
-    /// The events of one group, which always fit: nothing has to grow inside its loop.
-    group_offsets: Box<[u32; GROUP]>,
-    group_labels: Box<[T; GROUP]>,
+    /// Whether anything changes in each unit of the rows of a panel.
+    changed: Vec<bool>,
+    tile: Box<Tile<T>>,
+}
+
+impl<T: Label> Default for Workspace<T> {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), counts: Vec::new(), changed: Vec::new(), tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]) }
+    }
+}
+
+/// The events of a block, column by column.
+#[derive(Default)]
+struct Block<T> {
+    /// The block's first row.
+    first: u32,
+    /// How many events each column has; empty without events.
+    counts: Vec<u8>,
+    /// The row of each event inside the block; more entries than there are events.
+    rows: Vec<u8>,
+    /// The label of each.
+    labels: Vec<T>,
+    /// How many there are; later, how many have been taken.
+    events: usize,
+}
+
+impl<T: Label> Block<T> {
+    /// Empties it.
+    fn start(&mut self, first: u32) {
+        self.first = first;
+        self.counts.clear();
+        self.events = 0;
+    }
+
+    /// Makes room for the events of a group.
+    fn reserve(&mut self, lines: usize) {
+        if self.counts.is_empty() {
+            self.counts.resize(lines, 0);
+        }
+        let needed = self.events + GROUP + FEW;
+        if self.rows.len() < needed {
+            self.rows.resize(needed + self.events, 0);
+            self.labels.resize(needed + self.events, T::default());
+        }
+    }
 }
 
 #[inline(always)]
-fn across<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
+fn across<S: Simd, T: Label>(
+    simd: S,
+    strip: Strip<'_, T>,
+    workspace: &mut Workspace<T>,
+    spare: Boundaries<T>,
+) -> Boundaries<T> {
     let lines = strip.lines() as usize;
     let mask = strip.mask();
     let row = |row: u32| mask.row(row).unwrap_or_default();
     // Without a row above, every line begins here, with a boundary.
     let forced: &[T] = if !strip.above() && strip.length() > 0 { row(0) } else { &[] };
-    let mut events = Events {
-        columns: Vec::new(),
-        offsets: Vec::new(),
-        labels: Vec::new(),
-        counts: vec![u32::from(!forced.is_empty()); lines],
-        group_offsets: Box::new([0; GROUP]),
-        group_labels: Box::new([T::default(); GROUP]),
-    };
+    let Workspace { blocks, counts, changed, tile } = workspace;
+    counts.clear();
+    counts.resize(lines, u32::from(!forced.is_empty()));
+    let mut used = 0;
+    // Whether most groups of the block before differ.
+    let mut dense = false;
     let mut first = 0;
     while first < strip.length() {
         let length = (strip.length() - first).min(BLOCK as u32);
@@ -166,88 +213,123 @@ fn across<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
             i if i <= length => row(above + i - 1),
             _ => &[],
         });
+        if used == blocks.len() {
+            blocks.push(Block::default());
+        }
+        let block = &mut blocks[used];
+        block.start(first);
         simd.vectorize(
             #[inline(always)]
-            || block(simd, &rows[..length as usize + 1], first, &mut events),
+            || {
+                let panel = if dense { PANEL } else { usize::MAX };
+                let groups = mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, counts);
+                dense = 2 * groups > lines / BLOCK;
+            },
         );
+        used += usize::from(block.events > 0);
         first += length;
     }
-    sort_by_line(forced, events)
+    simd.vectorize(
+        #[inline(always)]
+        || order_by_line(forced, &mut blocks[..used], counts, spare),
+    )
 }
 
-/// The events of the block `rows[1..]`, whose row above is `rows[0]`.
+/// The events of the block `rows[1..]`, whose row above is `rows[0]`; gives the number of groups that differ.
 #[inline(always)]
-fn block<S: Simd, T: Label>(simd: S, rows: &[&[T]], first: u32, events: &mut Events<T>) {
+fn mark_block<S: Simd, T: Label>(
+    simd: S,
+    rows: &[&[T]],
+    panel: usize,
+    changed: &mut Vec<bool>,
+    tile: &mut Tile<T>,
+    found: &mut Block<T>,
+    counts: &mut [u32],
+) -> usize {
     let bytes: [&[u8]; BLOCK + 1] =
         std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
     let bytes = &bytes[..rows.len()];
     let group_bytes = BLOCK * size_of::<T>();
     let end = rows[0].len() / BLOCK * group_bytes;
-    let mut panel = 0;
-    while panel < end {
-        let panel_end = end.min(panel + PANEL);
-        let mut changed = [false; PANEL / UNIT];
+    let mut groups = 0;
+    let mut from = 0;
+    while from < end {
+        let to = end.min(from.saturating_add(panel));
+        changed.clear();
+        changed.resize((to - from) / UNIT, false);
         let mut slab = 0;
         while slab + 1 < bytes.len() {
             let slab_end = bytes.len().min(slab + SLAB + 1);
-            sweep_panel(simd, &bytes[slab..slab_end], panel, panel_end, &mut changed);
+            sweep_panel(simd, &bytes[slab..slab_end], from, to, changed);
             slab += SLAB;
         }
-        let units = (panel_end - panel) / UNIT;
-        for (group, changed) in changed[..units].chunks(size_of::<T>()).enumerate() {
+        for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
-                let column = panel / size_of::<T>() + group * BLOCK;
-                gather(simd, rows, column, column, first, events);
+                let column = from / size_of::<T>() + group * BLOCK;
+                for (tile, row) in tile.iter_mut().zip(rows) {
+                    tile.copy_from_slice(&row[column..column + BLOCK]);
+                }
+                mark_group(simd, &tile[..rows.len()], column, found, counts);
+                groups += 1;
             }
         }
-        panel = panel_end;
+        from = to;
     }
     let column = end / size_of::<T>();
     let rest = rows[0].len() - column;
     if rest > 0 {
-        // The columns that do not fill a group, in rows of their own: equal padding has no differences.
-        let mut padded = [[T::default(); BLOCK]; BLOCK + 1];
-        for (padded, row) in padded.iter_mut().zip(rows) {
-            padded[..rest].copy_from_slice(&row[column..]);
+        // The columns that do not fill a group: equal padding has no differences.
+        for (tile, row) in tile.iter_mut().zip(rows) {
+            tile[..rest].copy_from_slice(&row[column..]);
+            tile[rest..].fill(T::default());
         }
-        let padded: [&[T]; BLOCK + 1] = std::array::from_fn(|i| &padded[i][..]);
-        gather(simd, &padded[..rows.len()], 0, column, first, events);
+        mark_group(simd, &tile[..rows.len()], column, found, counts);
     }
+    groups
 }
 
-/// The events of 64 columns from `at` of `rows`, which are columns `column ..` of the strip.
+/// The events of a group, whose first column is `column`.
 #[inline(always)]
-fn gather<S: Simd, T: Label>(simd: S, rows: &[&[T]], at: usize, column: usize, first: u32, events: &mut Events<T>) {
+fn mark_group<S: Simd, T: Label>(
+    simd: S,
+    tile: &[[T; BLOCK]],
+    column: usize,
+    found: &mut Block<T>,
+    counts: &mut [u32],
+) {
     let mut words = [0u64; BLOCK];
     let mut any = 0;
-    for (word, pair) in words.iter_mut().zip(rows.windows(2)) {
-        *word = T::differences(simd, &pair[1][at..at + BLOCK], &pair[0][at..at + BLOCK]);
+    for (word, pair) in words.iter_mut().zip(tile.windows(2)) {
+        *word = T::differences(simd, &pair[1], &pair[0]);
         any |= *word;
     }
     if any == 0 {
         return;
     }
     transpose(&mut words);
-    let offsets: &mut [u32; GROUP] = &mut events.group_offsets;
-    let labels: &mut [T; GROUP] = &mut events.group_labels;
-    let mut found = 0;
+    found.reserve(counts.len());
+    let Block { counts: in_block, rows, labels, events, .. } = found;
     while any != 0 {
         let lane = any.trailing_zeros() as usize;
         any &= any - 1;
-        let mut bits = words[lane];
+        let mut bits = words[lane % BLOCK];
         let count = bits.count_ones();
-        events.columns.push(((column + lane) as u32, count));
-        events.counts[column + lane] += count;
+        in_block[column + lane] = count as u8;
+        counts[column + lane] += count;
+        let mut at = *events;
         while bits != 0 {
-            let row = bits.trailing_zeros();
-            bits &= bits - 1;
-            offsets[found % GROUP] = first + row;
-            labels[found % GROUP] = rows[row as usize + 1][at + lane];
-            found += 1;
+            let (rows, labels) = (&mut rows[at..at + FEW], &mut labels[at..at + FEW]);
+            for (to_row, to_label) in rows.iter_mut().zip(labels) {
+                // Of no bits, row 0.
+                let row = bits.trailing_zeros() as usize % BLOCK;
+                *to_row = row as u8;
+                *to_label = tile.get(row + 1).map_or(T::default(), |pixels| pixels[lane % BLOCK]);
+                bits &= bits.wrapping_sub(1);
+            }
+            at += FEW;
         }
+        *events += count as usize;
     }
-    events.offsets.extend_from_slice(&offsets[..found]);
-    events.labels.extend_from_slice(&labels[..found]);
 }
 
 /// Transposes 64 x 64 bits: afterwards bit `i` of word `j` is what bit `j` of word `i` was.
@@ -271,47 +353,61 @@ fn transpose(words: &mut [u64; BLOCK]) {
     }
 }
 
-/// Sorts the events of a strip by line; `forced` are the labels at offset 0, if lines begin here.
-fn sort_by_line<T: Label>(forced: &[T], events: Events<T>) -> Boundaries<T> {
-    let Events { columns, offsets, labels, counts, .. } = events;
-    let mut line_starts = Vec::with_capacity(counts.len() + 1);
-    let mut next = 0u32;
-    line_starts.push(0);
-    // `cursors` holds where the next event of each line belongs.
-    let mut cursors = counts;
-    for cursor in &mut cursors {
-        next += std::mem::replace(cursor, next);
-        line_starts.push(next);
-    }
-    let mut sorted =
-        Boundaries { line_starts, offsets: vec![0; next as usize], labels: vec![T::default(); next as usize] };
-    for (cursor, &label) in cursors.iter_mut().zip(forced) {
-        sorted.labels[*cursor as usize] = label;
-        *cursor += 1;
-    }
-    let mut from = 0;
-    for (column, count) in columns {
-        let cursor = &mut cursors[column as usize];
-        let (to, count) = (*cursor as usize, count as usize);
-        for (place, offset) in sorted.offsets[to..to + count].iter_mut().zip(&offsets[from..from + count]) {
-            *place = *offset;
+/// The boundaries of a strip from the events of its blocks; `forced` are the labels at offset 0, if lines begin here.
+#[inline(always)]
+fn order_by_line<T: Label>(
+    forced: &[T],
+    blocks: &mut [Block<T>],
+    counts: &[u32],
+    spare: Boundaries<T>,
+) -> Boundaries<T> {
+    let total = counts.iter().sum::<u32>() as usize;
+    let Boundaries { mut line_starts, mut offsets, mut labels } = spare;
+    line_starts.clear();
+    line_starts.reserve(counts.len() + 1);
+    // Every entry but those beyond the total is written below.
+    offsets.resize(total + FEW, 0);
+    labels.resize(total + FEW, T::default());
+    blocks.iter_mut().for_each(|block| block.events = 0);
+    let mut at = 0;
+    for (column, &count) in counts.iter().enumerate() {
+        line_starts.push(at as u32);
+        let end = at + count as usize;
+        if let Some(&label) = forced.get(column) {
+            (offsets[at], labels[at]) = (0, label);
+            at += 1;
         }
-        for (place, label) in sorted.labels[to..to + count].iter_mut().zip(&labels[from..from + count]) {
-            *place = *label;
+        if at == end {
+            continue;
         }
-        *cursor += count as u32;
-        from += count;
+        for block in blocks.iter_mut() {
+            let count = usize::from(block.counts[column]);
+            let mut copied = 0;
+            while copied < count {
+                let from = block.events + copied;
+                let to = at + copied;
+                let rows = &block.rows[from..from + FEW];
+                for (offset, &row) in offsets[to..to + FEW].iter_mut().zip(rows) {
+                    *offset = block.first + u32::from(row);
+                }
+                labels[to..to + FEW].copy_from_slice(&block.labels[from..from + FEW]);
+                copied += FEW;
+            }
+            block.events += count;
+            at += count;
+        }
     }
-    sorted
+    line_starts.push(at as u32);
+    offsets.truncate(total);
+    labels.truncate(total);
+    Boundaries { line_starts, offsets, labels }
 }
 
 #[inline(always)]
-fn along<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>) -> Boundaries<T> {
-    let mut found = Boundaries {
-        line_starts: Vec::with_capacity(strip.lines() as usize + 1),
-        offsets: Vec::new(),
-        labels: Vec::new(),
-    };
+fn along<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) -> Boundaries<T> {
+    let mut found = spare;
+    found.clear();
+    found.line_starts.reserve(strip.lines() as usize + 1);
     found.line_starts.push(0);
     for line in 0..strip.lines() {
         let pixels = strip.mask().column(line).unwrap_or_default();

@@ -1,0 +1,208 @@
+//! Groups of arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use runmask::format::Format;
+use runmask::sink::CreateOptions;
+
+use super::values::*;
+
+/// How masks are encoded.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Encoding")]
+pub(crate) struct EncoderArgs {
+    /// Who finds the runs; a named engine is never replaced by another
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: EngineName,
+    /// How pixels are numbered, where the format leaves it open
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) order: Order,
+    /// The label without runs of its own, or `none`
+    #[arg(long, value_name = "N|none", default_value = "0")]
+    pub(crate) background: Background,
+    /// Memory for rows, boundaries and runs, for instance 500M or 2G; more is an error [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+}
+
+/// Which mask of a file.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading masks")]
+pub(crate) struct MaskArgs {
+    /// The page of a TIFF file, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) page: u32,
+    /// The level of a pyramid, 0 being the full size
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) level: u32,
+}
+
+/// The layout of a mask without a header.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading masks")]
+pub(crate) struct RawArgs {
+    /// Read raw labels of this type, little endian, without a header
+    #[arg(long, value_enum, requires_all = ["height", "width"])]
+    pub(crate) dtype: Option<DtypeName>,
+    /// Rows of a raw mask
+    #[arg(long, value_name = "PIXELS", requires = "dtype")]
+    pub(crate) height: Option<u32>,
+    /// Columns of a raw mask
+    #[arg(long, value_name = "PIXELS", requires = "dtype")]
+    pub(crate) width: Option<u32>,
+}
+
+/// The size of a mask whose run file does not say.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Size of the mask, where the run file does not say")]
+pub(crate) struct ShapeArgs {
+    /// Rows of the mask
+    #[arg(long, value_name = "PIXELS", requires = "width")]
+    pub(crate) height: Option<u32>,
+    /// Columns of the mask
+    #[arg(long, value_name = "PIXELS", requires = "height")]
+    pub(crate) width: Option<u32>,
+    /// A mask or image of the same height and width
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["height", "width"])]
+    pub(crate) like: Option<PathBuf>,
+}
+
+/// How a run file is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading run files")]
+pub(crate) struct ReadArgs {
+    /// The format of the run file [default: by its extension]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// How the file numbers pixels, where its format leaves that open [default: column]
+    #[arg(long, value_enum)]
+    pub(crate) order: Option<Order>,
+    /// kaggle: the number of the first pixel [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) base: Option<u64>,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
+}
+
+/// What to take from a run file of many images and objects.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading run files")]
+pub(crate) struct ManyArgs {
+    /// The image to take from a file of many
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: Option<String>,
+    /// Number objects 1, 2, 3 ... in the order of the file, whatever numbers they have
+    #[arg(long)]
+    pub(crate) renumber: bool,
+    /// JSON: pass over annotations without runs, such as polygons
+    #[arg(long)]
+    pub(crate) skip_other_shapes: bool,
+    /// CSV: pass over columns that are not known
+    #[arg(long)]
+    pub(crate) ignore_columns: bool,
+}
+
+/// How a run file is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing run files")]
+pub(crate) struct WriteArgs {
+    /// The format of the run file [default: by its extension, otherwise hubmap]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// hubmap: rows for the labels 1 to N [default: up to the largest label]
+    #[arg(long, value_name = "N")]
+    pub(crate) labels: Option<u64>,
+    /// hubmap: reproduce the defects of another program
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatName>,
+    /// End lines with CR LF, as Python's csv module does
+    #[arg(long)]
+    pub(crate) crlf: bool,
+    /// kaggle: the number of the first pixel [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) base: Option<u64>,
+    /// CSV formats with several headers: which one, for instance ImageId,EncodedPixels
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) header: Option<String>,
+    /// The image's id, for formats that name images [default: the mask's file name without its extension]
+    #[arg(long, value_name = "ID")]
+    pub(crate) image_id: Option<String>,
+    /// kaggle, siim: all objects of an image as one row
+    #[arg(long)]
+    pub(crate) union: bool,
+    /// Leave out labels without runs where the format cannot hold them
+    #[arg(long)]
+    pub(crate) drop_empty_labels: bool,
+    /// Counts above 2^32 - 1, which other programs cannot read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) large_counts: LargeCountsName,
+    /// coco: which of its two files
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) coco_form: CocoFormName,
+    /// coco, sam: how counts are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) counts: CountsName,
+    /// coco: the category of a label; may be given again
+    #[arg(long, value_name = "LABEL=CATEGORY", value_parser = pair::<u64>)]
+    pub(crate) category_of: Vec<(u64, u64)>,
+    /// coco: a category's name; may be given again
+    #[arg(long, value_name = "CATEGORY=NAME", value_parser = pair::<String>)]
+    pub(crate) category: Vec<(u64, String)>,
+}
+
+/// How a file is read that may be a mask or a run file.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EitherArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) mask: MaskArgs,
+    /// Read a mask file without a header as labels of this type
+    #[arg(long, value_enum, requires_all = ["height", "width"], help_heading = "Reading masks")]
+    pub(crate) dtype: Option<DtypeName>,
+    /// The label without runs of its own in a mask, or `none`
+    #[arg(long, value_name = "N|none", default_value = "0", help_heading = "Reading masks")]
+    pub(crate) background: Background,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
+/// How a mask file is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing masks")]
+pub(crate) struct MaskOutputArgs {
+    /// The format of the mask file [default: by its extension]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) mask_format: Option<MaskFormatName>,
+    /// TIFF: how tiles are compressed
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
+    pub(crate) compression: CompressionName,
+    /// TIFF: half the size, a quarter and so on as well, for viewers
+    #[arg(long)]
+    pub(crate) pyramid: bool,
+}
+
+/// What a made-up mask holds.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Looks {
+    /// Number of labels [default: as dense as in real slides]
+    #[arg(long, value_name = "N")]
+    pub(crate) labels: Option<u64>,
+    /// Another seed is another mask
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The type of the labels [default: u16 for glomeruli, u32 for cells, u8 for noise]
+    #[arg(long, value_enum)]
+    pub(crate) dtype: Option<DtypeName>,
+}
+
+impl MaskOutputArgs {
+    pub(crate) fn options(&self) -> CreateOptions {
+        let mut options = CreateOptions::default();
+        options.format = self.mask_format.map(Into::into);
+        options.compression = self.compression.into();
+        options.pyramid = self.pyramid;
+        options
+    }
+}
