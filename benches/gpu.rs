@@ -8,9 +8,13 @@
 //!
 //! A line gives the labels' bytes, once, over the kernels' time by the device's clock; the share of the copy rate that is
 //! (a copy on the device in the same run, bytes read and bytes written both counted); the bytes that the kernels move for
-//! each pixel, counted from their design; and wall times: with the mask on the device, and with it on the host.
+//! each pixel, counted from their design; and wall times: with the mask on the device, and with it on the host. Where there
+//! is an `nvcc`, it is beside a transpose and CUB's run-length encoding on the same card (`benches/cub.cu`).
+//!
+//! What is printed belongs into `benches/record/`, with the date.
 
-use std::process::ExitCode;
+use std::io::Write;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use runmask::gpu::{Gpu, GpuOptions, Measurement, Residence};
@@ -48,16 +52,23 @@ fn run() -> Result<()> {
     let gpu = Gpu::open(&options)?;
     println!("adapter: {}", gpu.info());
     println!("copy on the device: {:.1} GB/s, bytes read and written", gpu.copy_rate()? / 1e9);
+    let cub = match Cub::build() {
+        Ok(cub) => Some(cub),
+        Err(why) => {
+            println!("CUB: not measured ({why})");
+            None
+        }
+    };
     println!("masks of {side} x {side} pixels, medians of {REPEATS} runs\n");
     println!(
-        "| labels | content | order | boundaries | kernels | of that mark, scans, scatter | labels read | share of copy | bytes moved | wall, on the device | wall, from the host |"
+        "| labels | content | order | boundaries | kernels | of that mark, scans, scatter | labels read | share of copy | bytes moved | wall, on the device | wall, from the host | transpose and CUB |"
     );
-    println!("|---|---|---|---:|---:|---|---:|---:|---:|---:|---:|");
+    println!("|---|---|---|---:|---:|---|---:|---:|---:|---:|---:|---:|");
     for (name, kind) in [("sparse", Kind::Glomeruli), ("cells", Kind::Cells), ("noise", Kind::Noise)] {
         let numbers = labels_of(kind, side)?;
-        table::<u8>(&gpu, name, &numbers, side)?;
-        table::<u16>(&gpu, name, &numbers, side)?;
-        table::<u32>(&gpu, name, &numbers, side)?;
+        table::<u8>(&gpu, cub.as_ref(), name, &numbers, side)?;
+        table::<u16>(&gpu, cub.as_ref(), name, &numbers, side)?;
+        table::<u32>(&gpu, cub.as_ref(), name, &numbers, side)?;
     }
     Ok(())
 }
@@ -71,7 +82,7 @@ fn labels_of(kind: Kind, side: u32) -> Result<Vec<u32>> {
     Ok(labels)
 }
 
-fn table<T: Label>(gpu: &Gpu, content: &str, numbers: &[u32], side: u32) -> Result<()> {
+fn table<T: Label>(gpu: &Gpu, cub: Option<&Cub>, content: &str, numbers: &[u32], side: u32) -> Result<()> {
     // Labels that the type does not hold start again from 1.
     let narrow = |&number: &u32| match u64::from(number) {
         0 => T::default(),
@@ -91,12 +102,71 @@ fn table<T: Label>(gpu: &Gpu, content: &str, numbers: &[u32], side: u32) -> Resu
                 message: format!("{content} {} {order}: wrong runs", T::DTYPE),
             });
         }
-        line::<T>(content, order, &on_device, &from_host);
+        let cub = match cub.filter(|_| order == ScanOrder::ColumnMajor) {
+            Some(cub) => Some(cub.measure(&mask, &pixels)?),
+            None => None,
+        };
+        line::<T>(content, order, &on_device, &from_host, cub);
     }
     Ok(())
 }
 
-fn line<T: Label>(content: &str, order: ScanOrder, on_device: &Measurement, from_host: &Measurement) {
+/// The program in `benches/cub.cu`.
+struct Cub(tempfile::TempDir);
+
+impl Cub {
+    fn build() -> std::result::Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/cub.cu");
+        let built = Command::new("nvcc").args(["-O3", "-o"]).arg(folder.path().join("cub")).arg(source).output();
+        match built {
+            Err(error) => Err(format!("nvcc: {error}")),
+            Ok(built) if !built.status.success() => Err(String::from_utf8_lossy(&built.stderr).trim().into()),
+            Ok(_) => Ok(Self(folder)),
+        }
+    }
+
+    /// The time of a transpose and an encoding on the device, after checking that as many runs were found.
+    fn measure<T: Label>(&self, mask: &LabelMask<'_, T>, pixels: &[T]) -> Result<Duration> {
+        let fault = |message: String| Error::Engine { engine: "CUB", message };
+        let Shape { height, width } = mask.shape();
+        let path = self.0.path().join("mask.raw");
+        std::fs::File::create(&path)
+            .and_then(|mut file| file.write_all(bytemuck::cast_slice(pixels)))
+            .map_err(|error| fault(error.to_string()))?;
+        let output = Command::new(self.0.path().join("cub"))
+            .arg(&path)
+            .args([height.to_string(), width.to_string(), size_of::<T>().to_string(), REPEATS.to_string()])
+            .output()
+            .map_err(|error| fault(error.to_string()))?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = told.split_whitespace();
+        let seconds = words.next().and_then(|word| word.parse::<f64>().ok());
+        let (Some(seconds), Some(found)) = (seconds, words.next().and_then(|word| word.parse::<usize>().ok())) else {
+            return Err(fault(String::from_utf8_lossy(&output.stderr).trim().into()));
+        };
+        let all = Encoder::builder().background(None).build()?.encode(mask)?.run_count();
+        if found != all {
+            return Err(fault(format!("{found} runs, but there are {all}")));
+        }
+        Ok(Duration::from_secs_f64(seconds))
+    }
+}
+
+fn line<T: Label>(
+    content: &str,
+    order: ScanOrder,
+    on_device: &Measurement,
+    from_host: &Measurement,
+    cub: Option<Duration>,
+) {
+    let cub = match (cub, on_device.kernels) {
+        (Some(cub), Some(times)) => {
+            format!("{:.3} ms, {:.1} x", 1e3 * cub.as_secs_f64(), cub.as_secs_f64() / times.total().as_secs_f64())
+        }
+        (Some(cub), None) => format!("{:.3} ms", 1e3 * cub.as_secs_f64()),
+        (None, _) => "-".into(),
+    };
     let milliseconds = |time: Duration| format!("{:.3} ms", 1e3 * time.as_secs_f64());
     let (kernels, parts, rate, share) = match on_device.kernels {
         Some(times) => {
@@ -111,7 +181,7 @@ fn line<T: Label>(content: &str, order: ScanOrder, on_device: &Measurement, from
         None => ["-"; 4].map(str::to_owned).into(),
     };
     println!(
-        "| {} | {content} | {order} | {} | {kernels} | {parts} | {rate} | {share} | {:.2} B/px | {} | {} |",
+        "| {} | {content} | {order} | {} | {kernels} | {parts} | {rate} | {share} | {:.2} B/px | {} | {} | {cub} |",
         T::DTYPE,
         on_device.boundaries,
         on_device.bytes_per_pixel,

@@ -20,8 +20,6 @@
 //! 2. Sorting is by counting, in two passes over the boundaries. The first counts the runs of each label, and needs no
 //!    runs for it: neighbouring boundaries of a line differ, so each begins a run, but for the first of a line, which may
 //!    continue the run of the line before. Then every run of every chunk has its place, and the second pass puts it there.
-//! 3. The background's runs are put too, to a place that is cut off afterwards: cheaper than a branch that is taken at
-//!    every other boundary.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -100,12 +98,42 @@ impl<T: Label> MaskBoundaries<T> {
             for part in parts {
                 let (offsets, labels) = part.boundaries.line(local);
                 if let Some(index) = labels.iter().position(|&other| other != label) {
-                    let first = if self.cut == Cut::AcrossLines { part.first } else { 0 };
-                    return u64::from(line) * self.length() + u64::from(first) + u64::from(offsets[index]);
+                    return u64::from(line) * self.length() + self.before(part) + u64::from(offsets[index]);
                 }
             }
         }
         self.shape.pixels()
+    }
+
+    /// Calls `call` with the label and the length of every maximal run, in scan order.
+    pub(crate) fn each(&self, mut call: impl FnMut(T, u64)) {
+        let mut open: Option<(T, u64)> = None;
+        for line in 0..self.lines() {
+            let (parts, local) = self.parts_of(line);
+            for part in parts {
+                let base = u64::from(line) * self.length() + self.before(part);
+                let (offsets, labels) = part.boundaries.line(local);
+                for (&offset, &label) in offsets.iter().zip(labels) {
+                    let position = base + u64::from(offset);
+                    match open {
+                        Some((current, _)) if current == label => {}
+                        _ => {
+                            if let Some((current, start)) = open.replace((label, position)) {
+                                call(current, position - start);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if let Some((label, start)) = open {
+            call(label, self.shape.pixels() - start);
+        }
+    }
+
+    /// Pixels of each line before those of `part`.
+    fn before(&self, part: &Part<T>) -> u64 {
+        if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
     }
 
     /// The runs of every label but `background`, worked out by `threads` threads of the current pool.
@@ -140,13 +168,12 @@ impl<T: Label> MaskBoundaries<T> {
         let (labels, offsets) = give_places(&mut chunks);
         let count = offsets[offsets.len() - 1];
         let mut runs = spare;
-        // Every place but the waste is written below.
-        runs.resize(count + chunks.len() * APART, [0; 2]);
+        // Every place is written below.
+        runs.resize(count, [0; 2]);
         // Atomic only so that threads may write side by side; no two of them write the same place.
         let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
         let places = &*places;
-        chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| chunk.put(self, places, count + index * APART));
-        runs.truncate(count);
+        chunks.par_iter_mut().for_each(|chunk| chunk.put(self, places));
         LabelRuns { shape: Some(self.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
     }
 
@@ -186,9 +213,6 @@ impl<T: Label> MaskBoundaries<T> {
     }
 }
 
-/// How far apart the places are to which each chunk puts runs that nobody wants: threads never share a line of cache.
-const APART: usize = 8;
-
 /// The runs that begin in some of the lines.
 struct Chunk<T, S> {
     lines: Range<u32>,
@@ -197,7 +221,7 @@ struct Chunk<T, S> {
     slots: S,
     /// For each slot the number of its runs; later, where its next run belongs.
     counts: Vec<usize>,
-    /// The slot whose runs nobody wants: the background's, or one of no label.
+    /// The slot whose runs nobody wants: the background's, or none.
     nowhere: usize,
 }
 
@@ -230,40 +254,37 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
                 }
             }
         }
-        let nowhere = match background {
-            Some(background) => slots.of(background),
-            None => counts.len(),
-        };
-        counts.resize(counts.len().max(nowhere + 1), 0);
-        counts[nowhere] = 0;
+        let nowhere = background.map_or(NO_SLOT, |background| slots.of(background));
+        if let Some(unwanted) = counts.get_mut(nowhere) {
+            *unwanted = 0;
+        }
         Self { lines, before, slots, counts, nowhere }
     }
 
-    /// Writes every run to its place, and those that nobody wants to `waste`.
-    fn put(&mut self, mask: &MaskBoundaries<T>, places: &[[AtomicU64; 2]], waste: usize) {
+    /// Writes every run to its place.
+    fn put(&mut self, mask: &MaskBoundaries<T>, places: &[[AtomicU64; 2]]) {
         let Self { lines, before, slots, counts, nowhere } = self;
         let nowhere = *nowhere;
-        counts[nowhere] = waste;
         let mut put = |slot: usize, start: u64, end: u64| {
+            // A branch: to write what nobody wants to some other place is slower by half.
+            if slot == nowhere {
+                return;
+            }
             let place = &mut counts[slot];
             let [to_start, to_length] = &places[*place];
             to_start.store(start, Ordering::Relaxed);
             to_length.store(end - start, Ordering::Relaxed);
-            *place += usize::from(slot != nowhere);
+            *place += 1;
         };
         // The run at hand: what came before these lines belongs to an earlier chunk.
         let (mut slot, mut current, mut start) = (nowhere, *before, 0);
         for line in lines.clone() {
             let (parts, local) = mask.parts_of(line);
-            let line_start = u64::from(line) * mask.length();
             for part in parts {
-                let base = match mask.cut {
-                    Cut::AcrossLines => line_start + u64::from(part.first),
-                    Cut::BetweenLines => line_start,
-                };
+                let base = u64::from(line) * mask.length() + mask.before(part);
                 let (offsets, labels) = part.boundaries.line(local);
                 let continued = usize::from(current.is_some() && labels.first() == current.as_ref());
-                for (&offset, &label) in offsets.iter().zip(labels).skip(continued) {
+                for (&offset, &label) in offsets[continued..].iter().zip(&labels[continued..]) {
                     let position = base + u64::from(offset);
                     put(slot, start, position);
                     slot = slots.of(label);

@@ -133,14 +133,13 @@ struct Segment<T> {
     label: T,
 }
 
-/// The segments of some rows by the row they begin in, and the columns whose segments end in a row.
+/// The segments of some rows by the row they begin in.
 struct Plan<'a, T> {
     runs: &'a LabelRuns,
     shape: Shape,
     first: u32,
     background: T,
-    begins: ByRow<Segment<T>>,
-    ends: ByRow<u32>,
+    begins: ByRow<T>,
     /// Whether so little is foreground that a row is cheaper to fill and then correct than to copy.
     sparse: bool,
 }
@@ -168,27 +167,21 @@ impl<'a, T: Label> Plan<'a, T> {
         let cut = Bands { rows: rows.clone(), band };
         let first = rows.start;
         let mut begins = ByRow::count(rows.len());
-        let mut ends = ByRow::count(rows.len());
         let mut lines = Lines::new(runs.order(), shape);
         for run in &runs.runs {
-            segments(*run, &mut lines, &cut, |row, _, _| begins.add(row - first), |row, _| ends.add(row - first));
+            segments(*run, &mut lines, &cut, |row, _, _| begins.add(row - first));
         }
-        let mut begins = begins.fill(Segment::default());
-        let mut ends = ends.fill(0);
+        begins.fill();
         for (label, of_label) in runs.iter() {
             let label = narrow(label)?;
             for run in of_label {
-                segments(
-                    *run,
-                    &mut lines,
-                    &cut,
-                    |row, column, end| begins.put(row - first, Segment { column, end, label }),
-                    |row, column| ends.put(row - first, column),
-                );
+                segments(*run, &mut lines, &cut, |row, column, end| {
+                    begins.put(row - first, Segment { column, end, label });
+                });
             }
         }
         let sparse = runs.area() < shape.pixels() / 8;
-        Ok(Self { runs, shape, first, background, begins: begins.finish(), ends: ends.finish(), sparse })
+        Ok(Self { runs, shape, first, background, begins: begins.finish(), sparse })
     }
 
     /// Writes `rows`, which are one band or some of its first rows.
@@ -204,20 +197,18 @@ impl<'a, T: Label> Plan<'a, T> {
         let mut current = vec![self.background; width];
         // Up to which row each column's label holds.
         let mut until = vec![rows.start; width];
+        let mut ends = Ends::new(&rows, width);
         let mut pieces = self.sparse.then(|| Pieces::new(width));
         if pieces.is_some() {
             fill(pixels, self.background);
         }
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            for &column in self.ends.row(row - self.first) {
-                let column = column as usize;
-                if until[column] == row {
-                    current[column] = self.background;
-                    if let Some(pieces) = &mut pieces {
-                        pieces.leave(column);
-                    }
+            ends.take(row, |column| {
+                current[column] = self.background;
+                if let Some(pieces) = &mut pieces {
+                    pieces.leave(column);
                 }
-            }
+            });
             for segment in self.begins.row(row - self.first) {
                 let column = segment.column as usize;
                 if until[column] > row {
@@ -225,6 +216,7 @@ impl<'a, T: Label> Plan<'a, T> {
                 }
                 current[column] = segment.label;
                 until[column] = segment.end;
+                ends.put(segment.end, column);
                 if let Some(pieces) = &mut pieces {
                     pieces.enter(column);
                 }
@@ -240,7 +232,7 @@ impl<'a, T: Label> Plan<'a, T> {
     fn render_rows(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
         let width = self.shape.width as usize;
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            let mut segments = self.begins.row(row - self.first).to_vec();
+            let mut segments: Vec<Segment<T>> = self.begins.row(row - self.first).collect();
             segments.sort_unstable_by_key(|segment| segment.column);
             fill(pixels, self.background);
             let mut before: Option<Segment<T>> = None;
@@ -339,16 +331,10 @@ struct Bands {
     band: u32,
 }
 
-/// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`, `end(row, column)`.
+/// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`.
 ///
 /// Row-major runs are cut at row ends: `begin(row, first column, end column)`.
-fn segments(
-    run: Run,
-    lines: &mut Lines,
-    cut: &Bands,
-    mut begin: impl FnMut(u32, u32, u32),
-    mut end: impl FnMut(u32, u32),
-) {
+fn segments(run: Run, lines: &mut Lines, cut: &Bands, mut begin: impl FnMut(u32, u32, u32)) {
     let (mut line, mut from) = lines.of(run.start);
     let Lines { order, length, .. } = *lines;
     let Bands { rows, band } = cut;
@@ -367,10 +353,6 @@ fn segments(
                     while next < high {
                         begin(next, line, to);
                         next = next.saturating_add(*band);
-                    }
-                    // A band forgets what came before it, so an end at its first row needs no entry.
-                    if to < rows.end && !(to - rows.start).is_multiple_of(*band) {
-                        end(to, line);
                     }
                 }
             }
@@ -411,15 +393,49 @@ impl Lines {
     }
 }
 
-/// Items sorted by row, by counting: counted, then put, then read.
-struct ByRow<I> {
-    starts: Vec<usize>,
-    items: Vec<I>,
+/// The columns whose segments end at a row: a column has one segment at a time, so it is in one list at a time, and the
+/// lists need no memory of their own.
+struct Ends {
+    first: u32,
+    /// For each row the first column of its list, plus 1; 0 when it is empty.
+    heads: Vec<u32>,
+    /// For each column the next one of its list, likewise.
+    next: Vec<u32>,
 }
 
-impl<I: Copy> ByRow<I> {
+impl Ends {
+    fn new(rows: &Range<u32>, width: usize) -> Self {
+        Self { first: rows.start, heads: vec![0; rows.len()], next: vec![0; width] }
+    }
+
+    /// Notes that a segment of `column` ends at `row`; past the last row it does not matter.
+    fn put(&mut self, row: u32, column: usize) {
+        if let Some(head) = self.heads.get_mut((row - self.first) as usize) {
+            self.next[column] = std::mem::replace(head, column as u32 + 1);
+        }
+    }
+
+    /// Calls `call` with the columns whose segments end at `row`.
+    fn take(&mut self, row: u32, mut call: impl FnMut(usize)) {
+        let mut head = std::mem::take(&mut self.heads[(row - self.first) as usize]);
+        while let Some(column) = head.checked_sub(1) {
+            call(column as usize);
+            head = self.next[column as usize];
+        }
+    }
+}
+
+/// Segments sorted by row, by counting: counted, then put, then read.
+struct ByRow<T> {
+    starts: Vec<usize>,
+    /// Column and end. Zeroed memory is cheaper than segments.
+    spans: Vec<[u32; 2]>,
+    labels: Vec<T>,
+}
+
+impl<T: Label> ByRow<T> {
     fn count(rows: usize) -> Self {
-        Self { starts: vec![0; rows + 1], items: Vec::new() }
+        Self { starts: vec![0; rows + 1], spans: Vec::new(), labels: Vec::new() }
     }
 
     fn add(&mut self, row: u32) {
@@ -427,18 +443,19 @@ impl<I: Copy> ByRow<I> {
     }
 
     /// Turns counts into places.
-    fn fill(mut self, item: I) -> Self {
+    fn fill(&mut self) {
         let mut next = 0;
         for start in &mut self.starts {
             next += std::mem::replace(start, next);
         }
-        self.items = vec![item; next];
-        self
+        self.spans = vec![[0; 2]; next];
+        self.labels = vec![T::default(); next];
     }
 
-    fn put(&mut self, row: u32, item: I) {
+    fn put(&mut self, row: u32, segment: Segment<T>) {
         let place = &mut self.starts[row as usize];
-        self.items[*place] = item;
+        self.spans[*place] = [segment.column, segment.end];
+        self.labels[*place] = segment.label;
         *place += 1;
     }
 
@@ -449,7 +466,9 @@ impl<I: Copy> ByRow<I> {
         self
     }
 
-    fn row(&self, row: u32) -> &[I] {
-        &self.items[self.starts[row as usize]..self.starts[row as usize + 1]]
+    fn row(&self, row: u32) -> impl Iterator<Item = Segment<T>> {
+        let places = self.starts[row as usize]..self.starts[row as usize + 1];
+        let spans = self.spans[places.clone()].iter();
+        spans.zip(&self.labels[places]).map(|(&[column, end], &label)| Segment { column, end, label })
     }
 }

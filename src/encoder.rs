@@ -267,7 +267,7 @@ impl Encoder {
     /// [`Encoder::compact`] for boundaries that this encoder marked, whose memory it keeps.
     fn finish<T: Label>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
         let runs = self.compact(&boundaries);
-        boundaries.parts.into_iter().for_each(|part| self.spare.give(part.boundaries));
+        self.recycle_boundaries(boundaries);
         runs
     }
 
@@ -277,6 +277,11 @@ impl Encoder {
     /// many masks with many runs, where touching fresh memory takes as long as finding the runs.
     pub fn recycle(&self, runs: LabelRuns) {
         self.spare.give(Run::into_pairs(runs.runs));
+    }
+
+    /// The same with the memory of boundaries.
+    pub fn recycle_boundaries<T: Label>(&self, boundaries: MaskBoundaries<T>) {
+        boundaries.parts.into_iter().for_each(|part| self.spare.give(part.boundaries));
     }
 
     /// The runs of every label of a source, which is read strip by strip in bounded memory.

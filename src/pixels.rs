@@ -18,7 +18,10 @@
 
 use std::io::{BufRead, Write};
 
+use crate::encoder::Encoder;
 use crate::error::{Error, Place, Result};
+use crate::mask::LabelMask;
+use crate::shape::{ScanOrder, Shape};
 
 /// The first four bytes of every record.
 pub const KEY: [u8; 4] = [255, 255, 0, 0];
@@ -51,73 +54,132 @@ impl ChannelOrder {
     }
 }
 
-/// The runs of equal pixels of an image, in its order: a pixel's four bytes and its repetitions, at least 1.
-pub fn runs(pixels: &[[u8; 4]]) -> impl Iterator<Item = ([u8; 4], u64)> {
-    let mut rest = pixels;
-    std::iter::from_fn(move || {
-        let &first = rest.first()?;
-        let length = equal_prefix(rest, first);
-        rest = &rest[length..];
-        Some((first, length as u64))
-    })
-}
-
-/// How many pixels at the beginning are `first`. They are compared as words, a block at a time while all are equal:
-/// without a branch for each pixel the compiler makes vector code of it.
-fn equal_prefix(pixels: &[[u8; 4]], first: [u8; 4]) -> usize {
-    const BLOCK: usize = 32;
-    let word = u32::from_ne_bytes(first);
-    let differs = |pixel: &[u8; 4]| u32::from_ne_bytes(*pixel) ^ word;
-    // Short runs end here, before a block would be looked at in vain.
-    if let Some(length) = pixels.iter().take(8).position(|pixel| differs(pixel) != 0) {
-        return length;
-    }
-    let (blocks, _) = pixels.as_chunks::<BLOCK>();
-    let equal = blocks.iter().take_while(|block| block.iter().fold(0, |sum, pixel| sum | differs(pixel)) == 0).count();
-    let length = equal * BLOCK;
-    length + pixels[length..].iter().take_while(|pixel| differs(pixel) == 0).count()
-}
-
 /// Writes the records of `pixels`, which are R G B A, row-major.
 ///
 /// # Errors
 /// [`Error::Argument`] when the bytes are no whole number of pixels; [`Error::Io`] when writing fails.
 pub fn encode(pixels: &[u8], order: ChannelOrder, writer: &mut dyn Write) -> Result<()> {
-    let (pixels, rest) = pixels.as_chunks::<4>();
-    if !rest.is_empty() {
-        return Err(Error::Argument(format!(
-            "{} bytes are no whole number of pixels of 4",
-            pixels.len() * 4 + rest.len()
-        )));
-    }
-    encode_runs(runs(pixels), order, writer)
+    // Records do not know where rows end, so rows of any length do.
+    let count = pixels.len() / 4;
+    let width = count.clamp(1, MOST_AT_ONCE as usize) as u32;
+    let mut records = RecordWriter::new(width, order, writer)?;
+    let whole = count / width as usize * width as usize * 4;
+    records.rows(&pixels[..whole])?;
+    let mut records = RecordWriter { width: ((pixels.len() - whole) / 4).max(1) as u32, ..records };
+    records.rows(&pixels[whole..])?;
+    records.finish()
 }
 
-/// Writes the records of runs in row-major order: a pixel's R G B A and its repetitions. A run of 0 is no record.
+/// Pixels that are marked at once, at most: their boundaries stay in cache.
+const MOST_AT_ONCE: u64 = 1 << 18;
+
+/// Writes the records of a picture that comes a few rows at a time.
 ///
-/// # Errors
-/// [`Error::Io`] when writing fails.
-pub fn encode_runs(
-    runs: impl IntoIterator<Item = ([u8; 4], u64)>,
+/// Its pixels are marked like those of a label mask: labels of 32 bits, row-major, none of them background.
+#[derive(Debug)]
+pub struct RecordWriter<'w, W: Write + ?Sized> {
+    encoder: Encoder,
+    width: u32,
     order: ChannelOrder,
-    writer: &mut dyn Write,
-) -> Result<()> {
-    let mut records = Vec::with_capacity(BUFFER + RECORD);
-    for (pixel, mut left) in runs {
-        let [first, second, third, fourth] = order.swap(pixel);
-        let mut record = [KEY[0], KEY[1], KEY[2], KEY[3], first, second, third, fourth, 255];
-        while left > 0 {
-            let count = left.min(MAX_COUNT);
-            record[8] = count as u8;
-            records.extend_from_slice(&record);
-            left -= count;
-            if records.len() >= BUFFER {
-                writer.write_all(&records).map_err(writing)?;
-                records.clear();
+    /// The run that the next pixels may go on with: a pixel and how often it came.
+    open: Option<([u8; 4], u64)>,
+    records: Vec<u8>,
+    writer: &'w mut W,
+}
+
+impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
+    /// A writer for a picture `width` pixels wide, at least 1.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a width of 0.
+    pub fn new(width: u32, order: ChannelOrder, writer: &'w mut W) -> Result<Self> {
+        if width == 0 {
+            return Err(Error::Argument("a picture of no width has no rows".into()));
+        }
+        let encoder = Encoder::builder().order(ScanOrder::RowMajor).background(None).build()?;
+        Ok(Self { encoder, width, order, open: None, records: Vec::with_capacity(BUFFER + RECORD), writer })
+    }
+
+    /// Goes on with whole rows, R G B A.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the bytes are no whole number of rows; [`Error::Io`] when writing fails.
+    pub fn rows(&mut self, rows: &[u8]) -> Result<()> {
+        let row_bytes = self.width as usize * 4;
+        if !rows.len().is_multiple_of(row_bytes) {
+            return Err(Error::Argument(format!(
+                "{} bytes are no whole number of rows of {} pixels of 4",
+                rows.len(),
+                self.width
+            )));
+        }
+        let at_once = (MOST_AT_ONCE / u64::from(self.width)).max(1) as usize;
+        rows.chunks(at_once * row_bytes).try_for_each(|rows| self.few_rows(rows))
+    }
+
+    fn few_rows(&mut self, rows: &[u8]) -> Result<()> {
+        let height = (rows.len() / 4 / self.width as usize) as u32;
+        let copied;
+        let labels: &[u32] = match bytemuck::try_cast_slice(rows) {
+            Ok(labels) => labels,
+            // Bytes that lie between words.
+            Err(_) => {
+                copied = bytemuck::pod_collect_to_vec(rows);
+                &copied
             }
+        };
+        let mask = LabelMask::new(labels, Shape { height, width: self.width })?;
+        let boundaries = self.encoder.boundaries(&mask)?;
+        let mut done = Ok(());
+        boundaries.each(|label: u32, length| {
+            let pixel = label.to_ne_bytes();
+            match &mut self.open {
+                Some((before, count)) if *before == pixel => *count += length,
+                open => {
+                    if let Some(run) = open.replace((pixel, length))
+                        && done.is_ok()
+                    {
+                        done = put(&mut self.records, self.order, run, self.writer);
+                    }
+                }
+            }
+        });
+        self.encoder.recycle_boundaries(boundaries);
+        done
+    }
+
+    /// Writes the last records.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when writing fails.
+    pub fn finish(mut self) -> Result<()> {
+        if let Some(run) = self.open.take() {
+            put(&mut self.records, self.order, run, self.writer)?;
+        }
+        self.writer.write_all(&self.records).map_err(writing)
+    }
+}
+
+/// Adds the records of a run; full buffers are written.
+fn put<W: Write + ?Sized>(
+    records: &mut Vec<u8>,
+    order: ChannelOrder,
+    (pixel, mut left): ([u8; 4], u64),
+    writer: &mut W,
+) -> Result<()> {
+    let [first, second, third, fourth] = order.swap(pixel);
+    let mut record = [KEY[0], KEY[1], KEY[2], KEY[3], first, second, third, fourth, 255];
+    while left > 0 {
+        let count = left.min(MAX_COUNT);
+        record[8] = count as u8;
+        records.extend_from_slice(&record);
+        left -= count;
+        if records.len() >= BUFFER {
+            writer.write_all(records).map_err(writing)?;
+            records.clear();
         }
     }
-    writer.write_all(&records).map_err(writing)
+    Ok(())
 }
 
 /// The runs of a file, record by record: a pixel's R G B A and its count. After an error there is nothing more.

@@ -145,7 +145,12 @@ pub(crate) struct Workspace<T> {
 
 impl<T: Label> Default for Workspace<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), counts: Vec::new(), changed: Vec::new(), tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]) }
+        Self {
+            blocks: Vec::new(),
+            counts: Vec::new(),
+            changed: Vec::new(),
+            tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]),
+        }
     }
 }
 
@@ -383,7 +388,8 @@ fn order_by_line<T: Label>(
         for block in blocks.iter_mut() {
             let count = usize::from(block.counts[column]);
             let mut copied = 0;
-            while copied < count {
+            // At least once: that a column has no events is rare, and costs more to foresee than to copy.
+            loop {
                 let from = block.events + copied;
                 let to = at + copied;
                 let rows = &block.rows[from..from + FEW];
@@ -392,6 +398,9 @@ fn order_by_line<T: Label>(
                 }
                 labels[to..to + FEW].copy_from_slice(&block.labels[from..from + FEW]);
                 copied += FEW;
+                if copied >= count {
+                    break;
+                }
             }
             block.events += count;
             at += count;

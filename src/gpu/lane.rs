@@ -50,7 +50,8 @@ impl Slot {
             // Given back before the larger one is asked for.
             smaller => {
                 drop(smaller);
-                let size = bytes.max(SMALLEST_BUFFER).next_power_of_two().min(most.max(bytes)).next_multiple_of(4);
+                let most = most.min(device.limits().max_buffer_size).max(bytes);
+                let size = bytes.max(SMALLEST_BUFFER).next_power_of_two().min(most).next_multiple_of(4);
                 device.buffer(name, size, usage)?
             }
         };

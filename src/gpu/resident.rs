@@ -103,7 +103,7 @@ impl Gpu {
 
     fn encode_buffers_of<T: Label>(&self, strips: &[DeviceStrip<'_>], shape: Shape) -> Result<LabelRuns> {
         let boundaries = self.mark_buffers::<T>(strips, shape, ScanOrder::ColumnMajor)?;
-        Ok(Encoder::builder().engine(Engine::Auto).build()?.compact(boundaries))
+        Ok(Encoder::builder().engine(Engine::Auto).build()?.compact(&boundaries))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use runmask::format::{self, Format, WriteOptions};
 use runmask::source::{self, Source};
-use runmask::{Decoder, Dtype, Encoder, Engine, Error, Label, LabelMask, LabelRuns, Result, ScanOrder, Shape};
+use runmask::{
+    Decoder, Dtype, Encoder, EncoderBuilder, Engine, Error, Label, LabelMask, LabelRuns, Result, ScanOrder, Shape,
+};
 use serde::Serialize;
 
 use crate::args::{Bench, EngineName, Layout};
@@ -52,12 +54,16 @@ struct Bed<T> {
     pixels: Vec<T>,
     decoded: Vec<T>,
     encoder: Encoder,
+    /// The same encoder, without memory of earlier masks.
+    fresh: EncoderBuilder,
 }
 
 /// Seconds of one sample.
 #[derive(Default)]
 struct Sample {
     read_sweep: f64,
+    encode: f64,
+    encode_fresh: f64,
     mark: f64,
     compaction: f64,
     fill: f64,
@@ -77,8 +83,9 @@ impl<T: Label> Bed<T> {
         if args.layout == Layout::Column {
             pixels = transpose(&pixels, shape)?;
         }
-        let encoder = Encoder::builder().engine(args.engine.into()).order(args.order.into()).build()?;
-        Ok(Self { shape, layout: args.layout, decoded: room::<T>(shape)?, pixels, encoder })
+        let fresh = Encoder::builder().engine(args.engine.into()).order(args.order.into());
+        let encoder = fresh.clone().build()?;
+        Ok(Self { shape, layout: args.layout, decoded: room::<T>(shape)?, pixels, encoder, fresh })
     }
 
     fn mask(&self) -> Result<LabelMask<'_, T>> {
@@ -117,16 +124,29 @@ impl<T: Label> Bed<T> {
         sample.read_sweep = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
+        let found = self.encoder.encode(&self.mask()?)?;
+        sample.encode = start.elapsed().as_secs_f64();
+        self.compare(&found, runs)?;
+        self.encoder.recycle(found);
+
+        let start = Instant::now();
         let boundaries = self.encoder.boundaries(&self.mask()?)?;
         sample.mark = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let found = self.encoder.compact(boundaries);
+        let found = self.encoder.compact(&boundaries);
         sample.compaction = start.elapsed().as_secs_f64();
-        if found.run_count() != runs.run_count() {
-            let message = format!("{} runs, {} before", found.run_count(), runs.run_count());
-            return Err(Error::Engine { engine: self.encoder.engine_info().engine.name(), message });
+        self.compare(&found, runs)?;
+        self.encoder.recycle_boundaries(boundaries);
+        self.encoder.recycle(found);
+
+        // A GPU takes longer to open than to work.
+        if self.encoder.engine_info().engine != Engine::Gpu {
+            let fresh = self.fresh.clone().build()?;
+            let start = Instant::now();
+            let found = fresh.encode(&self.mask()?)?;
+            sample.encode_fresh = start.elapsed().as_secs_f64();
+            self.compare(&found, runs)?;
         }
-        drop(found);
 
         let start = Instant::now();
         std::hint::black_box(&mut self.decoded).fill(std::hint::black_box(T::default()));
@@ -141,6 +161,26 @@ impl<T: Label> Bed<T> {
         Ok(sample)
     }
 
+    /// The memory that one encoding takes, its runs included, as the system counts it; `None` where it does not.
+    fn extra_bytes(&self) -> Result<Option<u64>> {
+        let encoder = self.fresh.clone().build()?;
+        // Threads and code are there before anything is counted.
+        encoder.encode(&LabelMask::new(&[T::default()], Shape { height: 1, width: 1 })?)?;
+        let Some(before) = memory::reset_peak() else { return Ok(None) };
+        let runs = encoder.encode(&self.mask()?)?;
+        let peak = memory::peak();
+        drop(runs);
+        Ok(peak.map(|peak| peak.saturating_sub(before)))
+    }
+
+    fn compare(&self, found: &LabelRuns, runs: &LabelRuns) -> Result<()> {
+        if found.run_count() == runs.run_count() {
+            return Ok(());
+        }
+        let message = format!("{} runs, {} before", found.run_count(), runs.run_count());
+        Err(Error::Engine { engine: self.encoder.engine_info().engine.name(), message })
+    }
+
     fn report(mut self, args: &Bench, mask: String) -> Result<Report> {
         let order: ScanOrder = args.order.into();
         let runs = self.check(order)?;
@@ -149,6 +189,7 @@ impl<T: Label> Bed<T> {
             Ok(bytes) if order == ScanOrder::ColumnMajor => (Format::Hubmap, bytes),
             _ => (Format::Table, Count::of(Format::Table, &runs)?),
         };
+        let encode_extra_bytes = self.extra_bytes()?;
         let start = Instant::now();
         self.sample(&runs, text)?;
         let wanted = (PATIENCE / start.elapsed().as_secs_f64()).clamp(3.0, 25.0) as usize;
@@ -185,8 +226,10 @@ impl<T: Label> Bed<T> {
             samples: samples.len(),
             encode_s: match args.resident {
                 true => mark_s + compaction_s,
-                false => median(|sample| sample.mark + sample.compaction),
+                false => median(|sample| sample.encode),
             },
+            encode_fresh_s: (info.engine != Engine::Gpu).then(|| median(|sample| sample.encode_fresh)),
+            encode_extra_bytes,
             read_sweep_s: median(|sample| sample.read_sweep),
             decode_s: median(|sample| sample.decode),
             fill_s: median(|sample| sample.fill),
@@ -229,6 +272,26 @@ impl<T: Label> Bed<T> {
             copy_rate: measured.copy_rate,
             share_of_copy_rate: measured.share_of_copy_rate(),
         })
+    }
+}
+
+/// Resident memory of this process, in bytes, where Linux tells it.
+mod memory {
+    fn status(name: &str) -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// Lets the peak begin anew; gives what is resident now.
+    pub(super) fn reset_peak() -> Option<u64> {
+        std::fs::write("/proc/self/clear_refs", "5").ok()?;
+        status("VmRSS")
+    }
+
+    /// The most that was resident since.
+    pub(super) fn peak() -> Option<u64> {
+        status("VmHWM")
     }
 }
 
@@ -322,6 +385,10 @@ struct Report {
     threads: usize,
     samples: usize,
     encode_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encode_fresh_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encode_extra_bytes: Option<u64>,
     read_sweep_s: f64,
     decode_s: f64,
     fill_s: f64,
@@ -397,9 +464,20 @@ impl Report {
         line("encode", self.encode_s, bytes, read);
         line("  mark", self.stages.mark_s, bytes, read);
         line("  compaction", self.stages.compaction_s, bytes, read);
+        if let Some(seconds) = self.encode_fresh_s {
+            line("encode, fresh", seconds, bytes, read);
+        }
         line("fill", self.fill_s, bytes, None);
         line("decode", self.decode_s, bytes, Some((self.fill_s, "fill")));
         line(&format!("{} CSV", self.write_format), self.write_s, self.write_bytes, None);
+        if let Some(extra) = self.encode_extra_bytes {
+            let share = extra as f64 / bytes as f64 * 100.0;
+            let each = extra as f64 / self.runs.max(1) as f64;
+            text.push_str(&format!(
+                "memory       {:11.1} MB beside the mask while it is encoded, its runs included: {share:.1} % of it, or {each:.1} bytes a run\n",
+                extra as f64 / 1e6
+            ));
+        }
         if let Some(gpu) = &self.gpu {
             text.push_str(&gpu.text());
         }

@@ -1,14 +1,14 @@
 //! `pixels`: pictures as escape-key records, and back.
 //!
-//! Pictures are read and written row by row; an interlaced one is held whole.
+//! A picture is read whole, whatever its format; what records describe is written row by row.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
-use png::{BitDepth, ColorType, DecodingError, EncodingError, Limits, Transformations};
-use runmask::pixels::{self, ChannelOrder};
-use runmask::{Error, Result, Shape};
+use image::{ColorType, ImageError, ImageReader, Limits, RgbaImage};
+use png::EncodingError;
+use runmask::pixels::{self, ChannelOrder, RecordWriter};
+use runmask::{Error, Place, Result, Shape};
 
 use crate::args::{Pixels, PixelsDecode, PixelsEncode};
 use crate::exit::Status;
@@ -16,11 +16,11 @@ use crate::input;
 use crate::output::{Output, refuse_inputs};
 use crate::progress::{Progress, Task};
 
-/// Bytes of a row, or of an interlaced picture, that are held at most.
-const MAX_HELD: u64 = 1 << 30;
+/// Bytes that reading a picture may take.
+const MAX_HELD: u64 = 2 << 30;
 
-/// Deflate makes at most this many bytes of one.
-const LARGEST_FACTOR: u64 = 1032;
+/// Bytes of a picture between two reports of progress.
+const STEP: usize = 16 << 20;
 
 pub(crate) fn run(args: &Pixels, progress: Progress) -> Result<Status> {
     match args {
@@ -36,14 +36,48 @@ fn order(bgra: bool) -> ChannelOrder {
 
 fn encode(args: &PixelsEncode, progress: Progress) -> Result<()> {
     refuse_inputs(&args.output, [args.image.as_path()])?;
-    let rows = Rows::open(&args.image, progress)?;
+    let picture = read(&args.image)?;
     let mut output = Output::create(&args.output)?;
-    let mut failure = None;
-    let runs = Runs { rows, row: Vec::new(), next: 0, open: None, failure: &mut failure };
-    pixels::encode_runs(runs, order(args.bgra), &mut output).map_err(|error| output.blame(error, &args.image))?;
-    match failure {
-        Some(error) => Err(error),
-        None => output.commit(),
+    let task = progress.start(args.image.display().to_string(), picture.len() as u64);
+    write_records(&picture, order(args.bgra), &task, &mut output).map_err(|error| output.blame(error, &args.image))?;
+    output.commit()
+}
+
+fn write_records(picture: &RgbaImage, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
+    if picture.is_empty() {
+        return Ok(());
+    }
+    let mut records = RecordWriter::new(picture.width(), order, output)?;
+    let row = picture.width() as usize * 4;
+    for rows in picture.as_raw().chunks((STEP / row).max(1) * row) {
+        records.rows(rows)?;
+        task.advance(rows.len() as u64);
+    }
+    records.finish()
+}
+
+/// A picture of any kind that has 8 bits for each channel, as R G B A.
+fn read(path: &Path) -> Result<RgbaImage> {
+    let reading = |error| Error::io("reading", path, error);
+    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_HELD);
+    reader.limits(limits);
+    let picture = reader.decode().map_err(|error| match error {
+        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => reading(error),
+        ImageError::Unsupported(error) => Error::Unsupported(error.to_string()).in_file(path),
+        ImageError::Limits(error) => {
+            Error::Unsupported(format!("{error}; a picture may take {MAX_HELD} bytes")).in_file(path)
+        }
+        error => Error::format(Place::File, "a whole picture", error.to_string()).in_file(path),
+    })?;
+    match picture.color() {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(picture.into_rgba8()),
+        other => {
+            let bits = u32::from(other.bits_per_pixel()) / u32::from(other.channel_count());
+            let message = format!("a picture of {bits} bits a channel; a record holds 8 bits of each");
+            Err(Error::Unsupported(message).in_file(path))
+        }
     }
 }
 
@@ -66,139 +100,10 @@ fn write_png(reader: &mut dyn BufRead, output: &mut Output, shape: Shape, order:
         other => Error::Unsupported(other.to_string()),
     };
     let mut encoder = png::Encoder::new(output, shape.width, shape.height);
-    encoder.set_color(ColorType::Rgba);
+    encoder.set_color(png::ColorType::Rgba);
     let mut header = encoder.write_header().map_err(failed)?;
     let mut stream = header.stream_writer().map_err(failed)?;
     pixels::decode(reader, shape.pixels(), order, &mut stream)?;
     stream.finish().map_err(failed)?;
     header.finish().map_err(failed)
-}
-
-/// The rows of a PNG as R G B A.
-struct Rows<'a> {
-    path: &'a Path,
-    reader: png::Reader<BufReader<File>>,
-    shape: Shape,
-    grey: bool,
-    next: u32,
-    /// The whole picture when it is interlaced.
-    whole: Option<Vec<u8>>,
-    task: Task,
-}
-
-impl<'a> Rows<'a> {
-    fn open(path: &'a Path, progress: Progress) -> Result<Self> {
-        let reading = |error| Error::io("reading", path, error);
-        let file = File::open(path).map_err(reading)?;
-        let length = file.metadata().map_err(reading)?.len();
-        let limits = Limits { bytes: MAX_HELD as usize };
-        let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
-        decoder.set_transformations(Transformations::EXPAND | Transformations::ALPHA);
-        let info = decoder.read_header_info().map_err(|error| decoding(error, path))?;
-        let shape = Shape { height: info.height, width: info.width };
-        let (interlaced, bits) = (info.interlaced, info.bit_depth);
-        if bits == BitDepth::Sixteen {
-            let message = "a PNG of 16 bits; a record holds 8 bits of each channel".into();
-            return Err(Error::Unsupported(message).in_file(path));
-        }
-        // At least one bit for each pixel is in the file, before it was deflated.
-        if shape.pixels() / 8 / LARGEST_FACTOR > length {
-            let found = format!("a file of {length} bytes, too few for them");
-            return Err(Error::format(runmask::Place::File, format!("pixels of {shape}"), found).in_file(path));
-        }
-        let held = if interlaced { shape.pixels() } else { u64::from(shape.width) }.saturating_mul(4);
-        if held > MAX_HELD {
-            let what = if interlaced { "bytes of an interlaced PNG" } else { "bytes of one row" };
-            return Err(Error::LimitExceeded { what: what.into(), limit: MAX_HELD, found: held }.in_file(path));
-        }
-        let mut reader = decoder.read_info().map_err(|error| decoding(error, path))?;
-        let grey = reader.output_color_type().0 == ColorType::GrayscaleAlpha;
-        let whole = match interlaced {
-            true => {
-                let mut pixels = vec![0; reader.output_buffer_size().unwrap_or(0)];
-                reader.next_frame(&mut pixels).map_err(|error| decoding(error, path))?;
-                Some(pixels)
-            }
-            false => None,
-        };
-        let task = progress.start(path.display().to_string(), shape.pixels() * 4);
-        Ok(Self { path, reader, shape, grey, next: 0, whole, task })
-    }
-
-    /// The next row, or nothing after the last.
-    fn read(&mut self, pixels: &mut Vec<[u8; 4]>) -> Result<bool> {
-        pixels.clear();
-        if self.next == self.shape.height {
-            return Ok(false);
-        }
-        let samples = if self.grey { 2 } else { 4 };
-        let bytes = self.shape.width as usize * samples;
-        let row = match &self.whole {
-            Some(whole) => &whole[self.next as usize * bytes..][..bytes],
-            None => match self.reader.next_row().map_err(|error| decoding(error, self.path))? {
-                Some(row) if row.data().len() == bytes => row.data(),
-                _ => {
-                    let place = runmask::Place::Part(format!("row {}", self.next));
-                    return Err(Error::format(place, format!("{bytes} bytes"), "another number").in_file(self.path));
-                }
-            },
-        };
-        if self.grey {
-            pixels.extend(row.as_chunks::<2>().0.iter().map(|&[grey, alpha]| [grey, grey, grey, alpha]));
-        } else {
-            pixels.extend_from_slice(row.as_chunks::<4>().0);
-        }
-        self.next += 1;
-        self.task.advance(u64::from(self.shape.width) * 4);
-        Ok(true)
-    }
-}
-
-fn decoding(error: DecodingError, path: &Path) -> Error {
-    match error {
-        DecodingError::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::io("reading", path, source)
-        }
-        other => Error::format(runmask::Place::File, "a whole PNG", other.to_string()).in_file(path),
-    }
-}
-
-/// The runs of equal pixels of a picture, past the ends of rows. They end early at a failure.
-struct Runs<'a, 'f> {
-    rows: Rows<'a>,
-    row: Vec<[u8; 4]>,
-    /// The first pixel of the row that is in no run yet.
-    next: usize,
-    /// The run that may go on.
-    open: Option<([u8; 4], u64)>,
-    failure: &'f mut Option<Error>,
-}
-
-impl Iterator for Runs<'_, '_> {
-    type Item = ([u8; 4], u64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let Some((pixel, length)) = pixels::runs(&self.row[self.next..]).next() else {
-                self.next = 0;
-                match self.rows.read(&mut self.row) {
-                    Ok(true) => continue,
-                    Ok(false) => return self.open.take(),
-                    Err(error) => {
-                        *self.failure = Some(error);
-                        return None;
-                    }
-                }
-            };
-            self.next += length as usize;
-            match &mut self.open {
-                Some((before, count)) if *before == pixel => *count += length,
-                open => {
-                    if let Some(run) = open.replace((pixel, length)) {
-                        return Some(run);
-                    }
-                }
-            }
-        }
-    }
 }
