@@ -31,8 +31,6 @@ const PIECE_COLUMNS: u32 = 1024;
 const STRIP_PIXELS: u64 = 1 << 22;
 /// Bytes of rows that are read from a source at once, unless its tiles are taller.
 const READ_BYTES: u64 = 16 << 20;
-/// Bytes of rows up to which the next ones are read while the ones at hand are marked.
-const OVERLAP_BYTES: u64 = 32 << 20;
 
 /// The runs of every label but 0, column-major, by the fastest engine.
 ///
@@ -306,45 +304,24 @@ impl Encoder {
         let rows = self.rows_at_once::<T>(source)?;
         // A processor looks at what changes only; a graphics card gets whole strips.
         let sparse = cut == Cut::AcrossLines && matches!(self.marker, Marker::Scalar | Marker::Simd(_));
-        let mut marking = RowBuffer::<T>::new(shape.width, rows, sparse)?;
-        // Reading goes on beside marking, into a second buffer, unless rows are so large that one has to do.
-        let mut reading = match marking.bytes() <= OVERLAP_BYTES {
-            true => Some(RowBuffer::<T>::new(shape.width, rows, sparse)?),
-            false => None,
-        };
+        let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
         let tallest = (MAX_STRIP_PIXELS / u64::from(shape.width) / 2).min(u64::from(STRIP_ROWS)) as u32;
         let mut parts = Stack { cut, tallest, done: Vec::new(), waiting: Vec::new(), rows: 0 };
         let mut done = 0;
-        self.install(|| marking.read(source, rows.min(shape.height)))?;
-        while marking.rows > 0 {
-            let next = rows.min(shape.height - done - marking.rows);
-            let marked = match &mut reading {
-                Some(reading) => {
-                    let (marked, read) = self
-                        .install(|| rayon::join(|| self.mark_rows(&marking, done, cut), || reading.read(source, next)));
-                    read?;
-                    marked?
-                }
-                None => self.install(|| self.mark_rows(&marking, done, cut))?,
-            };
-            parts.push(marked, marking.rows, &self.spare);
-            done += marking.rows;
-            match &mut reading {
-                Some(reading) => {
-                    reading.carry_last_row(&marking);
-                    std::mem::swap(reading, &mut marking);
-                }
-                None => {
-                    marking.keep_last_row();
-                    self.install(|| marking.read(source, next))?;
-                }
-            }
-            self.check_memory(&parts, marking.bytes())?;
+        while done < shape.height {
+            let marked = self.install(|| {
+                buffer.read(source, rows.min(shape.height - done))?;
+                self.mark_rows(&buffer, done, cut)
+            })?;
+            parts.push(marked, buffer.rows, &self.spare);
+            done += buffer.rows;
+            buffer.keep_last_row();
+            self.check_memory(&parts, buffer.bytes())?;
             if let Some(progress) = &self.progress {
                 progress(u64::from(done), u64::from(shape.height));
             }
         }
-        drop((reading, marking));
+        drop(buffer);
         Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(&self.spare) }))
     }
 
@@ -661,9 +638,6 @@ impl<T: Label> RowBuffer<T> {
 
     fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {
         self.rows = rows;
-        if rows == 0 {
-            return Ok(());
-        }
         let width = self.width as usize;
         let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
         let pixels = bytemuck::cast_slice_mut(pixels);
@@ -683,13 +657,6 @@ impl<T: Label> RowBuffer<T> {
         let width = self.width as usize;
         let last = width * self.rows as usize;
         self.pixels.copy_within(last..last + width, 0);
-    }
-
-    /// Takes the last row of `before` as the row above.
-    fn carry_last_row(&mut self, before: &Self) {
-        let width = self.width as usize;
-        let last = width * before.rows as usize;
-        self.pixels[..width].copy_from_slice(&before.pixels[last..last + width]);
     }
 
     fn view(&self, above: bool) -> Result<LabelMask<'_, T>> {

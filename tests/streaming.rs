@@ -2,8 +2,8 @@
 
 mod oracle;
 
-use runmask::source::Source;
 use runmask::source::synth::{Kind, Synth};
+use runmask::source::{Repeat, Source};
 use runmask::{Decoder, Dtype, Encoder, Engine, Error, LabelMask, Result, Run, ScanOrder, Shape};
 
 /// Rows from memory, in groups of a height of its own.
@@ -64,6 +64,121 @@ fn a_source_gives_the_runs_of_its_mask() {
                 let found = encoder.encode_source(&mut rows).unwrap();
                 assert_eq!(oracle::of(&found), expected, "{kind:?} {shape} {order}, groups of {group}");
                 assert_eq!(rows.row as u64 * u64::from(shape.width), shape.pixels());
+            }
+        }
+    }
+}
+
+/// Rows from memory in which every tile that repeats its first row is left out: what stands there instead is no label of
+/// the mask.
+struct Tiles {
+    rows: Rows,
+    /// Height and width of a tile.
+    tile: (u32, u32),
+    left_out: usize,
+}
+
+impl Source for Tiles {
+    fn shape(&self) -> Shape {
+        self.rows.shape
+    }
+
+    fn dtype(&self) -> Dtype {
+        Dtype::U16
+    }
+
+    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+        self.rows.read_rows(rows)
+    }
+
+    fn read_rows_sparse(&mut self, rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
+        const NO_LABEL: u16 = 54_321;
+        repeats.clear();
+        self.rows.read_rows(rows)?;
+        let width = self.rows.shape.width;
+        let labels: &mut [u16] = bytemuck::cast_slice_mut(rows);
+        let height = labels.len() as u32 / width;
+        for top in (0..height).step_by(self.tile.0 as usize) {
+            let bottom = height.min(top + self.tile.0);
+            for left in (0..width).step_by(self.tile.1 as usize) {
+                let columns = left..width.min(left + self.tile.1);
+                let at = |row: u32, column: u32| (row * width + column) as usize;
+                let same = |row| columns.clone().all(|column| labels[at(row, column)] == labels[at(top, column)]);
+                if bottom - top < 2 || !(top + 1..bottom).all(same) {
+                    continue;
+                }
+                for row in top + 1..bottom - 1 {
+                    labels[at(row, columns.start)..at(row, columns.end)].fill(NO_LABEL);
+                    self.left_out += columns.len();
+                }
+                repeats.push(Repeat { rows: top + 1..bottom, columns });
+            }
+        }
+        Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        self.rows.group
+    }
+}
+
+#[test]
+fn what_repeats_is_not_looked_at() {
+    for (kind, shape, tile) in [
+        (Kind::Glomeruli, Shape { height: 1200, width: 5000 }, (16, 16)),
+        (Kind::Glomeruli, Shape { height: 700, width: 3000 }, (64, 100)),
+        (Kind::Cells, Shape { height: 300, width: 2500 }, (5, 3)),
+        (Kind::Noise, Shape { height: 40, width: 40 }, (2, 1)),
+    ] {
+        let pixels = synth(kind, shape);
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+            let expected = oracle::runs(&mask, order, Some(0));
+            for (group, threads, strip) in [(64, 1, 1000), (320, 2, 1000), (128, 2, 7), (64, 1, 1)] {
+                for engine in [Engine::Simd, Engine::Scalar] {
+                    let encoder = Encoder::builder().engine(engine).order(order).threads(threads).strip_rows(strip);
+                    let rows = Rows { shape, pixels: pixels.clone(), row: 0, group };
+                    let mut tiles = Tiles { rows, tile, left_out: 0 };
+                    let found = encoder.build().unwrap().encode_source(&mut tiles).unwrap();
+                    assert_eq!(oracle::of(&found), expected, "{kind:?} {shape} {order} {engine}, groups of {group}");
+                    let sparse = order == ScanOrder::ColumnMajor && kind == Kind::Glomeruli;
+                    assert!(!sparse || tiles.left_out as u64 > shape.pixels() / 2, "{}", tiles.left_out);
+                }
+            }
+        }
+    }
+}
+
+/// One encoder for masks of all sizes and types, with and without its memory given back.
+#[test]
+fn kept_memory_does_not_show() {
+    let encoders: Vec<Encoder> =
+        [1, 2].map(|threads| Encoder::builder().threads(threads).build().unwrap()).into_iter().collect();
+    for round in 0..3 {
+        for (kind, shape) in [
+            (Kind::Cells, Shape { height: 301, width: 1170 }),
+            (Kind::Noise, Shape { height: 77, width: 130 }),
+            (Kind::Glomeruli, Shape { height: 2200, width: 500 }),
+            (Kind::Noise, Shape { height: 190, width: 530 }),
+            (Kind::Cells, Shape { height: 1, width: 1 }),
+        ] {
+            let pixels = synth(kind, shape);
+            let mask = LabelMask::new(&pixels, shape).unwrap();
+            let bytes: Vec<u8> = pixels.iter().map(|&label| label as u8).collect();
+            let narrow = LabelMask::fortran(&bytes, shape).unwrap();
+            for encoder in &encoders {
+                let found = encoder.encode(&mask).unwrap();
+                assert_eq!(oracle::of(&found), oracle::runs(&mask, ScanOrder::ColumnMajor, Some(0)));
+                let other = encoder.encode(&narrow).unwrap();
+                assert_eq!(oracle::of(&other), oracle::runs(&narrow, ScanOrder::ColumnMajor, Some(0)));
+                if round > 0 {
+                    encoder.recycle(found);
+                    encoder.recycle(other);
+                }
+                let boundaries = encoder.boundaries(&mask).unwrap();
+                let again = encoder.compact(&boundaries);
+                assert_eq!(again, encoder.compact(&boundaries));
+                encoder.recycle_boundaries(boundaries);
             }
         }
     }

@@ -273,7 +273,7 @@ pub(crate) struct Doctor {
 /// grow, up to 2.25 times their pixels.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pixels {
-    /// Write the records of a PNG
+    /// Write the records of a picture
     Encode(PixelsEncode),
     /// Write the picture that records describe
     Decode(PixelsDecode),
@@ -281,7 +281,7 @@ pub(crate) enum Pixels {
 
 #[derive(Debug, Args)]
 pub(crate) struct PixelsEncode {
-    /// The PNG, 8 bits or fewer
+    /// The picture: PNG, JPEG, BMP, GIF, PNM or WebP, 8 bits a channel or fewer
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
     /// The records; - is stdout

@@ -140,6 +140,30 @@ fn every_kind_of_png_comes_back_as_rgba() {
 }
 
 #[test]
+fn pictures_of_other_formats_become_records() {
+    let folder = Folder::new();
+    // Two pixels of 24 bits and a row of padding to 4 bytes, blue first.
+    let mut bmp = b"BM".to_vec();
+    bmp.extend_from_slice(&[62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0]);
+    bmp.extend_from_slice(&[0; 24]);
+    bmp.extend_from_slice(&[30, 20, 10, 30, 20, 10, 0, 0]);
+    folder.write("a.bmp", bmp.clone());
+    folder.ok("pixels encode a.bmp -o a.rle");
+    assert_eq!(folder.read("a.rle"), [255, 255, 0, 0, 10, 20, 30, 255, 2]);
+    folder.write("grey.pgm", b"P5 3 1 255 \x07\x07\x08");
+    folder.ok("pixels encode grey.pgm -o grey.rle");
+    assert_eq!(
+        folder.read("grey.rle"),
+        [[255, 255, 0, 0, 7, 7, 7, 255, 2], [255, 255, 0, 0, 8, 8, 8, 255, 1]].concat()
+    );
+    folder.write("short.bmp", &bmp[..40]);
+    folder.fails_with("pixels encode short.bmp -o short.rle", &["short.bmp"]);
+    folder.write("text.png", b"no picture at all");
+    folder.fails_with("pixels encode text.png -o text.rle", &["text.png"]);
+    folder.fails_with("pixels encode missing.png -o missing.rle", &["missing.png"]);
+}
+
+#[test]
 fn records_that_are_wrong_name_the_byte() {
     let folder = Folder::new();
     let good = [255, 255, 0, 0, 1, 2, 3, 4, 2];
