@@ -65,7 +65,7 @@ pub fn encode(pixels: &[u8], order: ChannelOrder, writer: &mut dyn Write) -> Res
     let mut records = RecordWriter::new(width, order, writer)?;
     let whole = count / width as usize * width as usize * 4;
     records.rows(&pixels[..whole])?;
-    let mut records = RecordWriter { width: ((pixels.len() - whole) / 4).max(1) as u32, ..records };
+    records.width = ((pixels.len() - whole) / 4).max(1) as u32;
     records.rows(&pixels[whole..])?;
     records.finish()
 }
