@@ -29,7 +29,7 @@ fn agree<T: Label>(kind: u8, width: u8, rows: u8, labels: &[u8]) {
     let mask = mask.expect("as many labels as pixels");
     let order = if kind & 8 == 0 { ScanOrder::ColumnMajor } else { ScanOrder::RowMajor };
     let background = (kind & 16 == 0).then_some(0);
-    let builder = || Encoder::builder().order(order).background(background).strip_rows(u32::from(rows) + 1).threads(1);
+    let builder = || Encoder::builder().order(order).background(background).strip_rows(u32::from(rows) + 1);
     let encode = |encoder: Encoder| encoder.encode(&mask).expect("no engine fails on a mask in memory");
     let expected: LabelRuns = encode(builder().engine(Engine::Scalar).build().expect("always there"));
     for level in SimdLevel::all() {
@@ -38,7 +38,8 @@ fn agree<T: Label>(kind: u8, width: u8, rows: u8, labels: &[u8]) {
     }
     if kind & 4 == 0 {
         let raw = RawLayout { dtype: T::DTYPE, shape };
-        let options = OpenOptions { raw: Some(raw), ..OpenOptions::default() };
+        let mut options = OpenOptions::default();
+        options.raw = Some(raw);
         let bytes = bytemuck::cast_slice(&pixels).to_vec();
         let mut source = from_bytes(bytes, "labels", &options).expect("raw labels of the right length");
         let streamed = builder().build().expect("the default engine").encode_source(&mut *source);
