@@ -115,13 +115,11 @@ impl<T: Label> MaskBoundaries<T> {
                 let (offsets, labels) = part.boundaries.line(local);
                 for (&offset, &label) in offsets.iter().zip(labels) {
                     let position = base + u64::from(offset);
-                    match open {
-                        Some((current, _)) if current == label => {}
-                        _ => {
-                            if let Some((current, start)) = open.replace((label, position)) {
-                                call(current, position - start);
-                            }
-                        }
+                    if open.is_some_and(|(current, _)| current == label) {
+                        continue;
+                    }
+                    if let Some((current, start)) = open.replace((label, position)) {
+                        call(current, position - start);
                     }
                 }
             }
@@ -136,12 +134,8 @@ impl<T: Label> MaskBoundaries<T> {
         if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
     }
 
-    /// The runs of every label but `background`, worked out by `threads` threads of the current pool.
-    pub fn into_runs(self, background: Option<T>, threads: usize) -> LabelRuns {
-        self.runs(background, threads, Vec::new())
-    }
-
-    /// The same in the memory of earlier runs.
+    /// The runs of every label but `background`, worked out by `threads` threads of the current pool, in the memory of
+    /// earlier runs.
     pub(crate) fn runs(&self, background: Option<T>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
         if self.shape.pixels() == 0 {
             return LabelRuns::empty(Some(self.shape), self.order);

@@ -4,12 +4,16 @@
 //! compaction join them; gives [`LabelRuns`]; guarantees the same bytes for every engine, level, number of threads and
 //! strip height.
 
+mod piece;
+mod stream;
+
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use self::piece::{Piece, crop, pieces};
+use self::stream::{RowBuffer, Stack, one_below_the_other};
 use crate::boundary::{Boundaries, MAX_STRIP_PIXELS};
 use crate::compaction::{MaskBoundaries, Part};
 use crate::engine::{Engine, Marker, SimdLevel};
@@ -515,155 +519,6 @@ fn cut_of<T: Label>(view: &LabelMask<'_, T>) -> Cut {
         (true, true) if shape.height >= shape.width => Cut::BetweenLines,
         (false, true) => Cut::BetweenLines,
         _ => Cut::AcrossLines,
-    }
-}
-
-/// The parts of a mask that is read piece by piece. Strips of few rows are stacked to taller ones, because every strip
-/// costs a start for each of its lines.
-struct Stack<T> {
-    cut: Cut,
-    /// Rows that make a strip tall enough, and few enough that its boundaries are counted in 32 bits.
-    tallest: u32,
-    done: Vec<Part<T>>,
-    waiting: Vec<Part<T>>,
-    /// Rows of the waiting parts.
-    rows: u32,
-}
-
-impl<T: Label> Stack<T> {
-    fn push(&mut self, parts: Vec<Part<T>>, rows: u32, spare: &Spare) {
-        if self.rows.saturating_add(rows) > self.tallest {
-            self.stack(spare);
-        }
-        self.waiting.extend(parts);
-        self.rows += rows;
-        if self.rows >= self.tallest || self.cut == Cut::BetweenLines {
-            self.stack(spare);
-        }
-    }
-
-    fn stack(&mut self, spare: &Spare) {
-        let waiting = std::mem::take(&mut self.waiting);
-        let rows = std::mem::take(&mut self.rows);
-        if self.cut == Cut::BetweenLines || waiting.len() < 2 || rows > self.tallest {
-            self.done.extend(waiting);
-        } else {
-            let first = waiting[0].first;
-            let strips = waiting.into_iter().map(|part| (part.first - first, part.boundaries)).collect();
-            self.done.push(Part { first, boundaries: one_below_the_other(strips, spare) });
-        }
-    }
-
-    fn finish(mut self, spare: &Spare) -> Vec<Part<T>> {
-        self.stack(spare);
-        self.done
-    }
-}
-
-/// The boundaries of strips that hold a stretch of the same lines each; their memory is spare then.
-fn one_below_the_other<T: Label>(strips: Vec<(u32, Boundaries<T>)>, spare: &Spare) -> Boundaries<T> {
-    let joined = Boundaries::one_below_the_other(&strips, spare.take());
-    strips.into_iter().for_each(|(_, strip)| spare.give(strip));
-    joined
-}
-
-/// Some columns of a strip, and which of its rows repeat there what is above them, ascending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Piece {
-    columns: Range<u32>,
-    repeats: Vec<Range<u32>>,
-}
-
-/// Cuts `width` columns into pieces of at most `most`, in each of which whole rows repeat or do not.
-fn pieces(width: u32, most: u32, repeats: &[Repeat]) -> Vec<Piece> {
-    let mut edges: Vec<u32> = repeats.iter().flat_map(|repeat| [repeat.columns.start, repeat.columns.end]).collect();
-    edges.extend([0, width]);
-    edges.sort_unstable();
-    edges.dedup();
-    let mut between: Vec<Piece> =
-        edges.windows(2).map(|edges| Piece { columns: edges[0]..edges[1], repeats: Vec::new() }).collect();
-    for repeat in repeats {
-        let from = edges.partition_point(|&edge| edge < repeat.columns.start);
-        let to = edges.partition_point(|&edge| edge < repeat.columns.end);
-        for piece in &mut between[from..to] {
-            piece.repeats.push(repeat.rows.clone());
-        }
-    }
-    for piece in &mut between {
-        piece.repeats.sort_unstable_by_key(|rows| rows.start);
-    }
-    between.dedup_by(|piece, before| {
-        let same = piece.repeats == before.repeats;
-        if same {
-            before.columns.end = piece.columns.end;
-        }
-        same
-    });
-    let cut = |Piece { columns, repeats }: Piece| {
-        let starts = columns.clone().step_by(most as usize);
-        starts.map(move |start| {
-            let end = start.saturating_add(most).min(columns.end);
-            Piece { columns: start..end, repeats: repeats.clone() }
-        })
-    };
-    between.into_iter().flat_map(cut).collect()
-}
-
-/// What of `repeats` lies in `rows`, counted from the first of these.
-fn crop(repeats: &[Repeat], rows: Range<u32>) -> Vec<Repeat> {
-    let crop = |repeat: &Repeat| Repeat {
-        rows: repeat.rows.start.max(rows.start).saturating_sub(rows.start)
-            ..repeat.rows.end.min(rows.end).saturating_sub(rows.start),
-        columns: repeat.columns.clone(),
-    };
-    repeats.iter().map(crop).filter(|repeat| !repeat.rows.is_empty() && !repeat.columns.is_empty()).collect()
-}
-
-/// Rows read from a source, after one row kept from before.
-struct RowBuffer<T> {
-    pixels: Vec<T>,
-    width: u32,
-    rows: u32,
-    /// Where the rows only repeat what is above them, and need not have been written.
-    repeats: Vec<Repeat>,
-    /// Whether the source may leave such rows out.
-    sparse: bool,
-}
-
-impl<T: Label> RowBuffer<T> {
-    fn new(width: u32, rows: u32, sparse: bool) -> Result<Self> {
-        let pixels = (u64::from(rows) + 1) * u64::from(width);
-        Ok(Self { pixels: zeroed(pixels)?, width, rows: 0, repeats: Vec::new(), sparse })
-    }
-
-    fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {
-        self.rows = rows;
-        let width = self.width as usize;
-        let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
-        let pixels = bytemuck::cast_slice_mut(pixels);
-        match self.sparse {
-            true => source.read_rows_sparse(pixels, &mut self.repeats),
-            false => source.read_rows(pixels),
-        }
-    }
-
-    /// Bytes it takes.
-    fn bytes(&self) -> u64 {
-        (self.pixels.len() * size_of::<T>()) as u64
-    }
-
-    /// Keeps its last row as the row above the next ones.
-    fn keep_last_row(&mut self) {
-        let width = self.width as usize;
-        let last = width * self.rows as usize;
-        self.pixels.copy_within(last..last + width, 0);
-    }
-
-    fn view(&self, above: bool) -> Result<LabelMask<'_, T>> {
-        let width = self.width as usize;
-        let first = if above { 0 } else { width };
-        let shape = Shape { height: self.rows + u32::from(above), width: self.width };
-        LabelMask::new(&self.pixels[first..width * (self.rows as usize + 1)], shape)
     }
 }
 

@@ -1,30 +1,48 @@
 //! Spare memory: buffers of masks that are done, kept for the next ones.
 //!
 //! Gets buffers of any type; gives them back, with whatever they held; guarantees nothing about their contents or their
-//! size. Memory that a process touches for the first time is paid for page by page: for a mask with many runs that costs
-//! as much as finding them, so an encoder asks for it once.
+//! size, and that it never keeps more of a type than were taken and not yet given back: what others made and give here is
+//! dropped, so that no number of masks fills the memory. Memory that a process touches for the first time is paid for page
+//! by page: for a mask with many runs that costs as much as finding them, so an encoder asks for it once.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that nobody uses, by type.
+/// Buffers by type.
 #[derive(Debug, Default)]
-pub(crate) struct Spare(Mutex<HashMap<TypeId, Vec<Box<dyn Any + Send>>>>);
+pub(crate) struct Spare(Mutex<HashMap<TypeId, Kept>>);
+
+/// The buffers of one type.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Those that nobody uses.
+    free: Vec<Box<dyn Any + Send>>,
+    /// How many were taken and not given back.
+    taken: usize,
+}
 
 impl Spare {
     /// A buffer that was given, or a new one.
     pub(crate) fn take<B: Any + Send + Default>(&self) -> B {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.get_mut(&TypeId::of::<B>()).and_then(Vec::pop);
-        drop(all);
+        let found = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = all.entry(TypeId::of::<B>()).or_default();
+            kept.taken += 1;
+            kept.free.pop()
+        };
         found.and_then(|buffer| buffer.downcast().ok()).map_or_else(B::default, |buffer| *buffer)
     }
 
-    /// Keeps a buffer.
+    /// Keeps a buffer in place of one that was taken.
     pub(crate) fn give<B: Any + Send>(&self, buffer: B) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(TypeId::of::<B>()).or_default().push(Box::new(buffer));
+        if let Some(kept) = all.get_mut(&TypeId::of::<B>())
+            && kept.taken > 0
+        {
+            kept.taken -= 1;
+            kept.free.push(Box::new(buffer));
+        }
     }
 }
 
@@ -35,11 +53,23 @@ mod tests {
     #[test]
     fn buffers_come_back_by_type() {
         let spare = Spare::default();
+        spare.take::<Vec<u32>>();
+        spare.take::<Vec<u64>>();
         spare.give(vec![1u32, 2]);
         spare.give(vec![3u64]);
         assert!(spare.take::<Vec<u16>>().is_empty());
         assert_eq!(spare.take::<Vec<u32>>(), [1, 2]);
         assert!(spare.take::<Vec<u32>>().is_empty());
         assert_eq!(spare.take::<Vec<u64>>(), [3]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_taken() {
+        let spare = Spare::default();
+        spare.give(vec![1u8]);
+        assert!(spare.take::<Vec<u8>>().is_empty());
+        (0..3).for_each(|number| spare.give(vec![number]));
+        assert_eq!(spare.take::<Vec<u8>>(), [0]);
+        assert!(spare.take::<Vec<u8>>().is_empty());
     }
 }

@@ -321,7 +321,7 @@ fn positions_past_every_power_of_two_are_exact() {
         let parts = vec![Part { first: 0, boundaries: boundaries.clone() }];
         for threads in [1, 2] {
             let mask = MaskBoundaries { shape, order: ScanOrder::ColumnMajor, cut, parts: parts.clone() };
-            let runs = mask.into_runs(Some(0), threads);
+            let runs = Encoder::builder().threads(threads).build().unwrap().compact(&mask);
             assert_eq!(runs.labels(), [7, 9, u64::MAX]);
             assert_eq!(runs.get(7), Some(&[Run { start: 1 << 29, length: (1 << 31) - (1 << 29) }][..]));
             let end = tall - (1 << 31) + 10;

@@ -281,7 +281,7 @@ pub(crate) enum Pixels {
 
 #[derive(Debug, Args)]
 pub(crate) struct PixelsEncode {
-    /// The picture: PNG, JPEG, BMP, GIF, PNM or WebP, 8 bits a channel or fewer
+    /// The picture: PNG, JPEG, BMP, GIF or PNM, 8 bits a channel or fewer
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
     /// The records; - is stdout

@@ -183,13 +183,14 @@ impl<T: Label> Bed<T> {
 
     fn report(mut self, args: &Bench, mask: String) -> Result<Report> {
         let order: ScanOrder = args.order.into();
+        // First of all: memory that something else gave back would not be seen to be taken again.
+        let encode_extra_bytes = self.extra_bytes()?;
         let runs = self.check(order)?;
         // The hubmap format where it holds the runs.
         let (text, text_bytes) = match Count::of(Format::Hubmap, &runs) {
             Ok(bytes) if order == ScanOrder::ColumnMajor => (Format::Hubmap, bytes),
             _ => (Format::Table, Count::of(Format::Table, &runs)?),
         };
-        let encode_extra_bytes = self.extra_bytes()?;
         let start = Instant::now();
         self.sample(&runs, text)?;
         let wanted = (PATIENCE / start.elapsed().as_secs_f64()).clamp(3.0, 25.0) as usize;

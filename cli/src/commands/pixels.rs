@@ -16,8 +16,13 @@ use crate::input;
 use crate::output::{Output, refuse_inputs};
 use crate::progress::{Progress, Task};
 
-/// Bytes that reading a picture may take.
+/// Bytes that reading a picture may take: at most, and whatever the file's length.
 const MAX_HELD: u64 = 2 << 30;
+const MIN_HELD: u64 = 64 << 20;
+
+/// Bytes of R G B A that a byte of a file can stand for: deflate makes 1032 bytes of one, and each of 8 grey pixels. None of
+/// the other formats reaches that.
+const LARGEST_FACTOR: u64 = 1032 * 8 * 4;
 
 /// Bytes of a picture between two reports of progress.
 const STEP: usize = 16 << 20;
@@ -60,14 +65,17 @@ fn write_records(picture: &RgbaImage, order: ChannelOrder, task: &Task, output: 
 fn read(path: &Path) -> Result<RgbaImage> {
     let reading = |error| Error::io("reading", path, error);
     let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
+    // A header's word alone allocates nothing that the file could not fill.
+    let length = std::fs::metadata(path).map_err(reading)?.len();
+    let held = length.saturating_mul(LARGEST_FACTOR).clamp(MIN_HELD, MAX_HELD);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_HELD);
+    limits.max_alloc = Some(held);
     reader.limits(limits);
     let picture = reader.decode().map_err(|error| match error {
         ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => reading(error),
         ImageError::Unsupported(error) => Error::Unsupported(error.to_string()).in_file(path),
         ImageError::Limits(error) => {
-            Error::Unsupported(format!("{error}; a picture may take {MAX_HELD} bytes")).in_file(path)
+            Error::Unsupported(format!("{error}: {held} bytes for a file of {length}")).in_file(path)
         }
         error => Error::format(Place::File, "a whole picture", error.to_string()).in_file(path),
     })?;

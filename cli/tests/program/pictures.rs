@@ -158,6 +158,11 @@ fn pictures_of_other_formats_become_records() {
     );
     folder.write("short.bmp", &bmp[..40]);
     folder.fails_with("pixels encode short.bmp -o short.rle", &["short.bmp"]);
+    // 60,000 x 60,000 pixels in a file of a few bytes: nothing is allocated on that word.
+    let mut huge = bmp.clone();
+    huge[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+    folder.write("huge.bmp", &huge);
+    folder.fails_with("pixels encode huge.bmp -o huge.rle", &["huge.bmp", "a file of 62"]);
     folder.write("text.png", b"no picture at all");
     folder.fails_with("pixels encode text.png -o text.rle", &["text.png"]);
     folder.fails_with("pixels encode missing.png -o missing.rle", &["missing.png"]);
