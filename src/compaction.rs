@@ -259,7 +259,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
     fn put(&mut self, mask: &MaskBoundaries<T>, places: &[[AtomicU64; 2]]) {
         let Self { lines, before, slots, counts, nowhere } = self;
         let nowhere = *nowhere;
-        let mut put = |slot: usize, start: u64, end: u64| {
+        let mut put = |slot: usize, start: u64, length: u64| {
             // A branch: to write what nobody wants to some other place is slower by half.
             if slot == nowhere {
                 return;
@@ -267,28 +267,31 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             let place = &mut counts[slot];
             let [to_start, to_length] = &places[*place];
             to_start.store(start, Ordering::Relaxed);
-            to_length.store(end - start, Ordering::Relaxed);
+            to_length.store(length, Ordering::Relaxed);
             *place += 1;
         };
-        // The run at hand: what came before these lines belongs to an earlier chunk.
-        let (mut slot, mut current, mut start) = (nowhere, *before, 0);
+        // The run that reaches the next boundaries; what came before these lines belongs to an earlier chunk.
+        let (mut open, mut current, mut start) = (nowhere, *before, 0);
         for line in lines.clone() {
             let (parts, local) = mask.parts_of(line);
             for part in parts {
                 let base = u64::from(line) * mask.length() + mask.before(part);
-                let (offsets, labels) = part.boundaries.line(local);
-                let continued = usize::from(current.is_some() && labels.first() == current.as_ref());
-                for (&offset, &label) in offsets[continued..].iter().zip(&labels[continued..]) {
-                    let position = base + u64::from(offset);
-                    put(slot, start, position);
-                    slot = slots.of(label);
-                    start = position;
+                let (mut offsets, mut labels) = part.boundaries.line(local);
+                if current.is_some() && labels.first() == current.as_ref() {
+                    (offsets, labels) = (&offsets[1..], &labels[1..]);
                 }
-                current = labels.last().copied().or(current);
+                let ([first, ..], [.., last]) = (offsets, labels) else { continue };
+                put(open, start, base + u64::from(*first) - start);
+                // All but the last end at the next.
+                for (ends, &label) in offsets.windows(2).zip(labels) {
+                    put(slots.of(label), base + u64::from(ends[0]), u64::from(ends[1] - ends[0]));
+                }
+                (open, current) = (slots.of(*last), Some(*last));
+                start = base + u64::from(offsets[offsets.len() - 1]);
             }
         }
         if let Some(label) = current {
-            put(slot, start, mask.end_of(label, lines.end));
+            put(open, start, mask.end_of(label, lines.end) - start);
         }
     }
 }

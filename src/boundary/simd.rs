@@ -39,9 +39,11 @@ const BLOCK: usize = 64;
 const GROUP: usize = BLOCK * BLOCK;
 /// Bytes of a row that are swept before the differing groups are looked at, where most differ: 64 rows of it fit an L2
 /// cache of 1 MiB. Elsewhere the whole row is swept: longer streams are faster.
-const PANEL: usize = 16 << 10;
+const PANEL: usize = 4 << 10;
 /// Rows that are swept side by side: more streams than the prefetcher follows are slower.
-const SLAB: usize = 12;
+const SLAB: usize = 8;
+/// Bytes of a line along memory for which one branch says whether anything changes: at least 64 labels of any type.
+const SPAN: usize = 512;
 /// Bytes of a row for which the sweep tells whether anything changed.
 const UNIT: usize = 64;
 
@@ -72,6 +74,9 @@ pub(crate) fn mark_with<T: Label>(
 pub trait Lanes: Copy {
     /// Bit `i` is set where `a[i]` differs from `b[i]`; both hold 64 labels.
     fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64;
+
+    /// Whether one of the labels of a span is another than `label`.
+    fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool;
 }
 
 macro_rules! lanes {
@@ -91,38 +96,72 @@ macro_rules! lanes {
                 }
                 bits
             }
+
+            #[inline(always)]
+            fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool {
+                let label = S::$vector::splat(simd, label);
+                let zero = S::$vector::splat(simd, 0);
+                let mut bits = zero;
+                for labels in span[..SPAN / size_of::<Self>()].chunks_exact(S::$vector::LEN) {
+                    bits |= S::$vector::from_slice(simd, labels) ^ label;
+                }
+                bits.simd_ne(zero).any_true()
+            }
         }
     )*};
 }
 lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
 
-/// Whether the unit of 64 bytes at byte `at`, which is `N` vectors, differs between neighbouring rows.
+/// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
 #[inline(always)]
-fn sweep<S: Simd, const N: usize>(simd: S, rows: &[&[u8]], at: usize) -> bool {
+fn sweep<S: Simd, const ROWS: usize, const N: usize>(simd: S, rows: &[&[u8]; ROWS], at: usize, changed: &mut [bool]) {
     let lanes = S::u8s::LEN;
-    let load = |row: &[u8], i: usize| S::u8s::from_slice(simd, &row[at + i * lanes..at + (i + 1) * lanes]);
-    let mut above: [S::u8s; N] = std::array::from_fn(|i| load(rows[0], i));
-    let mut bits: [S::u8s; N] = std::array::from_fn(|_| S::u8s::splat(simd, 0));
-    for row in &rows[1..] {
-        for i in 0..N {
-            let here = load(row, i);
-            bits[i] |= here ^ above[i];
-            above[i] = here;
-        }
-    }
+    let load = |row: &[u8]| -> [S::u8s; N] {
+        let bytes = &row[at..at + N * lanes];
+        std::array::from_fn(|i| S::u8s::from_slice(simd, &bytes[i * lanes..(i + 1) * lanes]))
+    };
     let zero = S::u8s::splat(simd, 0);
-    bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true()
+    let mut above = load(rows[0]);
+    let mut bits = [zero; N];
+    for row in &rows[1..] {
+        let here = load(row);
+        for i in 0..N {
+            bits[i] |= here[i] ^ above[i];
+        }
+        above = here;
+    }
+    for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
+        *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
+    }
 }
 
 /// [`sweep`] over the bytes `from .. to`, which are whole units.
 #[inline(always)]
-fn sweep_panel<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut [bool]) {
-    for (at, changed) in (from..to).step_by(UNIT).zip(changed) {
-        *changed |= match S::u8s::LEN {
-            64 => sweep::<S, 1>(simd, rows, at),
-            32 => sweep::<S, 2>(simd, rows, at),
-            _ => sweep::<S, 4>(simd, rows, at),
-        };
+fn sweep_panel<S: Simd, const ROWS: usize>(
+    simd: S,
+    rows: &[&[u8]; ROWS],
+    from: usize,
+    to: usize,
+    changed: &mut [bool],
+) {
+    /// Vectors that are swept at once: with the rows above and the differences, what the registers hold.
+    const WIDE: usize = 4;
+    let lanes = S::u8s::LEN;
+    let mut at = from;
+    let mut done = 0;
+    while at + WIDE * lanes <= to {
+        sweep::<S, ROWS, WIDE>(simd, rows, at, &mut changed[done..]);
+        at += WIDE * lanes;
+        done += WIDE * lanes / UNIT;
+    }
+    while at < to {
+        match lanes {
+            64 => sweep::<S, ROWS, 1>(simd, rows, at, &mut changed[done..]),
+            32 => sweep::<S, ROWS, 2>(simd, rows, at, &mut changed[done..]),
+            _ => sweep::<S, ROWS, 4>(simd, rows, at, &mut changed[done..]),
+        }
+        at += UNIT;
+        done += 1;
     }
 }
 
@@ -138,6 +177,8 @@ pub(crate) struct Workspace<T> {
     blocks: Vec<Block<T>>,
     /// The number of boundaries of each line.
     counts: Vec<u32>,
+    /// For each line a bit for each block, or stretch of blocks, that has events there.
+    stretches: Vec<u64>,
     /// Whether anything changes in each unit of the rows of a panel.
     changed: Vec<bool>,
     tile: Box<Tile<T>>,
@@ -148,6 +189,7 @@ impl<T: Label> Default for Workspace<T> {
         Self {
             blocks: Vec::new(),
             counts: Vec::new(),
+            stretches: Vec::new(),
             changed: Vec::new(),
             tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]),
         }
@@ -159,6 +201,8 @@ impl<T: Label> Default for Workspace<T> {
 struct Block<T> {
     /// The block's first row.
     first: u32,
+    /// The bit that says in which lines it has events.
+    bit: u64,
     /// How many events each column has; empty without events.
     counts: Vec<u8>,
     /// The row of each event inside the block; more entries than there are events.
@@ -171,8 +215,8 @@ struct Block<T> {
 
 impl<T: Label> Block<T> {
     /// Empties it.
-    fn start(&mut self, first: u32) {
-        self.first = first;
+    fn start(&mut self, first: u32, bit: u64) {
+        (self.first, self.bit) = (first, bit);
         self.counts.clear();
         self.events = 0;
     }
@@ -202,9 +246,13 @@ fn across<S: Simd, T: Label>(
     let row = |row: u32| mask.row(row).unwrap_or_default();
     // Without a row above, every line begins here, with a boundary.
     let forced: &[T] = if !strip.above() && strip.length() > 0 { row(0) } else { &[] };
-    let Workspace { blocks, counts, changed, tile } = workspace;
+    let Workspace { blocks, counts, stretches, changed, tile } = workspace;
     counts.clear();
     counts.resize(lines, u32::from(!forced.is_empty()));
+    stretches.clear();
+    stretches.resize(lines, 0);
+    // Blocks for which a bit stands: as few as there are bits for.
+    let stretch = (strip.length() as usize).div_ceil(BLOCK).div_ceil(u64::BITS as usize).max(1);
     let mut used = 0;
     // Whether most groups of the block before differ.
     let mut dense = false;
@@ -222,12 +270,13 @@ fn across<S: Simd, T: Label>(
             blocks.push(Block::default());
         }
         let block = &mut blocks[used];
-        block.start(first);
+        block.start(first, 1 << (used / stretch));
         simd.vectorize(
             #[inline(always)]
             || {
                 let panel = if dense { PANEL } else { usize::MAX };
-                let groups = mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, counts);
+                let groups =
+                    mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, counts, stretches);
                 dense = 2 * groups > lines / BLOCK;
             },
         );
@@ -236,7 +285,7 @@ fn across<S: Simd, T: Label>(
     }
     simd.vectorize(
         #[inline(always)]
-        || order_by_line(forced, &mut blocks[..used], counts, spare),
+        || order_by_line(forced, &mut blocks[..used], counts, stretches, stretch, spare),
     )
 }
 
@@ -250,6 +299,7 @@ fn mark_block<S: Simd, T: Label>(
     tile: &mut Tile<T>,
     found: &mut Block<T>,
     counts: &mut [u32],
+    stretches: &mut [u64],
 ) -> usize {
     let bytes: [&[u8]; BLOCK + 1] =
         std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
@@ -260,47 +310,70 @@ fn mark_block<S: Simd, T: Label>(
     let mut from = 0;
     while from < end {
         let to = end.min(from.saturating_add(panel));
-        changed.clear();
-        changed.resize((to - from) / UNIT, false);
-        let mut slab = 0;
-        while slab + 1 < bytes.len() {
-            let slab_end = bytes.len().min(slab + SLAB + 1);
-            sweep_panel(simd, &bytes[slab..slab_end], from, to, changed);
-            slab += SLAB;
-        }
+        sweep_block(simd, bytes, from, to, changed);
         for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
                 let column = from / size_of::<T>() + group * BLOCK;
                 for (tile, row) in tile.iter_mut().zip(rows) {
                     tile.copy_from_slice(&row[column..column + BLOCK]);
                 }
-                mark_group(simd, &tile[..rows.len()], column, found, counts);
+                mark_group(simd, &tile[..rows.len()], column, u64::MAX, found, counts, stretches);
                 groups += 1;
             }
         }
         from = to;
     }
-    let column = end / size_of::<T>();
-    let rest = rows[0].len() - column;
-    if rest > 0 {
-        // The columns that do not fill a group: equal padding has no differences.
+    // The columns that do not fill a group.
+    let width = rows[0].len();
+    let rest = width % BLOCK;
+    if rest > 0 && width > BLOCK {
+        // The last 64 once more, less those seen already.
+        let column = width - BLOCK;
+        sweep_block(simd, bytes, column * size_of::<T>(), width * size_of::<T>(), changed);
+        if changed.contains(&true) {
+            for (tile, row) in tile.iter_mut().zip(rows) {
+                tile.copy_from_slice(&row[column..]);
+            }
+            mark_group(simd, &tile[..rows.len()], column, u64::MAX << (BLOCK - rest), found, counts, stretches);
+        }
+    } else if rest > 0 {
+        // Equal padding has no differences.
         for (tile, row) in tile.iter_mut().zip(rows) {
-            tile[..rest].copy_from_slice(&row[column..]);
+            tile[..rest].copy_from_slice(row);
             tile[rest..].fill(T::default());
         }
-        mark_group(simd, &tile[..rows.len()], column, found, counts);
+        mark_group(simd, &tile[..rows.len()], 0, u64::MAX, found, counts, stretches);
     }
     groups
 }
 
-/// The events of a group, whose first column is `column`.
+/// Notes in `changed` which units of the bytes `from .. to` differ between neighbouring rows.
+#[inline(always)]
+fn sweep_block<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut Vec<bool>) {
+    changed.clear();
+    changed.resize((to - from) / UNIT, false);
+    let mut rows = rows;
+    while let Some(slab) = rows.first_chunk::<{ SLAB + 1 }>() {
+        sweep_panel(simd, slab, from, to, changed);
+        rows = &rows[SLAB..];
+    }
+    // The last rows of the mask.
+    while let Some(pair) = rows.first_chunk::<2>() {
+        sweep_panel(simd, pair, from, to, changed);
+        rows = &rows[1..];
+    }
+}
+
+/// The events of a group, whose first column is `column`, in those of its columns that are bits of `lanes`.
 #[inline(always)]
 fn mark_group<S: Simd, T: Label>(
     simd: S,
     tile: &[[T; BLOCK]],
     column: usize,
+    lanes: u64,
     found: &mut Block<T>,
     counts: &mut [u32],
+    stretches: &mut [u64],
 ) {
     let mut words = [0u64; BLOCK];
     let mut any = 0;
@@ -308,12 +381,13 @@ fn mark_group<S: Simd, T: Label>(
         *word = T::differences(simd, &pair[1], &pair[0]);
         any |= *word;
     }
+    any &= lanes;
     if any == 0 {
         return;
     }
     transpose(&mut words);
     found.reserve(counts.len());
-    let Block { counts: in_block, rows, labels, events, .. } = found;
+    let Block { bit, counts: in_block, rows, labels, events, .. } = found;
     while any != 0 {
         let lane = any.trailing_zeros() as usize;
         any &= any - 1;
@@ -321,6 +395,7 @@ fn mark_group<S: Simd, T: Label>(
         let count = bits.count_ones();
         in_block[column + lane] = count as u8;
         counts[column + lane] += count;
+        stretches[column + lane] |= *bit;
         let mut at = *events;
         while bits != 0 {
             let (rows, labels) = (&mut rows[at..at + FEW], &mut labels[at..at + FEW]);
@@ -364,6 +439,8 @@ fn order_by_line<T: Label>(
     forced: &[T],
     blocks: &mut [Block<T>],
     counts: &[u32],
+    stretches: &[u64],
+    stretch: usize,
     spare: Boundaries<T>,
 ) -> Boundaries<T> {
     let total = counts.iter().sum::<u32>() as usize;
@@ -375,35 +452,37 @@ fn order_by_line<T: Label>(
     labels.resize(total + FEW, T::default());
     blocks.iter_mut().for_each(|block| block.events = 0);
     let mut at = 0;
-    for (column, &count) in counts.iter().enumerate() {
+    for column in 0..counts.len() {
         line_starts.push(at as u32);
-        let end = at + count as usize;
         if let Some(&label) = forced.get(column) {
             (offsets[at], labels[at]) = (0, label);
             at += 1;
         }
-        if at == end {
-            continue;
-        }
-        for block in blocks.iter_mut() {
-            let count = usize::from(block.counts[column]);
-            let mut copied = 0;
-            // At least once: that a column has no events is rare, and costs more to foresee than to copy.
-            loop {
-                let from = block.events + copied;
-                let to = at + copied;
-                let rows = &block.rows[from..from + FEW];
-                for (offset, &row) in offsets[to..to + FEW].iter_mut().zip(rows) {
-                    *offset = block.first + u32::from(row);
+        let mut bits = stretches[column];
+        while bits != 0 {
+            let first = bits.trailing_zeros() as usize * stretch;
+            bits &= bits - 1;
+            let last = blocks.len().min(first + stretch);
+            for block in &mut blocks[first..last] {
+                let count = usize::from(block.counts[column]);
+                let mut copied = 0;
+                // At least once: that a column has no events is rare, and costs more to foresee than to copy.
+                loop {
+                    let from = block.events + copied;
+                    let to = at + copied;
+                    let rows = &block.rows[from..from + FEW];
+                    for (offset, &row) in offsets[to..to + FEW].iter_mut().zip(rows) {
+                        *offset = block.first + u32::from(row);
+                    }
+                    labels[to..to + FEW].copy_from_slice(&block.labels[from..from + FEW]);
+                    copied += FEW;
+                    if copied >= count {
+                        break;
+                    }
                 }
-                labels[to..to + FEW].copy_from_slice(&block.labels[from..from + FEW]);
-                copied += FEW;
-                if copied >= count {
-                    break;
-                }
+                block.events += count;
+                at += count;
             }
-            block.events += count;
-            at += count;
         }
     }
     line_starts.push(at as u32);
@@ -432,34 +511,42 @@ fn along<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) 
 /// The boundaries of one contiguous line; with `above`, its first pixel belongs to the strip before.
 #[inline(always)]
 fn one_line<S: Simd, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut Boundaries<T>) {
-    let skipped = u32::from(above);
-    if let (false, Some(&label)) = (above, pixels.first()) {
+    let Some((&label, here)) = pixels.split_first() else { return };
+    let before = &pixels[..here.len()];
+    if !above {
         found.offsets.push(0);
         found.labels.push(label);
     }
-    let mut append = |at: usize, bits: u64| {
-        let mut bits = bits;
+    let first = u32::from(!above);
+    let mut append = |at: usize, mut bits: u64| {
         while bits != 0 {
             let place = at + bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            found.offsets.push(place as u32 - skipped);
-            found.labels.push(pixels[place]);
+            found.offsets.push(place as u32 + first);
+            found.labels.push(here[place]);
         }
     };
-    let mut at = 1;
-    while at + BLOCK <= pixels.len() {
-        append(at, T::differences(simd, &pixels[at..at + BLOCK], &pixels[at - 1..at - 1 + BLOCK]));
+    let mut at = 0;
+    let span = SPAN / size_of::<T>();
+    while at + span <= here.len() {
+        // Nothing changes where all is as it was before: one load instead of two at neighbouring places.
+        if T::any_other(simd, &here[at..at + span], before[at]) {
+            for group in (at..at + span).step_by(BLOCK) {
+                append(group, T::differences(simd, &here[group..group + BLOCK], &before[group..group + BLOCK]));
+            }
+        }
+        at += span;
+    }
+    while at + BLOCK <= here.len() {
+        append(at, T::differences(simd, &here[at..at + BLOCK], &before[at..at + BLOCK]));
         at += BLOCK;
     }
-    if at < pixels.len() && pixels.len() > BLOCK {
-        // The last 64 pixels once more, less those seen already.
-        let last = pixels.len() - BLOCK;
-        let bits = T::differences(simd, &pixels[last..], &pixels[last - 1..pixels.len() - 1]);
-        append(at, bits >> (at - last));
+    if at < here.len() && here.len() > BLOCK {
+        // The last 64 once more, less those seen already.
+        let last = here.len() - BLOCK;
+        append(at, T::differences(simd, &here[last..], &before[last..]) >> (at - last));
     } else {
-        for place in at..pixels.len() {
-            append(place, u64::from(pixels[place] != pixels[place - 1]));
-        }
+        (at..here.len()).for_each(|place| append(place, u64::from(here[place] != before[place])));
     }
 }
 

@@ -15,7 +15,7 @@
 //! * Overlap: allowed. Polygons, boxes and tracks are not runs: an error, or passed over on request.
 //! * Source: CVAT's documentation of the XML format and `cvat_sdk/masks.py`.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -37,6 +37,28 @@ const OTHER_SHAPES: &[&str] =
 /// Runs that a mask may have beside its counts: a run over many rows of its box is one a row.
 const MAX_ROWS: u64 = 1 << 22;
 
+/// Bytes that the parser sees at once.
+const PIECE: usize = 1 << 16;
+
+/// Fills what it is asked to read up to the end of the input, however that comes: what the parser says of a damaged
+/// document type depends on where its pieces end.
+struct Pieces<'a>(&'a mut dyn BufRead);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match self.0.read(&mut bytes[done..]) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
 struct CurrentImage {
     id: String,
     shape: Shape,
@@ -46,7 +68,7 @@ struct CurrentImage {
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
     // The parser would do it only for a mark that lies whole in the first piece of the input.
     skip_byte_order_mark(reader)?;
-    let mut xml = Reader::from_reader(reader);
+    let mut xml = Reader::from_reader(BufReader::with_capacity(PIECE, Pieces(reader)));
     let mut buffer = Vec::new();
     let mut depth = 0_u64;
     let mut rooted = false;
@@ -372,13 +394,16 @@ mod tests {
     }
 
     #[test]
-    fn the_cut_does_not_matter_after_a_byte_order_mark() {
+    fn the_cut_does_not_matter() {
         let file = "\u{feff}<annotations><image id='0' width='5' height='4'>\
                     <mask label='a' rle='1, 3,0,2' left='1' top='2' width='3' height='2'/></image></annotations>";
         assert_eq!(outcome(file.as_bytes(), 1), Ok(2));
         let mut damaged = file.as_bytes().to_vec();
         damaged[30] = 0xD3;
-        for bytes in [&damaged[..], b"\xEF\xBB\xBF\xEF\xBB\xBF<annotations/>", b"\xEF\xBB<annotations/>"] {
+        let type_not_closed = b"<!DOCTYPE \xB5 <annotations/>";
+        for bytes in
+            [&damaged[..], b"\xEF\xBB\xBF\xEF\xBB\xBF<annotations/>", b"\xEF\xBB<annotations/>", type_not_closed]
+        {
             let whole = outcome(bytes, 4096);
             assert!(whole.is_err());
             assert_eq!(outcome(bytes, 1), whole);
