@@ -260,18 +260,18 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("a cvat file names height and width: they must be known".into()));
+            return Err(Error::Argument(
+                "a cvat file names height and width: they must be known (options height and width)".into(),
+            ));
         };
-        if (object.crowd || object.score.is_some()) && !self.options.drop_attributes {
-            return Err(Error::Argument("a cvat file has no scores and no marks for crowds: drop attributes".into()));
-        }
+        self.options.check_attributes(Format::Cvat, &Object { category: None, ..*object })?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
         let Some([left, top, width, height]) = boxed(&runs, shape, &mut self.boxed) else {
             if self.options.drop_empty_labels {
                 return Ok(());
             }
             return Err(Error::Argument(format!(
-                "image {}: a label without runs has no box for a cvat file: drop empty labels",
+                "image {}: a label without runs has no box for a cvat file (option drop-empty-labels leaves it out)",
                 object.image
             )));
         };
@@ -302,7 +302,7 @@ impl Sink for Writer<'_> {
         for image in self.images.iter() {
             let Some(shape) = image.shape else {
                 return Err(Error::Argument(format!(
-                    "image {}: a cvat file names height and width: they must be known",
+                    "image {}: a cvat file names height and width: they must be known (options height and width)",
                     image.id
                 )));
             };

@@ -350,7 +350,9 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("a labelstudio file names height and width: they must be known".into()));
+            return Err(Error::Argument(
+                "a labelstudio file names height and width: they must be known (options height and width)".into(),
+            ));
         };
         if shape.pixels() > MAX_PIXELS {
             return Err(Error::LimitExceeded {
@@ -359,11 +361,7 @@ impl Sink for Writer<'_> {
                 found: shape.pixels(),
             });
         }
-        if (object.crowd || object.score.is_some()) && !self.options.drop_attributes {
-            return Err(Error::Argument(
-                "a labelstudio file has no score of its own for a mask and no mark for crowds: drop attributes".into(),
-            ));
-        }
+        self.options.check_attributes(Format::LabelStudio, &Object { category: None, ..*object })?;
         self.sequence.next(object.image, object.label)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
         let text = self.images.text(object.image, object.shape);

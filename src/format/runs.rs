@@ -248,7 +248,8 @@ pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOpt
         && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
     {
         return Err(Error::Argument(format!(
-            "label {label} has no runs, and a table of runs has a row for each run only: drop empty labels"
+            "label {label} has no runs, and a table of runs has a row for each run only (option drop-empty-labels leaves \
+             it out)"
         )));
     }
     let bytes = to_bytes(&runs).map_err(|error| writing(std::io::Error::other(error)))?;

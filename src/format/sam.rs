@@ -66,8 +66,11 @@ impl Sink for Writer<'_> {
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         self.check_image(object.image)?;
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("counts end at the last pixel: height and width must be known".into()));
+            return Err(Error::Argument(
+                "counts end at the last pixel: height and width must be known (options height and width)".into(),
+            ));
         };
+        self.options.check_attributes(Format::Sam, &Object { score: None, ..*object })?;
         self.sequence.next(object.image, object.label)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
         self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;

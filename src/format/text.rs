@@ -12,9 +12,9 @@ use crate::runs::Run;
 use crate::shape::Shape;
 
 /// A header is never longer; a file that is no text fails here, not after its last byte.
-const MAX_HEADER: u64 = 4096;
+pub(super) const MAX_HEADER: u64 = 4096;
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a text, without their ends: `\n` or `\r\n`, which the last line may lack.
 pub(super) struct Lines<'a> {
@@ -74,7 +74,7 @@ pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
 
-fn without_end(bytes: &[u8]) -> &[u8] {
+pub(super) fn without_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
@@ -90,6 +90,12 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The place at `at` of `bytes`, which begin at the head of this line of the file.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], at: usize, line: u64, part: &'static str) -> Self {
+        Self { bytes, at, line, part }
+    }
+
     /// What follows in the line.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
@@ -99,36 +105,43 @@ impl<'a> Cursor<'a> {
         self.at == self.bytes.len()
     }
 
-    /// The fields of a CSV row: up to a comma or the end, or between double quotes, in which commas are text. Doubled
-    /// quotes and line ends inside quotes are not served.
-    pub(super) fn fields(mut self) -> Result<Vec<Self>> {
-        let mut fields = Vec::new();
-        loop {
-            let quoted = self.bytes.get(self.at) == Some(&b'"');
-            let start = self.at + usize::from(quoted);
-            let end = match memchr::memchr(if quoted { b'"' } else { b',' }, &self.bytes[start..]) {
-                Some(length) => start + length,
-                None if quoted => return Err(self.expected("a field that ends with a double quote")),
-                None => self.bytes.len(),
-            };
-            fields.push(Self { bytes: &self.bytes[..end], at: start, line: self.line, part: "field" });
-            self.at = end + usize::from(quoted);
-            if self.is_at_end() {
-                return Ok(fields);
+    /// What follows, cut at separators.
+    #[cfg(feature = "oid")]
+    pub(super) fn words(mut self) -> impl Iterator<Item = Self> {
+        let mut ended = false;
+        std::iter::from_fn(move || {
+            if ended {
+                return None;
             }
-            self.byte(b',', "a comma")?;
-        }
+            let length = memchr::memchr3(b' ', b'\n', b'\r', self.rest()).unwrap_or(self.rest().len());
+            let word = Self { bytes: &self.bytes[..self.at + length], part: "word", ..self };
+            self.at += length;
+            // What separates nothing is part of the next word, which names it.
+            ended = self.is_at_end();
+            if !ended && self.separator("one space").is_err() {
+                self.at += 1;
+            }
+            Some(word)
+        })
     }
 
-    /// What follows, cut at single spaces.
-    #[cfg(feature = "oid")]
-    pub(super) fn words(self) -> impl Iterator<Item = Self> {
-        let mut at = self.at;
-        self.rest().split(|&byte| byte == b' ').map(move |word| {
-            let start = at;
-            at += word.len() + 1;
-            Self { bytes: &self.bytes[..start + word.len()], at: start, ..self }
-        })
+    /// The same, one single space later when there is one.
+    pub(super) fn without_space(self) -> Self {
+        self.ahead(usize::from(self.rest().first() == Some(&b' ')))
+    }
+
+    /// The same without spaces and line ends at both ends.
+    pub(super) fn trimmed(self) -> Self {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r');
+        let rest = self.rest();
+        let from = rest.iter().position(|byte| !is_blank(byte)).unwrap_or(rest.len());
+        let to = rest.iter().rposition(|byte| !is_blank(byte)).map_or(from, |last| last + 1);
+        Self { bytes: &self.bytes[..self.at + to], at: self.at + from, ..self }
+    }
+
+    /// A place further on in the same line.
+    pub(super) fn ahead(self, bytes: usize) -> Self {
+        Self { at: self.at + bytes, ..self }
     }
 
     /// The field as text.
@@ -144,7 +157,11 @@ impl<'a> Cursor<'a> {
 
     /// A defect here.
     pub(super) fn fault(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
-        Error::format(Place::Line { line: self.line, column: self.at as u64 + 1 }, expected, found)
+        // Line ends before this place stand in quotes.
+        let before = &self.bytes[..self.at];
+        let line = self.line + memchr::memchr_iter(b'\n', before).count() as u64;
+        let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+        Error::format(Place::Line { line, column: column as u64 + 1 }, expected, found)
     }
 
     /// Steps over one byte that must be `byte`.
@@ -155,6 +172,29 @@ impl<'a> Cursor<'a> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// Steps over one space; or, inside quotes, over spaces and line ends: a list may go on in the next line.
+    #[inline]
+    pub(super) fn separator(&mut self, name: &str) -> Result<()> {
+        match self.rest() {
+            [b' ', b'0'..=b'9', ..] => {
+                self.at += 1;
+                Ok(())
+            }
+            _ => self.line_end(name),
+        }
+    }
+
+    #[cold]
+    fn line_end(&mut self, name: &str) -> Result<()> {
+        let rest = self.rest();
+        let blanks = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r')).unwrap_or(rest.len());
+        if rest[..blanks].contains(&b'\n') {
+            self.at += blanks;
+            return Ok(());
+        }
+        self.byte(b' ', name)
     }
 
     /// A decimal number: digits only.
@@ -202,7 +242,7 @@ impl<'a> Cursor<'a> {
                 let found = format!("{number}");
                 return Err(self.moved(start_at).fault(format!("a start of at least {base}"), found));
             };
-            self.byte(b' ', "one space and a length")?;
+            self.separator("one space and a length")?;
             let length_at = self.at;
             let run = Run { start, length: self.number("a length")? };
             bound.check(run, base).map_err(|defect| defect.at(self.moved(start_at), self.moved(length_at)))?;
@@ -210,7 +250,7 @@ impl<'a> Cursor<'a> {
             if self.is_at_end() {
                 return Ok(());
             }
-            self.byte(b' ', "one space and a start")?;
+            self.separator("one space and a start")?;
         }
     }
 
@@ -223,6 +263,33 @@ impl<'a> Cursor<'a> {
 /// The number that the first bytes write, and how many they are; `None` without digits or past `u64`.
 #[inline]
 fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    if let Some(chunk) = bytes.first_chunk() {
+        // Eight bytes at once, the first one lowest: a digit becomes its value. 0x76 and a value above 9 set the highest
+        // bit of their byte, and only such a byte carries into the next one.
+        let values = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
+        let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+        if others != 0 {
+            let length = others.trailing_zeros() / 8;
+            if length == 0 {
+                return None;
+            }
+            return Some((eight_digits(values << (64 - 8 * length)), length as usize));
+        }
+    }
+    many_digits(bytes)
+}
+
+/// The number of eight digits, the first one in the lowest byte.
+#[inline]
+fn eight_digits(values: u64) -> u64 {
+    const PAIRS: u64 = 0x0000_00FF_0000_00FF;
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
+    let high = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let low = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
+}
+
+fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
     let digit = |byte: u8| byte.wrapping_sub(b'0');
     // 19 digits always fit.
     let mut value = 0_u64;
@@ -360,7 +427,21 @@ pub(super) fn looks_like(line: &[u8]) -> Option<&'static str> {
 /// Decimal text of `value`.
 #[inline]
 pub(super) fn push_number(text: &mut Vec<u8>, value: u64) {
-    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    if value >= 100_000_000 {
+        text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        return;
+    }
+    // Eight digits at once, the first one in the lowest byte: halves of 4 digits, then pairs, then digits.
+    let halves = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let pairs = ((halves - 100 * hundreds) << 16) | hundreds;
+    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
+    let digits = ((pairs - 10 * tens) << 8) | tens;
+    // Zeros in front are left out, but for the last digit.
+    let zeros = (digits.trailing_zeros() / 8).min(7);
+    let length = text.len() + 8 - zeros as usize;
+    text.extend_from_slice(&((digits | 0x3030_3030_3030_3030) >> (8 * zeros)).to_le_bytes());
+    text.truncate(length);
 }
 
 /// Writes text in batches, made side by side and written in order: the bytes do not depend on the threads.
@@ -391,4 +472,49 @@ pub(super) fn write_batches<T: Sync>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agree(value: u64) {
+        let mut text = b"x".to_vec();
+        push_number(&mut text, value);
+        assert_eq!(text, format!("x{value}").into_bytes());
+        for after in ["", " ", ",5 ", " 99999999", "\u{ff}\u{ff}\u{ff}\u{ff}", "/000000000"] {
+            let text = format!("{value}{after}");
+            assert_eq!(digits(text.as_bytes()), Some((value, text.len() - after.len())), "{text}");
+            assert_eq!(digits(text.as_bytes()), many_digits(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_length() {
+        for power in (0..20).map(|length| 10_u64.pow(length)) {
+            for value in [power, power - 1, power + 1, power.saturating_mul(9), power / 3] {
+                agree(value);
+            }
+        }
+        agree(u64::MAX);
+        assert_eq!(digits(b"18446744073709551616"), None);
+        assert_eq!(digits(b"0000000000000000000000012 "), Some((12, 25)));
+        for text in ["", " ", "-1", "+1 234567", ":1234567", "\u{e9}1234567"] {
+            assert_eq!(digits(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(value in any::<u64>(), shift in 0..64) {
+            agree(value >> shift);
+        }
+
+        #[test]
+        fn eight_bytes_at_once_are_read_like_single_ones(bytes in prop::collection::vec(prop_oneof![b'0'..=b'9', any::<u8>()], 0..24)) {
+            prop_assert_eq!(digits(&bytes), many_digits(&bytes));
+        }
+    }
 }
