@@ -3,7 +3,9 @@
 //! The file is that of the 2018 Data Science Bowl (28,986 objects of 664 images, 8.6 MB) in the folder of test data, or one
 //! like it when there is none.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -85,6 +87,15 @@ fn science_bowl(criterion: &mut Criterion) {
             assert_eq!(found, parts + 1);
         });
     });
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), &bytes).expect("written");
+    group.bench_function("floor: read the file and split it byte by byte", |bencher| {
+        bencher.iter(|| {
+            let bytes = std::fs::read(file.path()).expect("the file");
+            let found = bytes.split(|byte| matches!(byte, b'\n' | b',' | b' ')).map(black_box).count();
+            assert_eq!(found, parts + 1);
+        });
+    });
     group.bench_function("read and check", |bencher| {
         bencher.iter(|| assert_eq!(count(black_box(&bytes)), expected));
     });
@@ -101,6 +112,18 @@ fn science_bowl(criterion: &mut Criterion) {
             .expect("a valid file");
         });
         assert_eq!(count(&written), expected);
+    });
+    group.bench_function("read the file, check and write as kaggle to another file", |bencher| {
+        let to = tempfile::NamedTempFile::new().expect("a file");
+        bencher.iter(|| {
+            let mut reader = BufReader::with_capacity(1 << 18, File::open(file.path()).expect("the file"));
+            let mut writer = BufWriter::with_capacity(1 << 18, File::create(to.path()).expect("a file"));
+            let default = ReadOptions::default();
+            format::convert((Format::Kaggle, &mut reader, &default), (Format::Kaggle, &mut writer, &options))
+                .expect("a valid file");
+            writer.flush().expect("written");
+        });
+        assert_eq!(count(&std::fs::read(to.path()).expect("the file")), expected);
     });
     group.bench_function("read, check and write as tables", |bencher| {
         bencher.iter(|| {

@@ -9,11 +9,11 @@
 //! cut by the reader's buffer: memory is that of the longest record.
 
 use std::borrow::Cow;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use memchr::{memchr, memchr2};
 
-use super::text::{BOM, Cursor, MAX_HEADER, reading, show, without_end};
+use super::text::{BOM, Cursor, MAX_HEADER, read_line, show, without_end};
 use crate::error::{Error, Result};
 
 /// The records of a file, one at a time.
@@ -57,16 +57,16 @@ impl<'a> Records<'a> {
 
     /// The first record, without a byte order mark: spreadsheets write one.
     pub(super) fn header(&mut self) -> Result<Option<Record<'_>>> {
-        self.record(Some(MAX_HEADER))
+        self.record(MAX_HEADER)
     }
 
     /// The next record; `None` at the end of the file.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>> {
-        self.record(None)
+        self.record(usize::MAX)
     }
 
-    fn record(&mut self, limit: Option<u64>) -> Result<Option<Record<'_>>> {
+    fn record(&mut self, limit: usize) -> Result<Option<Record<'_>>> {
         self.before += self.lines;
         self.lines = 0;
         self.bytes.clear();
@@ -74,7 +74,7 @@ impl<'a> Records<'a> {
         if !self.line(limit)? {
             return Ok(None);
         }
-        let mut at = if limit.is_some() && self.bytes.starts_with(BOM) { BOM.len() } else { 0 };
+        let mut at = if self.before == 0 && self.bytes.starts_with(BOM) { BOM.len() } else { 0 };
         loop {
             let quoted = self.bytes.get(at) == Some(&b'"');
             let start = at + usize::from(quoted);
@@ -91,22 +91,15 @@ impl<'a> Records<'a> {
     }
 
     /// Reads one more line of the record; false at the end of the file.
-    fn line(&mut self, limit: Option<u64>) -> Result<bool> {
-        let count = match limit {
-            None => self.reader.read_until(b'\n', &mut self.bytes),
-            Some(limit) => {
-                let left = limit - self.bytes.len() as u64;
-                let count = self.reader.take(left).read_until(b'\n', &mut self.bytes);
-                if matches!(count, Ok(count) if count as u64 == left && !self.bytes.ends_with(b"\n")) {
-                    let expected = format!("a header of fewer than {limit} bytes");
-                    return Err(self.cursor(limit as usize - 1).fault(expected, show(&self.bytes)));
-                }
-                count
-            }
-        };
-        let more = count.map_err(reading)? > 0;
-        self.lines += u64::from(more);
-        Ok(more)
+    fn line(&mut self, limit: usize) -> Result<bool> {
+        let left = limit - self.bytes.len();
+        let count = read_line(self.reader, &mut self.bytes, left)?;
+        if self.bytes.len() == limit && !self.bytes.ends_with(b"\n") {
+            let expected = format!("a header of fewer than {limit} bytes");
+            return Err(self.cursor(limit - 1).fault(expected, show(&self.bytes)));
+        }
+        self.lines += u64::from(count > 0);
+        Ok(count > 0)
     }
 
     /// The end of a field without quotes.
@@ -120,7 +113,7 @@ impl<'a> Records<'a> {
     }
 
     /// The double quote that ends the field which begins at `start`; reads on where its text goes on in the next line.
-    fn closing(&mut self, start: usize, limit: Option<u64>) -> Result<usize> {
+    fn closing(&mut self, start: usize, limit: usize) -> Result<usize> {
         let mut at = start;
         loop {
             match memchr(b'"', &self.bytes[at..]) {

@@ -33,7 +33,7 @@ use std::io::{BufRead, Write};
 use super::csv::Records;
 use super::document::{Image, Object, Sink};
 use super::rows::{Column, Columns, Sequence, push_field, push_name};
-use super::text::{Bound, Cursor, push_number};
+use super::text::{Bound, Cursor, push_number, push_pair};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
 use crate::reorder::in_order;
@@ -268,19 +268,13 @@ fn push_runs(text: &mut Vec<u8>, runs: &[Run], starts: Starts, base: u64) -> Res
         }
         Starts::Absolute => {
             for run in runs {
-                push_number(text, run.start + base);
-                text.push(b' ');
-                push_number(text, run.length);
-                text.push(b' ');
+                push_pair(text, run.start + base, run.length);
             }
         }
         Starts::Relative => {
             let mut end = 0;
             for run in runs {
-                push_number(text, run.start - end);
-                text.push(b' ');
-                push_number(text, run.length);
-                text.push(b' ');
+                push_pair(text, run.start - end, run.length);
                 end = run.end();
             }
         }

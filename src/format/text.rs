@@ -2,7 +2,7 @@
 //!
 //! A line is read whole, so no number is ever cut by the reader's buffer.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::runs::Run;
 use crate::shape::Shape;
 
 /// A header is never longer; a file that is no text fails here, not after its last byte.
-pub(super) const MAX_HEADER: u64 = 4096;
+pub(super) const MAX_HEADER: usize = 4096;
 
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -31,10 +31,10 @@ impl<'a> Lines<'a> {
     /// The first line, without a byte order mark: spreadsheets write one.
     pub(super) fn header(&mut self) -> Result<Option<Cursor<'_>>> {
         self.number = 1;
-        let count = self.reader.take(MAX_HEADER).read_until(b'\n', &mut self.bytes).map_err(reading)?;
-        if count as u64 == MAX_HEADER && self.bytes.last() != Some(&b'\n') {
+        let count = read_line(self.reader, &mut self.bytes, MAX_HEADER)?;
+        if count == MAX_HEADER && self.bytes.last() != Some(&b'\n') {
             return Err(Error::format(
-                Place::Line { line: 1, column: MAX_HEADER },
+                Place::Line { line: 1, column: MAX_HEADER as u64 },
                 format!("a header of fewer than {MAX_HEADER} bytes"),
                 show(&self.bytes),
             ));
@@ -47,7 +47,7 @@ impl<'a> Lines<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Cursor<'_>>> {
         self.bytes.clear();
         self.number += 1;
-        let count = self.reader.read_until(b'\n', &mut self.bytes).map_err(reading)?;
+        let count = read_line(self.reader, &mut self.bytes, usize::MAX)?;
         Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at: 0, line: self.number, part: "line" }))
     }
 }
@@ -68,6 +68,27 @@ pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
         return Err(Error::format(Place::Byte(BOM.len() as u64), "a text", "a second byte order mark"));
     }
     Ok(())
+}
+
+/// Appends the rest of a line with its end, or as much as `limit` bytes; how many they are. What the standard library
+/// searches one word at a time is searched by vectors here.
+pub(super) fn read_line(reader: &mut dyn BufRead, bytes: &mut Vec<u8>, limit: usize) -> Result<usize> {
+    let mut count = 0;
+    loop {
+        let piece = match reader.fill_buf() {
+            Ok(piece) => &piece[..piece.len().min(limit - count)],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(reading(error)),
+        };
+        let end = memchr::memchr(b'\n', piece);
+        let length = end.map_or(piece.len(), |end| end + 1);
+        bytes.extend_from_slice(&piece[..length]);
+        reader.consume(length);
+        count += length;
+        if end.is_some() || length == 0 {
+            return Ok(count);
+        }
+    }
 }
 
 pub(super) fn reading(source: std::io::Error) -> Error {
@@ -198,7 +219,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A decimal number: digits only.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self, name: &str) -> Result<u64> {
         match digits(self.rest()) {
             Some((value, length)) => {
@@ -263,20 +284,20 @@ impl<'a> Cursor<'a> {
 /// The number that the first bytes write, and how many they are; `None` without digits or past `u64`.
 #[inline]
 fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
-    if let Some(chunk) = bytes.first_chunk() {
-        // Eight bytes at once, the first one lowest: a digit becomes its value. 0x76 and a value above 9 set the highest
-        // bit of their byte, and only such a byte carries into the next one.
-        let values = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
-        let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-        if others != 0 {
-            let length = others.trailing_zeros() / 8;
-            if length == 0 {
-                return None;
-            }
-            return Some((eight_digits(values << (64 - 8 * length)), length as usize));
-        }
+    let chunk = bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut chunk = [0; 8];
+        chunk[..bytes.len()].copy_from_slice(bytes);
+        chunk
+    });
+    // Eight bytes at once, the first one lowest: a digit becomes its value. 0x76 and a value above 9 set the highest bit
+    // of their byte, and only such a byte carries into the next one.
+    let values = u64::from_le_bytes(chunk) ^ 0x3030_3030_3030_3030;
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    match others.trailing_zeros() / 8 {
+        0 => None,
+        8 => many_digits(bytes),
+        length => Some((eight_digits(values << (64 - 8 * length)), length as usize)),
     }
-    many_digits(bytes)
 }
 
 /// The number of eight digits, the first one in the lowest byte.
@@ -289,6 +310,7 @@ fn eight_digits(values: u64) -> u64 {
     high.wrapping_add(low) >> 32
 }
 
+#[cold]
 fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
     let digit = |byte: u8| byte.wrapping_sub(b'0');
     // 19 digits always fit.
@@ -427,11 +449,44 @@ pub(super) fn looks_like(line: &[u8]) -> Option<&'static str> {
 /// Decimal text of `value`.
 #[inline]
 pub(super) fn push_number(text: &mut Vec<u8>, value: u64) {
-    if value >= 100_000_000 {
+    if value < SHORT {
+        let (bytes, count) = short_number(value);
+        let length = text.len() + count as usize;
+        text.extend_from_slice(&bytes.to_le_bytes());
+        text.truncate(length);
+    } else {
         text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        return;
     }
-    // Eight digits at once, the first one in the lowest byte: halves of 4 digits, then pairs, then digits.
+}
+
+/// Decimal text of two numbers, each with a space after it.
+#[inline]
+pub(super) fn push_pair(text: &mut Vec<u8>, first: u64, second: u64) {
+    // 8 and 6 digits and two spaces are 16 bytes.
+    if first < SHORT && second < 1_000_000 {
+        let (first, count) = short_number(first);
+        let (second, more) = short_number(second);
+        let space = u64::from(b' ');
+        let first = u128::from(first) | (u128::from(space) << (8 * count));
+        let second = u128::from(second | (space << (8 * more)));
+        let length = text.len() + (count + more) as usize + 2;
+        text.extend_from_slice(&(first | (second << (8 * count + 8))).to_le_bytes());
+        text.truncate(length);
+    } else {
+        push_number(text, first);
+        text.push(b' ');
+        push_number(text, second);
+        text.push(b' ');
+    }
+}
+
+/// What [`short_number`] takes is less.
+const SHORT: u64 = 100_000_000;
+
+/// The decimal text of a number of up to eight digits, the first one in the lowest byte and zeros above, and its length.
+#[inline]
+fn short_number(value: u64) -> (u64, u32) {
+    // All digits at once: halves of four, then pairs, then single ones.
     let halves = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
     let pairs = ((halves - 100 * hundreds) << 16) | hundreds;
@@ -439,9 +494,7 @@ pub(super) fn push_number(text: &mut Vec<u8>, value: u64) {
     let digits = ((pairs - 10 * tens) << 8) | tens;
     // Zeros in front are left out, but for the last digit.
     let zeros = (digits.trailing_zeros() / 8).min(7);
-    let length = text.len() + 8 - zeros as usize;
-    text.extend_from_slice(&((digits | 0x3030_3030_3030_3030) >> (8 * zeros)).to_le_bytes());
-    text.truncate(length);
+    ((digits | 0x3030_3030_3030_3030) >> (8 * zeros), 8 - zeros)
 }
 
 /// Writes text in batches, made side by side and written in order: the bytes do not depend on the threads.
@@ -484,6 +537,12 @@ mod tests {
         let mut text = b"x".to_vec();
         push_number(&mut text, value);
         assert_eq!(text, format!("x{value}").into_bytes());
+        for other in [0, 7, 65_536, 999_999, 1_000_000] {
+            text.truncate(1);
+            push_pair(&mut text, value, other);
+            push_pair(&mut text, other, value);
+            assert_eq!(text, format!("x{value} {other} {other} {value} ").into_bytes());
+        }
         for after in ["", " ", ",5 ", " 99999999", "\u{ff}\u{ff}\u{ff}\u{ff}", "/000000000"] {
             let text = format!("{value}{after}");
             assert_eq!(digits(text.as_bytes()), Some((value, text.len() - after.len())), "{text}");
