@@ -9,7 +9,8 @@
 //! * Runs of one object lie beside each other in neighbouring lines. Under the wrong order they do so by chance only. A
 //!   square mask looks the same both ways: its order cannot be known.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::BufRead;
 use std::path::Path;
@@ -70,6 +71,12 @@ pub struct Report {
     /// Why, line by line.
     pub evidence: Vec<String>,
     shape: Option<Shape>,
+    /// What the file needs beside that to be read.
+    options: ReadOptions,
+    /// What a target must hold, drop or be told.
+    held: Held,
+    /// Whether another format fits as well.
+    ambiguous: bool,
 }
 
 impl Report {
@@ -79,41 +86,84 @@ impl Report {
         let order =
             self.order.answer().filter(|_| format.capabilities().any_order && !format.capabilities().holds_shape);
         let base = self.base.answer().filter(|&base| format == Format::Kaggle && base != 1);
-        Some((format, ReadOptions { order, base, shape: self.shape, ..ReadOptions::default() }))
+        Some((format, ReadOptions { order, base, shape: self.shape, ..self.options.clone() }))
     }
 
-    /// The command that converts the file to a table, or to COCO when it holds many images; `None` when the format, the
-    /// base or the order is not known.
+    /// The command that converts the file to a table; or, when it holds many images, to COCO, or to a plain competition
+    /// file where COCO would need sizes or numbers of classes that the file does not give. `None` when the format, the base
+    /// or the order is not known.
     pub fn command(&self, file: &Path) -> Option<String> {
-        let (format, options) = self.read_options()?;
+        let (from, options) = self.read_options()?;
         self.base.answer()?;
         let order = self.order.answer()?;
-        let (target, extension) = if self.images > 1 { ("coco", "json") } else { ("table", "csv") };
-        let file = file.display();
-        let mut command = format!("runmask convert {file} -o {file}.{target}.{extension} --from {}", format.name());
+        if self.ambiguous {
+            return None;
+        }
+        let to = match self.images {
+            ..=1 => Format::Table,
+            _ if self.held.every_shape && self.held.categories.len() <= MAX_NAMES => Format::Coco,
+            _ => Format::Kaggle,
+        };
+        let extension = if to == Format::Coco { "json" } else { "csv" };
+        let (input, output) = match file.to_str() {
+            Some("-") => ("-".into(), format!("runs.{}.{extension}", to.name())),
+            _ => {
+                // A name that begins with a hyphen would be an option.
+                let place = if file.to_string_lossy().starts_with('-') { "./" } else { "" };
+                let input = format!("{place}{}", file.display());
+                (input.clone(), format!("{input}.{}.{extension}", to.name()))
+            }
+        };
+        let mut words = vec!["runmask".into(), "convert".into(), input, "-o".into(), output];
+        let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
+        push(&format!("--from {}", from.name()));
         if options.order.is_some() && order == ScanOrder::RowMajor {
-            command += " --from-order row";
+            push("--from-order row");
         }
         if let Some(base) = options.base {
-            command += &format!(" --from-base {base}");
+            push(&format!("--from-base {base}"));
         }
-        if let Some(shape) = self.shape
-            && !format.capabilities().holds_shape
-        {
-            command += &format!(" --height {} --width {}", shape.height, shape.width);
+        if let Some(shape) = self.shape.filter(|_| !from.capabilities().holds_shape) {
+            push(&format!("--height {} --width {}", shape.height, shape.width));
         }
-        command = command + " -f " + target;
-        // A table holds runs and nothing else.
-        if target == "table" {
-            let held = format.capabilities();
-            if held.holds_shape {
-                command += " --drop-shape --drop-attributes";
+        let held = &self.held;
+        let shape_in_file = from.capabilities().holds_shape || self.shape.is_none() && held.some_shape;
+        for (option, needed) in [
+            ("--skip-other-shapes", options.skip_other_shapes),
+            ("--ignore-columns", options.ignore_columns),
+            ("--renumber", options.renumber || held.twice || to == Format::Kaggle && held.numbered),
+            ("-f", true),
+            (to.name(), true),
+            ("--order row", to == Format::Kaggle && order == ScanOrder::RowMajor && !held.every_shape),
+            ("--drop-shape", to != Format::Coco && shape_in_file),
+            ("--drop-attributes", to != Format::Coco && (held.attributes || from.capabilities().holds_shape)),
+            ("--drop-empty-labels", to != Format::Coco && from.capabilities().empty_labels),
+        ] {
+            if needed {
+                push(option);
             }
-            if held.empty_labels {
-                command += " --drop-empty-labels";
+        }
+        if to == Format::Coco {
+            let mut number = 0_u64;
+            for name in &held.categories {
+                number = (number + 1..).find(|number| !held.numbers.contains(number))?;
+                words.extend(["--category".into(), format!("{number}={name}")]);
             }
         }
-        Some(command)
+        Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Names of classes that a command gives numbers to.
+const MAX_NAMES: usize = 40;
+
+/// A word as a POSIX shell reads it back.
+fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''")).into()
     }
 }
 
@@ -161,12 +211,16 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
     reader.read_to_end(&mut bytes).map_err(|source| Error::Io { context: "read the run file".into(), source })?;
     let mut evidence = Vec::new();
     for format in candidates(&bytes, &mut evidence) {
-        let answers = hypotheses(format).map(|(order, base)| (order, base, try_reading(&bytes, format, base, shape)));
         let mut accepted = Vec::new();
         let mut refused = Vec::new();
-        for (order, base, answer) in answers {
-            match answer {
-                Ok(counted) if counted.is_something(format) => accepted.push((order, base, counted)),
+        let mut needed = None;
+        for (order, base) in hypotheses(format) {
+            let told = ReadOptions { shape, base: Some(base), ..ReadOptions::default() };
+            match try_reading(&bytes, format, &told) {
+                Ok(reading) if reading.counted.is_something(format) => {
+                    accepted.push((order, base, reading.counted));
+                    needed = Some((reading.options, reading.strict));
+                }
                 Ok(_) => refused.push((base, "it finds no image and no object".to_owned())),
                 Err(error) => refused.push((base, error.to_string())),
             }
@@ -176,7 +230,15 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
             evidence.push(format!("not {what}: {message}"));
         }
         if !accepted.is_empty() {
-            return Ok(weigh(format, accepted, evidence, shape));
+            let mut report = weigh(format, accepted, evidence, shape);
+            if let Some((options, strict)) = needed {
+                report.options = ReadOptions { shape: None, base: None, ..options };
+                report.evidence.extend(strict.map(|error| format!("it needs options to be read: {error}")));
+            }
+            if format == Format::Kaggle {
+                check_relative(&bytes, &mut report);
+            }
+            return Ok(report);
         }
     }
     Ok(Report {
@@ -189,7 +251,29 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
         runs: 0,
         evidence,
         shape,
+        options: ReadOptions::default(),
+        held: Held::default(),
+        ambiguous: false,
     })
+}
+
+/// Starts after the first one of their row that must ascend, all of them, to be no gaps.
+const ASCENDING: u64 = 8;
+
+/// Says so when the rows of a kaggle file may be those of a siim file: gaps that happen to ascend.
+fn check_relative(bytes: &[u8], report: &mut Report) {
+    let steps = report.runs.saturating_sub(report.objects);
+    if steps >= ASCENDING {
+        return;
+    }
+    let told = ReadOptions { shape: report.shape, ..report.options.clone() };
+    if try_reading(bytes, Format::Siim, &told).is_ok() {
+        report.ambiguous = true;
+        report.evidence.push(format!(
+            "it may be a siim file as well: {steps} starts after another one of their row are too few to tell that they \
+             are no gaps"
+        ));
+    }
 }
 
 /// The formats that the first bytes allow, the most telling first.
@@ -239,19 +323,48 @@ fn hypotheses(format: Format) -> impl Iterator<Item = (Option<ScanOrder>, u64)> 
     bases.iter().map(move |&base| (order, base))
 }
 
-fn try_reading(bytes: &[u8], format: Format, base: u64, shape: Option<Shape>) -> Result<Counted> {
-    let options = ReadOptions {
-        shape,
-        base: Some(base),
-        skip_other_shapes: true,
-        ignore_columns: true,
-        renumber: true,
-        ..ReadOptions::default()
+/// A file that was read.
+struct Reading {
+    counted: Counted,
+    /// The options that it needed.
+    options: ReadOptions,
+    /// The error without them, when it needed any.
+    strict: Option<String>,
+}
+
+/// Reads a file with as few liberties as it needs; the error is that of a reader with all of them.
+fn try_reading(bytes: &[u8], format: Format, told: &ReadOptions) -> Result<Reading> {
+    let read = |skip_other_shapes: bool, ignore_columns: bool, renumber: bool| {
+        let options = ReadOptions { skip_other_shapes, ignore_columns, renumber, ..told.clone() };
+        let mut counted = Counted::default();
+        format::read_objects(format, &mut &bytes[..], &options, &mut counted)?;
+        counted.finish()?;
+        Ok(Reading { counted, options, strict: None })
     };
-    let mut counted = Counted::default();
-    format::read_objects(format, &mut &bytes[..], &options, &mut counted)?;
-    counted.finish()?;
-    Ok(counted)
+    let strict = match read(false, false, false) {
+        Ok(reading) => return Ok(reading),
+        Err(error) => Some(Error::to_string(&error)),
+    };
+    let all = read(true, true, true)?;
+    let fewer = [(true, false, false), (false, true, false), (false, false, true)];
+    let found = fewer.into_iter().find_map(|(skip, ignore, renumber)| read(skip, ignore, renumber).ok());
+    Ok(Reading { strict, ..found.unwrap_or(all) })
+}
+
+/// What a target must hold, drop or be told.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    /// Some shape, and that of every object.
+    some_shape: bool,
+    every_shape: bool,
+    /// Objects with a number of their own, and whether two have the same.
+    numbered: bool,
+    twice: bool,
+    /// Classes, scores, crowd marks, names of image files.
+    attributes: bool,
+    /// Classes by name, and those that are numbers.
+    categories: BTreeSet<String>,
+    numbers: BTreeSet<u64>,
 }
 
 /// What is counted while a file is read.
@@ -266,14 +379,35 @@ struct Counted {
     overlaps: u64,
     gaps_of_one: u64,
     largest_group: u64,
+    /// Runs that begin where one of another object ends.
+    touching: u64,
     square: bool,
     shaped: bool,
+    held: Held,
     /// For the height, then for the width, as the length of a scan line.
     lines: [LineCounts; 2],
     order: ScanOrder,
+    /// The numbers of objects.
+    labels: HashSet<u64>,
 }
 
 impl Counted {
+    fn hold(&mut self, object: &Object<'_>) {
+        let held = &mut self.held;
+        held.some_shape |= object.shape.is_some();
+        held.every_shape = object.shape.is_some() && (self.objects == 0 || held.every_shape);
+        if let Some(label) = object.label {
+            held.numbered = true;
+            held.twice |= !self.labels.insert(label);
+        }
+        held.attributes |= object.category.is_some() || object.score.is_some() || object.crowd;
+        match object.category.map(|name| name.parse().map_err(|_| name)) {
+            Some(Ok(number)) if !held.numbers.contains(&number) => _ = held.numbers.insert(number),
+            Some(Err(name)) if !held.categories.contains(name) => _ = held.categories.insert(name.to_owned()),
+            _ => {}
+        }
+    }
+
     /// Whether a file that was read without error holds anything: any JSON is a sam or a labelstudio file of nothing.
     fn is_something(&self, format: Format) -> bool {
         self.objects > 0 || self.images > 0 && !matches!(format, Format::Sam | Format::LabelStudio)
@@ -288,6 +422,8 @@ struct LineCounts {
 
 impl Sink for Counted {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
+        self.held.some_shape |= image.shape.is_some();
+        self.held.attributes |= image.name.is_some_and(|name| name != image.id);
         self.by_image.entry(image.id.to_owned()).or_default();
         Ok(())
     }
@@ -300,6 +436,7 @@ impl Sink for Counted {
             *objects += 1;
             runs.extend_from_slice(object.runs);
         }
+        self.hold(object);
         self.objects += 1;
         self.runs += object.runs.len() as u64;
         self.empty += u64::from(object.runs.is_empty());
@@ -326,6 +463,7 @@ impl Sink for Counted {
             for run in runs.iter() {
                 self.overlaps += u64::from(run.start < end);
                 self.gaps_of_one += u64::from(end > 0 && run.start == end + 1);
+                self.touching += u64::from(end > 0 && run.start == end);
                 end = end.max(run.end());
             }
         }
@@ -387,11 +525,17 @@ fn weigh(
     if counted.overlaps > 0 {
         evidence.push(format!("{} runs overlap another object's: a label mask cannot hold them", counted.overlaps));
     }
-    if format == Format::Hubmap && counted.gaps_of_one > 0 {
-        evidence.push(format!(
-            "{} runs begin one pixel after another ends: the notebook's Method 1 makes such gaps where labels touch",
-            counted.gaps_of_one
-        ));
+    if format == Format::Hubmap {
+        evidence.push(match (counted.touching, counted.gaps_of_one) {
+            (0, 0) => "no runs touch, and none is one pixel apart: nothing tells whether the notebook's Method 1 made it".into(),
+            (0, gaps) => format!(
+                "no runs touch, and {gaps} begin one pixel after another ends: as the notebook's Method 1 makes it, which \
+                 loses a pixel where labels touch"
+            ),
+            (touching, _) => {
+                format!("{touching} runs begin where another one ends: not made by the notebook's Method 1")
+            }
+        });
     }
     let one_by_one = matches!(format, Format::Kaggle | Format::Siim);
     let grouping = if !one_by_one || counted.largest_group > 1 {
@@ -410,6 +554,9 @@ fn weigh(
         runs: counted.runs,
         evidence,
         shape,
+        options: ReadOptions::default(),
+        held: counted.held,
+        ambiguous: false,
     }
 }
 

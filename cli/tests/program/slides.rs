@@ -1,6 +1,7 @@
 //! Real slides and run files.
 
 use std::fs;
+use std::path::Path;
 
 use crate::{Folder, data, json};
 
@@ -97,8 +98,97 @@ fn competition_files_are_told_apart_and_converted() {
     let train = data.join("dsb2018/stage1_train_rle.csv");
     let report = json(&folder.ok(&format!("doctor {} --json", train.display())));
     assert_eq!((&report["format"], &report["images"]), (&"kaggle".into(), &664.into()));
-    folder
-        .ok(&format!("convert {} -o one.csv --from kaggle -f kaggle --header ImageId,EncodedPixels", train.display()));
-    let rows = |text: &[u8]| text.split(|&byte| byte == b'\n').filter(|row| !row.is_empty()).count();
-    assert_eq!(rows(&folder.read("one.csv")), rows(&fs::read(&train).unwrap()));
+    let convert = format!("convert {} --from kaggle -f kaggle", train.display());
+    folder.fails_with(&format!("{convert} -o one.csv"), &["height and width", "drop-shape"]);
+    let text = fs::read_to_string(&train).unwrap();
+    let rows = |take: &dyn Fn(&[&str]) -> String| {
+        text.lines().map(|row| take(&row.split(',').collect::<Vec<_>>()) + "\n").collect::<String>()
+    };
+    folder.ok(&format!("{convert} -o one.csv --header ImageId,EncodedPixels --drop-shape"));
+    assert!(folder.text("one.csv") == rows(&|fields| format!("{},{}", fields[0], fields[4])));
+    folder.ok(&format!("{convert} -o two.csv --header ImageId,Height,Width,EncodedPixels"));
+    assert!(folder.text("two.csv") == rows(&|fields| [fields[0], fields[1], fields[2], fields[4]].join(",")));
+}
+
+/// The areas of all objects of every image that has any, by image.
+fn areas(folder: &Folder, words: &str) -> Vec<(String, Vec<u64>)> {
+    let ended = folder.run(words);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words}");
+    let facts = json(std::str::from_utf8(&ended.stdout).unwrap());
+    let one = vec![facts.clone()];
+    let images = facts["images"].as_array().unwrap_or(&one).iter().map(|image| {
+        let areas = image["areas"].as_array().unwrap().iter().map(|area| area["area"].as_u64().unwrap());
+        (image["image"].as_str().unwrap_or("").to_owned(), areas.filter(|&area| area > 0).collect::<Vec<_>>())
+    });
+    let mut images: Vec<_> = images.filter(|(_, areas)| !areas.is_empty()).collect();
+    images.sort();
+    images
+}
+
+#[test]
+fn the_doctor_knows_every_run_file_and_its_command_can_be_pasted() {
+    let Some(data) = data::folder() else { return };
+    let mut seen = 0;
+    for (part, extension) in [("hubmap", "csv"), ("dsb2018", "csv"), ("runs", "json")] {
+        for entry in fs::read_dir(data.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            // The outlines of the slides are no run files.
+            if !name.ends_with(extension) {
+                continue;
+            }
+            seen += 1;
+            let folder = Folder::new();
+            let copy = format!("it's_{}_$x.{extension}", name.split('.').next().unwrap());
+            fs::copy(&path, folder.file(&copy)).unwrap();
+            let expected = match name {
+                "stage1_train_rle.csv" => Some(("kaggle", "likely", "known", "coco")),
+                "coco_rle.json" | "scalabel_rle.json" => Some(("sam", "known", "known", "table")),
+                "malformed_rle_cases.json" | "peer_vectors.json" => None,
+                _ if part == "hubmap" => Some(("hubmap", "known", "known", "table")),
+                _ => Some(("coco", "known", "known", "coco")),
+            };
+            let ended = folder.run(&format!("doctor {copy} --json"));
+            let report = json(std::str::from_utf8(&ended.stdout).unwrap());
+            let Some((format, order, base, target)) = expected else {
+                assert_eq!((ended.status, &report["format"]), (Some(2), &serde_json::Value::Null), "{name}");
+                assert!(report["command"].is_null() && !report["evidence"].as_array().unwrap().is_empty(), "{name}");
+                continue;
+            };
+            assert_eq!(report["format"], format, "{name}: {report}");
+            assert_eq!((&report["order"]["certainty"], &report["base"]["certainty"]), (&order.into(), &base.into()));
+            assert_eq!(report["order"]["answer"], "column-major", "{name}");
+            assert_eq!(report["base"]["answer"], u64::from(format == "kaggle"), "{name}");
+            assert_eq!(report["objects_are"]["answer"], "instances", "{name}");
+            let evidence = report["evidence"].to_string();
+            match name {
+                "van0003_golden_with_bug.csv" => assert!(evidence.contains("as the notebook's Method 1"), "{evidence}"),
+                _ if part == "hubmap" => assert!(evidence.contains("not made by the notebook's"), "{evidence}"),
+                "stage1_train_rle.csv" => assert!(evidence.contains("expected a run inside the mask"), "{evidence}"),
+                "coco_instances_val2014_100.json" => assert!(evidence.contains("polygons"), "{evidence}"),
+                _ => {}
+            }
+            // As a user pastes it, with a shell.
+            let command = report["command"].as_str().unwrap_or_else(|| panic!("{name}: {report}"));
+            let mut shell = std::process::Command::new("sh");
+            let program = Path::new(env!("CARGO_BIN_EXE_runmask")).parent().unwrap();
+            let search = std::env::join_paths(
+                std::iter::once(program.to_owned())
+                    .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+            );
+            shell.current_dir(folder.path()).env("PATH", search.unwrap()).args(["-c", command]);
+            let ended = crate::Ended::of(shell.output().unwrap());
+            assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{command}");
+            let made = format!("{copy}.{target}.{}", if target == "coco" { "json" } else { "csv" });
+            let skip = if name.contains("val2014") { "--skip-other-shapes" } else { "" };
+            let before = areas(&folder, &format!("info {copy} -f {format} --renumber --json {skip}"));
+            let after = areas(&folder, &format!("info {made} -f {target} --renumber --json"));
+            if target == "table" {
+                assert_eq!(before[0].1, after[0].1, "{name}");
+            } else {
+                assert_eq!(before, after, "{name}");
+            }
+        }
+    }
+    assert_eq!(seen, 3 + 1 + 7);
 }
