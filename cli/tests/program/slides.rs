@@ -43,6 +43,22 @@ fn verify_names_the_pixels_that_the_notebook_lost() {
     assert!(text.contains("8 pixels only in van0003_correct.csv"), "{text}");
     let first = "label 81, run 10 of 324: pixel 159968425 (row 7889, column 8654) only in van0003_correct.csv";
     assert_eq!(text.lines().nth(1), Some(first));
+    // The mask itself says the same, and so does a run file that does not know its size, without rows and columns.
+    let ended = folder.run(&format!("verify {mask} van0003_golden_with_bug.csv"));
+    assert!(
+        String::from_utf8(ended.stdout)
+            .unwrap()
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("label 81, run 10 of 324: pixel 159968425 (row 7889, column 8654) only in ")
+    );
+    let ended = folder.run("verify van0003_golden_with_bug.csv van0003_correct.csv --limit 1");
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let lines = ["label 81, run 10 of 324: pixel 159968425 only in van0003_correct.csv", "and 7 more"];
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), lines);
+    folder.ok(&format!("convert van0003_correct.csv -o notebook.csv --compat notebook --like {mask}"));
+    assert!(folder.read("notebook.csv") == folder.read("van0003_golden_with_bug.csv"));
     folder.ok(&format!("encode {mask} -o notebook.csv --compat notebook"));
     assert!(folder.read("notebook.csv") == folder.read("van0003_golden_with_bug.csv"));
 }
@@ -191,4 +207,35 @@ fn the_doctor_knows_every_run_file_and_its_command_can_be_pasted() {
         }
     }
     assert_eq!(seen, 3 + 1 + 7);
+}
+
+#[test]
+fn the_rows_of_the_science_bowl_are_the_pixels_of_its_label_maps() {
+    let Some(data) = data::folder() else { return };
+    let folder = Folder::new();
+    let train = data.join("dsb2018/stage1_train_rle.csv");
+    let text = fs::read_to_string(&train).unwrap();
+    let header = text.lines().next().unwrap();
+    let mut compared = 0;
+    for entry in fs::read_dir(data.join("dsb2018")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "tif") {
+            continue;
+        }
+        compared += 1;
+        // The rows of this image only: reading all of them for each image would test nothing more.
+        let rows = text.lines().filter(|row| row.starts_with(&name)).collect::<Vec<_>>().join("\n");
+        folder.write("rows.csv", format!("{header}\n{rows}\n"));
+        let ended = folder.run(&format!("verify {} rows.csv -f kaggle", path.display()));
+        let said = String::from_utf8(ended.stdout).unwrap();
+        if name.starts_with("0a7d30b252") {
+            // Two of its nuclei overlap, which a label map cannot hold.
+            assert_eq!((ended.status, said.lines().count()), (Some(1), 3), "{said}");
+            assert!(said.contains("0 pixels only in") && said.contains("2 only in rows.csv"), "{said}");
+        } else {
+            assert_eq!((ended.status, said.starts_with("equal: ")), (Some(0), true), "{name}: {said}{}", ended.stderr);
+        }
+    }
+    assert_eq!(compared, 40);
 }
