@@ -9,16 +9,18 @@
 //! * Runs of one object lie beside each other in neighbouring lines. Under the wrong order they do so by chance only. A
 //!   square mask looks the same both ways: its order cannot be known.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod counted;
+mod report;
+
 use std::fmt;
 use std::io::BufRead;
-use std::path::Path;
 
+pub use self::report::Report;
+
+use self::counted::{Counted, Held};
 use crate::error::{Error, Result};
-use crate::format::{self, Format, Image, Object, ReadOptions, Sink};
+use crate::format::{self, Format, ReadOptions, Sink};
 use crate::pixels;
-use crate::runs::Run;
 use crate::shape::{ScanOrder, Shape};
 
 /// How sure an answer is.
@@ -51,122 +53,6 @@ pub enum Grouping {
     Union,
 }
 
-/// What a run file turned out to be.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The format; `None` when no reader accepts the file.
-    pub format: Option<Format>,
-    /// The order of the positions.
-    pub order: Finding<ScanOrder>,
-    /// The number of the first pixel, for formats that count positions.
-    pub base: Finding<u64>,
-    /// Whether objects stand one by one.
-    pub grouping: Finding<Grouping>,
-    /// Images in the file.
-    pub images: u64,
-    /// Objects of all images.
-    pub objects: u64,
-    /// Runs of all objects.
-    pub runs: u64,
-    /// Why, line by line.
-    pub evidence: Vec<String>,
-    shape: Option<Shape>,
-    /// What the file needs beside that to be read.
-    options: ReadOptions,
-    /// What a target must hold, drop or be told.
-    held: Held,
-    /// Whether another format fits as well.
-    ambiguous: bool,
-}
-
-impl Report {
-    /// How to read the file; `None` when the format is not known.
-    pub fn read_options(&self) -> Option<(Format, ReadOptions)> {
-        let format = self.format?;
-        let order =
-            self.order.answer().filter(|_| format.capabilities().any_order && !format.capabilities().holds_shape);
-        let base = self.base.answer().filter(|&base| format == Format::Kaggle && base != 1);
-        Some((format, ReadOptions { order, base, shape: self.shape, ..self.options.clone() }))
-    }
-
-    /// The command that converts the file to a table; or, when it holds many images, to COCO, or to a plain competition
-    /// file where COCO would need sizes or numbers of classes that the file does not give. `None` when the format, the base
-    /// or the order is not known.
-    pub fn command(&self, file: &Path) -> Option<String> {
-        let (from, options) = self.read_options()?;
-        self.base.answer()?;
-        let order = self.order.answer()?;
-        if self.ambiguous {
-            return None;
-        }
-        let to = match self.images {
-            ..=1 => Format::Table,
-            _ if self.held.every_shape && self.held.categories.len() <= MAX_NAMES => Format::Coco,
-            _ => Format::Kaggle,
-        };
-        let extension = if to == Format::Coco { "json" } else { "csv" };
-        let (input, output) = match file.to_str() {
-            Some("-") => ("-".into(), format!("runs.{}.{extension}", to.name())),
-            _ => {
-                // A name that begins with a hyphen would be an option.
-                let place = if file.to_string_lossy().starts_with('-') { "./" } else { "" };
-                let input = format!("{place}{}", file.display());
-                (input.clone(), format!("{input}.{}.{extension}", to.name()))
-            }
-        };
-        let mut words = vec!["runmask".into(), "convert".into(), input, "-o".into(), output];
-        let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
-        push(&format!("--from {}", from.name()));
-        if options.order.is_some() && order == ScanOrder::RowMajor {
-            push("--from-order row");
-        }
-        if let Some(base) = options.base {
-            push(&format!("--from-base {base}"));
-        }
-        if let Some(shape) = self.shape.filter(|_| !from.capabilities().holds_shape) {
-            push(&format!("--height {} --width {}", shape.height, shape.width));
-        }
-        let held = &self.held;
-        let shape_in_file = from.capabilities().holds_shape || self.shape.is_none() && held.some_shape;
-        for (option, needed) in [
-            ("--skip-other-shapes", options.skip_other_shapes),
-            ("--ignore-columns", options.ignore_columns),
-            ("--renumber", options.renumber || held.twice || to == Format::Kaggle && held.numbered),
-            ("-f", true),
-            (to.name(), true),
-            ("--order row", to == Format::Kaggle && order == ScanOrder::RowMajor && !held.every_shape),
-            ("--drop-shape", to != Format::Coco && shape_in_file),
-            ("--drop-attributes", to != Format::Coco && (held.attributes || from.capabilities().holds_shape)),
-            ("--drop-empty-labels", to != Format::Coco && from.capabilities().empty_labels),
-        ] {
-            if needed {
-                push(option);
-            }
-        }
-        if to == Format::Coco {
-            let mut number = 0_u64;
-            for name in &held.categories {
-                number = (number + 1..).find(|number| !held.numbers.contains(number))?;
-                words.extend(["--category".into(), format!("{number}={name}")]);
-            }
-        }
-        Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// Names of classes that a command gives numbers to.
-const MAX_NAMES: usize = 40;
-
-/// A word as a POSIX shell reads it back.
-fn shell_word(word: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''")).into()
-    }
-}
-
 impl<T: fmt::Display> fmt::Display for Finding<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -183,22 +69,6 @@ impl fmt::Display for Grouping {
             Self::Instances => "one by one",
             Self::Union => "all of an image as one",
         })
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "format:  {}", self.format.map_or("unknown", Format::name))?;
-        if self.format.is_some() {
-            writeln!(f, "order:   {}", self.order)?;
-            writeln!(f, "base:    {}", self.base)?;
-            writeln!(f, "objects: {}", self.grouping)?;
-            writeln!(f, "holds:   {} images, {} objects, {} runs", self.images, self.objects, self.runs)?;
-        }
-        for line in &self.evidence {
-            writeln!(f, "- {line}")?;
-        }
-        Ok(())
     }
 }
 
@@ -349,138 +219,6 @@ fn try_reading(bytes: &[u8], format: Format, told: &ReadOptions) -> Result<Readi
     let fewer = [(true, false, false), (false, true, false), (false, false, true)];
     let found = fewer.into_iter().find_map(|(skip, ignore, renumber)| read(skip, ignore, renumber).ok());
     Ok(Reading { strict, ..found.unwrap_or(all) })
-}
-
-/// What a target must hold, drop or be told.
-#[derive(Clone, Debug, Default)]
-struct Held {
-    /// Some shape, and that of every object.
-    some_shape: bool,
-    every_shape: bool,
-    /// Objects with a number of their own, and whether two have the same.
-    numbered: bool,
-    twice: bool,
-    /// Classes, scores, crowd marks, names of image files.
-    attributes: bool,
-    /// Classes by name, and those that are numbers.
-    categories: BTreeSet<String>,
-    numbers: BTreeSet<u64>,
-}
-
-/// What is counted while a file is read.
-#[derive(Default)]
-struct Counted {
-    /// Objects and runs of every image; the runs of all objects together, to find overlaps.
-    by_image: HashMap<String, (u64, Vec<Run>)>,
-    images: u64,
-    objects: u64,
-    runs: u64,
-    empty: u64,
-    overlaps: u64,
-    gaps_of_one: u64,
-    largest_group: u64,
-    /// Runs that begin where one of another object ends.
-    touching: u64,
-    square: bool,
-    shaped: bool,
-    held: Held,
-    /// For the height, then for the width, as the length of a scan line.
-    lines: [LineCounts; 2],
-    order: ScanOrder,
-    /// The numbers of objects.
-    labels: HashSet<u64>,
-}
-
-impl Counted {
-    fn hold(&mut self, object: &Object<'_>) {
-        let held = &mut self.held;
-        held.some_shape |= object.shape.is_some();
-        held.every_shape = object.shape.is_some() && (self.objects == 0 || held.every_shape);
-        if let Some(label) = object.label {
-            held.numbered = true;
-            held.twice |= !self.labels.insert(label);
-        }
-        held.attributes |= object.category.is_some() || object.score.is_some() || object.crowd;
-        match object.category.map(|name| name.parse().map_err(|_| name)) {
-            Some(Ok(number)) if !held.numbers.contains(&number) => _ = held.numbers.insert(number),
-            Some(Err(name)) if !held.categories.contains(name) => _ = held.categories.insert(name.to_owned()),
-            _ => {}
-        }
-    }
-
-    /// Whether a file that was read without error holds anything: any JSON is a sam or a labelstudio file of nothing.
-    fn is_something(&self, format: Format) -> bool {
-        self.objects > 0 || self.images > 0 && !matches!(format, Format::Sam | Format::LabelStudio)
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct LineCounts {
-    crossing: u64,
-    beside: u64,
-}
-
-impl Sink for Counted {
-    fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.held.some_shape |= image.shape.is_some();
-        self.held.attributes |= image.name.is_some_and(|name| name != image.id);
-        self.by_image.entry(image.id.to_owned()).or_default();
-        Ok(())
-    }
-
-    fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        if !self.by_image.contains_key(object.image) {
-            self.by_image.insert(object.image.to_owned(), (0, Vec::new()));
-        }
-        if let Some((objects, runs)) = self.by_image.get_mut(object.image) {
-            *objects += 1;
-            runs.extend_from_slice(object.runs);
-        }
-        self.hold(object);
-        self.objects += 1;
-        self.runs += object.runs.len() as u64;
-        self.empty += u64::from(object.runs.is_empty());
-        self.order = object.order;
-        if let Some(shape) = object.shape.filter(|shape| shape.pixels() > 0) {
-            self.shaped = true;
-            if shape.height == shape.width {
-                self.square = true;
-            } else {
-                for (counts, length) in self.lines.iter_mut().zip([shape.height, shape.width]) {
-                    count_lines(counts, object.runs, u64::from(length));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.images = self.by_image.len() as u64;
-        for (objects, runs) in self.by_image.values_mut() {
-            self.largest_group = self.largest_group.max(*objects);
-            runs.sort_unstable();
-            let mut end = 0;
-            for run in runs.iter() {
-                self.overlaps += u64::from(run.start < end);
-                self.gaps_of_one += u64::from(end > 0 && run.start == end + 1);
-                self.touching += u64::from(end > 0 && run.start == end);
-                end = end.max(run.end());
-            }
-        }
-        Ok(())
-    }
-}
-
-fn count_lines(counts: &mut LineCounts, runs: &[Run], length: u64) {
-    let mut next = 0;
-    for run in runs {
-        counts.crossing += u64::from(run.start % length + run.length > length);
-        let Some(beside) = run.start.checked_add(length) else { continue };
-        while runs.get(next).is_some_and(|other| other.end() <= beside) {
-            next += 1;
-        }
-        counts.beside += u64::from(runs.get(next).is_some_and(|other| other.start < beside.saturating_add(run.length)));
-    }
 }
 
 /// Whether `few` is so much less than `many` that it is no chance.

@@ -10,6 +10,7 @@
 //! Keys come in any order, images before or after annotations; keys that are not named here are passed over.
 //! * Order: column-major. Counts alternate, background first; the first may be 0, and others too. They sum to
 //!   height x width.
+//! * Base: none, counts begin at the first pixel. Background: counted.
 //! * Labels: the annotation's `id`, or the place among the annotations of its image when it has none, as in results.
 //! * Empty: one count, `[height * width]`; a label without runs is kept. An image without objects stands among the
 //!   images of a dataset; results have no way to name one.

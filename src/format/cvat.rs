@@ -10,9 +10,12 @@
 //!   x height of the box. The box lies inside the image.
 //! * Order: row-major, inside the box. In the list form of CVAT's API (not read here) the box follows the counts as
 //!   left, top, right, bottom, the last two inclusive.
+//! * Base: none, counts begin at the first pixel of the box, which is counted from 0. Background: counted.
 //! * Labels: the place among the masks of the image, from 1; the attribute `label` is the category.
 //! * Empty: a label without runs has no box and cannot be written. An image without masks is kept.
 //! * Overlap: allowed. Polygons, boxes and tracks are not runs: an error, or passed over on request.
+//! * Limits: a mask makes at most 2^22 runs more than it has counts: one for each row of a box that it fills. Counts above
+//!   2^32 - 1 as in `coco`.
 //! * Source: CVAT's documentation of the XML format and `cvat_sdk/masks.py`.
 
 use std::io::{BufRead, Write};

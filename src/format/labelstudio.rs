@@ -12,6 +12,7 @@
 //! * The values are the bytes R G B A of every pixel, row-major; a pixel belongs to the object when A is not 0. The
 //!   writer gives all four 255 or 0, a word of 8 bits and the sizes 3, 4, 8, 16, as Label Studio's own converter does.
 //! * Padding: fewer than 9 bits of 0 (that converter adds a whole byte when none is needed).
+//! * Base: none, the stream begins at the first pixel. Background: written, as zeros.
 //! * Order: row-major. Labels: the place among the masks of the task, from 1; the first of `brushlabels` is the category.
 //! * Empty: a stream of zeros; a label without runs is kept.
 //! * Overlap: allowed. Other results (rectangles, choices) are not runs: an error, or passed over on request.

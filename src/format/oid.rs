@@ -12,6 +12,7 @@
 //!   (HPA) or `id,height,width,prediction_string` (HuBMAP 2023): the columns come in any order.
 //! * Order: column-major. Counts as in `coco`, background first (0 when the first pixel is the object's); they sum to
 //!   height x width, which stand in the columns only.
+//! * Base: none, counts begin at the first pixel. Background: counted.
 //! * Labels: the place in the row, from 1. Labels with gaps cannot be written unless they are renumbered.
 //! * Empty: an empty string is an image without objects; a label without runs is one count, and is kept.
 //! * Overlap: allowed. Compression: zlib of any level is read; level 9 is written.

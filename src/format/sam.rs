@@ -8,9 +8,11 @@
 //! * One image a file; the file does not name it. Keys that are not named here are passed over.
 //! * Order: column-major. Counts alternate, background first (0 when the first pixel is the object's); they sum to
 //!   height x width.
+//! * Base: none, counts begin at the first pixel. Background: counted.
 //! * Labels: 1, 2, 3 ... in the order of the file. Labels with gaps cannot be written unless they are renumbered.
 //! * Empty: `[height * width]`; a label without runs is kept. An image without objects is `[]`, without a size.
-//! * Overlap: allowed. Limits: as `coco`.
+//! * Overlap: allowed. Scores are kept as `predicted_iou`; categories and marks of crowds cannot be written. Limits: as
+//!   `coco`.
 //! * Source: `mask_to_rle_pytorch` and `SamAutomaticMaskGenerator` of segment-anything (`output_mode`
 //!   `uncompressed_rle`).
 
