@@ -483,9 +483,32 @@ pub(super) fn push_pair(text: &mut Vec<u8>, first: u64, second: u64) {
 /// What [`short_number`] takes is less.
 const SHORT: u64 = 100_000_000;
 
+/// Three digits each, the first one in the lowest byte.
+static TRIPLES: [u32; 1000] = {
+    let mut triples = [0; 1000];
+    let mut value = 0;
+    while value < 1000 {
+        triples[value] = ((value / 100) | ((value / 10 % 10) << 8) | ((value % 10) << 16)) as u32 | 0x30_3030;
+        value += 1;
+    }
+    triples
+};
+
 /// The decimal text of a number of up to eight digits, the first one in the lowest byte and zeros above, and its length.
 #[inline]
 fn short_number(value: u64) -> (u64, u32) {
+    let triple = |value: u64| u64::from(TRIPLES[value as usize]);
+    let first = |value: u64| {
+        let count = 1 + u32::from(value >= 10) + u32::from(value >= 100);
+        (triple(value) >> (24 - 8 * count), count)
+    };
+    if value < 1000 {
+        return first(value);
+    }
+    if value < 1_000_000 {
+        let (thousands, count) = first(value / 1000);
+        return (thousands | (triple(value % 1000) << (8 * count)), count + 3);
+    }
     // All digits at once: halves of four, then pairs, then single ones.
     let halves = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
