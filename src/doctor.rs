@@ -9,15 +9,18 @@
 //! * Runs of one object lie beside each other in neighbouring lines. Under the wrong order they do so by chance only. A
 //!   square mask looks the same both ways: its order cannot be known.
 
-use std::collections::HashMap;
+mod counted;
+mod report;
+
 use std::fmt;
 use std::io::BufRead;
-use std::path::Path;
 
+pub use self::report::Report;
+
+use self::counted::{Counted, Held};
 use crate::error::{Error, Result};
-use crate::format::{self, Format, Image, Object, ReadOptions, Sink};
+use crate::format::{self, Format, ReadOptions, Sink};
 use crate::pixels;
-use crate::runs::Run;
 use crate::shape::{ScanOrder, Shape};
 
 /// How sure an answer is.
@@ -50,73 +53,6 @@ pub enum Grouping {
     Union,
 }
 
-/// What a run file turned out to be.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The format; `None` when no reader accepts the file.
-    pub format: Option<Format>,
-    /// The order of the positions.
-    pub order: Finding<ScanOrder>,
-    /// The number of the first pixel, for formats that count positions.
-    pub base: Finding<u64>,
-    /// Whether objects stand one by one.
-    pub grouping: Finding<Grouping>,
-    /// Images in the file.
-    pub images: u64,
-    /// Objects of all images.
-    pub objects: u64,
-    /// Runs of all objects.
-    pub runs: u64,
-    /// Why, line by line.
-    pub evidence: Vec<String>,
-    shape: Option<Shape>,
-}
-
-impl Report {
-    /// How to read the file; `None` when the format is not known.
-    pub fn read_options(&self) -> Option<(Format, ReadOptions)> {
-        let format = self.format?;
-        let order =
-            self.order.answer().filter(|_| format.capabilities().any_order && !format.capabilities().holds_shape);
-        let base = self.base.answer().filter(|&base| format == Format::Kaggle && base != 1);
-        Some((format, ReadOptions { order, base, shape: self.shape, ..ReadOptions::default() }))
-    }
-
-    /// The command that converts the file to a table, or to COCO when it holds many images; `None` when the format, the
-    /// base or the order is not known.
-    pub fn command(&self, file: &Path) -> Option<String> {
-        let (format, options) = self.read_options()?;
-        self.base.answer()?;
-        let order = self.order.answer()?;
-        let (target, extension) = if self.images > 1 { ("coco", "json") } else { ("table", "csv") };
-        let file = file.display();
-        let mut command = format!("runmask convert {file} -o {file}.{target}.{extension} --from {}", format.name());
-        if options.order.is_some() && order == ScanOrder::RowMajor {
-            command += " --from-order row";
-        }
-        if let Some(base) = options.base {
-            command += &format!(" --from-base {base}");
-        }
-        if let Some(shape) = self.shape
-            && !format.capabilities().holds_shape
-        {
-            command += &format!(" --height {} --width {}", shape.height, shape.width);
-        }
-        command = command + " -f " + target;
-        // A table holds runs and nothing else.
-        if target == "table" {
-            let held = format.capabilities();
-            if held.holds_shape {
-                command += " --drop-shape --drop-attributes";
-            }
-            if held.empty_labels {
-                command += " --drop-empty-labels";
-            }
-        }
-        Some(command)
-    }
-}
-
 impl<T: fmt::Display> fmt::Display for Finding<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,22 +72,6 @@ impl fmt::Display for Grouping {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "format:  {}", self.format.map_or("unknown", Format::name))?;
-        if self.format.is_some() {
-            writeln!(f, "order:   {}", self.order)?;
-            writeln!(f, "base:    {}", self.base)?;
-            writeln!(f, "objects: {}", self.grouping)?;
-            writeln!(f, "holds:   {} images, {} objects, {} runs", self.images, self.objects, self.runs)?;
-        }
-        for line in &self.evidence {
-            writeln!(f, "- {line}")?;
-        }
-        Ok(())
-    }
-}
-
 /// Examines a run file, which is read whole.
 ///
 /// # Errors
@@ -161,12 +81,16 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
     reader.read_to_end(&mut bytes).map_err(|source| Error::Io { context: "read the run file".into(), source })?;
     let mut evidence = Vec::new();
     for format in candidates(&bytes, &mut evidence) {
-        let answers = hypotheses(format).map(|(order, base)| (order, base, try_reading(&bytes, format, base, shape)));
         let mut accepted = Vec::new();
         let mut refused = Vec::new();
-        for (order, base, answer) in answers {
-            match answer {
-                Ok(counted) if counted.is_something(format) => accepted.push((order, base, counted)),
+        let mut needed = None;
+        for (order, base) in hypotheses(format) {
+            let told = ReadOptions { shape, base: Some(base), ..ReadOptions::default() };
+            match try_reading(&bytes, format, &told) {
+                Ok(reading) if reading.counted.is_something(format) => {
+                    accepted.push((order, base, reading.counted));
+                    needed = Some((reading.options, reading.strict));
+                }
                 Ok(_) => refused.push((base, "it finds no image and no object".to_owned())),
                 Err(error) => refused.push((base, error.to_string())),
             }
@@ -176,7 +100,15 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
             evidence.push(format!("not {what}: {message}"));
         }
         if !accepted.is_empty() {
-            return Ok(weigh(format, accepted, evidence, shape));
+            let mut report = weigh(format, accepted, evidence, shape);
+            if let Some((options, strict)) = needed {
+                report.options = ReadOptions { shape: None, base: None, ..options };
+                report.evidence.extend(strict.map(|error| format!("it needs options to be read: {error}")));
+            }
+            if format == Format::Kaggle {
+                check_relative(&bytes, &mut report);
+            }
+            return Ok(report);
         }
     }
     Ok(Report {
@@ -189,7 +121,29 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
         runs: 0,
         evidence,
         shape,
+        options: ReadOptions::default(),
+        held: Held::default(),
+        ambiguous: false,
     })
+}
+
+/// Starts after the first one of their row that must ascend, all of them, to be no gaps.
+const ASCENDING: u64 = 8;
+
+/// Says so when the rows of a kaggle file may be those of a siim file: gaps that happen to ascend.
+fn check_relative(bytes: &[u8], report: &mut Report) {
+    let steps = report.runs.saturating_sub(report.objects);
+    if steps >= ASCENDING {
+        return;
+    }
+    let told = ReadOptions { shape: report.shape, ..report.options.clone() };
+    if try_reading(bytes, Format::Siim, &told).is_ok() {
+        report.ambiguous = true;
+        report.evidence.push(format!(
+            "it may be a siim file as well: {steps} starts after another one of their row are too few to tell that they \
+             are no gaps"
+        ));
+    }
 }
 
 /// The formats that the first bytes allow, the most telling first.
@@ -239,110 +193,32 @@ fn hypotheses(format: Format) -> impl Iterator<Item = (Option<ScanOrder>, u64)> 
     bases.iter().map(move |&base| (order, base))
 }
 
-fn try_reading(bytes: &[u8], format: Format, base: u64, shape: Option<Shape>) -> Result<Counted> {
-    let options = ReadOptions {
-        shape,
-        base: Some(base),
-        skip_other_shapes: true,
-        ignore_columns: true,
-        renumber: true,
-        ..ReadOptions::default()
+/// A file that was read.
+struct Reading {
+    counted: Counted,
+    /// The options that it needed.
+    options: ReadOptions,
+    /// The error without them, when it needed any.
+    strict: Option<String>,
+}
+
+/// Reads a file with as few liberties as it needs; the error is that of a reader with all of them.
+fn try_reading(bytes: &[u8], format: Format, told: &ReadOptions) -> Result<Reading> {
+    let read = |skip_other_shapes: bool, ignore_columns: bool, renumber: bool| {
+        let options = ReadOptions { skip_other_shapes, ignore_columns, renumber, ..told.clone() };
+        let mut counted = Counted::default();
+        format::read_objects(format, &mut &bytes[..], &options, &mut counted)?;
+        counted.finish()?;
+        Ok(Reading { counted, options, strict: None })
     };
-    let mut counted = Counted::default();
-    format::read_objects(format, &mut &bytes[..], &options, &mut counted)?;
-    counted.finish()?;
-    Ok(counted)
-}
-
-/// What is counted while a file is read.
-#[derive(Default)]
-struct Counted {
-    /// Objects and runs of every image; the runs of all objects together, to find overlaps.
-    by_image: HashMap<String, (u64, Vec<Run>)>,
-    images: u64,
-    objects: u64,
-    runs: u64,
-    empty: u64,
-    overlaps: u64,
-    gaps_of_one: u64,
-    largest_group: u64,
-    square: bool,
-    shaped: bool,
-    /// For the height, then for the width, as the length of a scan line.
-    lines: [LineCounts; 2],
-    order: ScanOrder,
-}
-
-impl Counted {
-    /// Whether a file that was read without error holds anything: any JSON is a sam or a labelstudio file of nothing.
-    fn is_something(&self, format: Format) -> bool {
-        self.objects > 0 || self.images > 0 && !matches!(format, Format::Sam | Format::LabelStudio)
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct LineCounts {
-    crossing: u64,
-    beside: u64,
-}
-
-impl Sink for Counted {
-    fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.by_image.entry(image.id.to_owned()).or_default();
-        Ok(())
-    }
-
-    fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        if !self.by_image.contains_key(object.image) {
-            self.by_image.insert(object.image.to_owned(), (0, Vec::new()));
-        }
-        if let Some((objects, runs)) = self.by_image.get_mut(object.image) {
-            *objects += 1;
-            runs.extend_from_slice(object.runs);
-        }
-        self.objects += 1;
-        self.runs += object.runs.len() as u64;
-        self.empty += u64::from(object.runs.is_empty());
-        self.order = object.order;
-        if let Some(shape) = object.shape.filter(|shape| shape.pixels() > 0) {
-            self.shaped = true;
-            if shape.height == shape.width {
-                self.square = true;
-            } else {
-                for (counts, length) in self.lines.iter_mut().zip([shape.height, shape.width]) {
-                    count_lines(counts, object.runs, u64::from(length));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.images = self.by_image.len() as u64;
-        for (objects, runs) in self.by_image.values_mut() {
-            self.largest_group = self.largest_group.max(*objects);
-            runs.sort_unstable();
-            let mut end = 0;
-            for run in runs.iter() {
-                self.overlaps += u64::from(run.start < end);
-                self.gaps_of_one += u64::from(end > 0 && run.start == end + 1);
-                end = end.max(run.end());
-            }
-        }
-        Ok(())
-    }
-}
-
-fn count_lines(counts: &mut LineCounts, runs: &[Run], length: u64) {
-    let mut next = 0;
-    for run in runs {
-        counts.crossing += u64::from(run.start % length + run.length > length);
-        let Some(beside) = run.start.checked_add(length) else { continue };
-        while runs.get(next).is_some_and(|other| other.end() <= beside) {
-            next += 1;
-        }
-        counts.beside += u64::from(runs.get(next).is_some_and(|other| other.start < beside.saturating_add(run.length)));
-    }
+    let strict = match read(false, false, false) {
+        Ok(reading) => return Ok(reading),
+        Err(error) => Some(Error::to_string(&error)),
+    };
+    let all = read(true, true, true)?;
+    let fewer = [(true, false, false), (false, true, false), (false, false, true)];
+    let found = fewer.into_iter().find_map(|(skip, ignore, renumber)| read(skip, ignore, renumber).ok());
+    Ok(Reading { strict, ..found.unwrap_or(all) })
 }
 
 /// Whether `few` is so much less than `many` that it is no chance.
@@ -387,11 +263,17 @@ fn weigh(
     if counted.overlaps > 0 {
         evidence.push(format!("{} runs overlap another object's: a label mask cannot hold them", counted.overlaps));
     }
-    if format == Format::Hubmap && counted.gaps_of_one > 0 {
-        evidence.push(format!(
-            "{} runs begin one pixel after another ends: the notebook's Method 1 makes such gaps where labels touch",
-            counted.gaps_of_one
-        ));
+    if format == Format::Hubmap {
+        evidence.push(match (counted.touching, counted.gaps_of_one) {
+            (0, 0) => "no runs touch, and none is one pixel apart: nothing tells whether the notebook's Method 1 made it".into(),
+            (0, gaps) => format!(
+                "no runs touch, and {gaps} begin one pixel after another ends: as the notebook's Method 1 makes it, which \
+                 loses a pixel where labels touch"
+            ),
+            (touching, _) => {
+                format!("{touching} runs begin where another one ends: not made by the notebook's Method 1")
+            }
+        });
     }
     let one_by_one = matches!(format, Format::Kaggle | Format::Siim);
     let grouping = if !one_by_one || counted.largest_group > 1 {
@@ -410,6 +292,9 @@ fn weigh(
         runs: counted.runs,
         evidence,
         shape,
+        options: ReadOptions::default(),
+        held: counted.held,
+        ambiguous: false,
     }
 }
 

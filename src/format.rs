@@ -9,6 +9,7 @@
 mod coco;
 pub mod coco_string;
 pub mod counts;
+mod csv;
 #[cfg(feature = "cvat")]
 mod cvat;
 mod document;
@@ -231,15 +232,18 @@ pub struct WriteOptions {
     pub order: Option<ScanOrder>,
     /// [`Format::Kaggle`]: the number of the first pixel; 1 when not given.
     pub base: Option<u64>,
-    /// CSV formats with several headers: which one.
+    /// CSV formats with several headers: which one. In [`Format::Kaggle`] and [`Format::Siim`] it may name columns of
+    /// height and width and one of classes beside those of images and runs, in any order.
     pub header: Option<String>,
     /// [`write()`]: the image's id, for formats that name images; 1 when not given.
     pub image: Option<String>,
-    /// Leaves out labels without runs where the format has no way to write them; otherwise they are an error.
+    /// Leaves out labels without runs, and images without objects, where the format has no way to write them; otherwise
+    /// they are an error.
     pub drop_empty_labels: bool,
     /// Gives objects new numbers where the format cannot hold theirs; otherwise that is an error.
     pub renumber: bool,
-    /// Leaves out categories, scores and crowd marks that the format cannot hold; otherwise they are an error.
+    /// Leaves out categories, scores, crowd marks and names of image files that the format cannot hold; otherwise they
+    /// are an error.
     pub drop_attributes: bool,
     /// [`convert`]: leaves out height and width when the format cannot hold them; otherwise that is an error.
     pub drop_shape: bool,
@@ -260,6 +264,47 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
+    /// An error for an option that means nothing to the format: it would be passed over without a word.
+    fn check(&self, format: Format) -> Result<()> {
+        let csv = [Format::Kaggle, Format::Siim, Format::Oid];
+        let options: [(&str, bool, &[Format]); 7] = [
+            ("compat", self.compat.is_some(), &[Format::Hubmap]),
+            ("labels", self.labels.is_some(), &[Format::Hubmap]),
+            ("base", self.base.is_some(), &[Format::Kaggle]),
+            ("header", self.header.is_some(), &csv),
+            ("union", self.union, &csv[..2]),
+            ("category-of", !self.category_of.is_empty(), &[Format::Coco]),
+            ("category", !self.categories.is_empty(), &[Format::Coco]),
+        ];
+        match options.iter().find(|(_, given, formats)| *given && !formats.contains(&format)) {
+            None => Ok(()),
+            Some((name, _, formats)) => {
+                let formats: Vec<_> = formats.iter().map(|format| format.name()).collect();
+                Err(Error::Argument(format!(
+                    "the option {name} is for {}: a {} file has no use for it",
+                    formats.join(", "),
+                    format.name()
+                )))
+            }
+        }
+    }
+
+    /// Whether a file of this format names height and width, under these options.
+    fn holds_shape(&self, format: Format) -> bool {
+        format.capabilities().holds_shape
+            || matches!(format, Format::Kaggle | Format::Siim) && kaggle::holds_shape(self.header.as_deref())
+    }
+
+    /// Whether a file of this format has a name for an image beside its id, under these options.
+    fn holds_names(&self, format: Format) -> bool {
+        match format {
+            #[cfg(feature = "json")]
+            Format::Coco => self.coco_form == CocoForm::Dataset,
+            Format::Cvat | Format::LabelStudio => true,
+            _ => false,
+        }
+    }
+
     /// An error when `object` has an attribute that a format without any cannot hold.
     fn check_attributes(&self, format: Format, object: &Object<'_>) -> Result<()> {
         let lost = match object {
@@ -272,7 +317,7 @@ impl WriteOptions {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "image {}: an object has a {lost}, which a {} file cannot hold: drop attributes",
+            "image {}: an object has a {lost}, which a {} file cannot hold (option drop-attributes leaves it out)",
             object.image,
             format.name()
         )))
@@ -347,6 +392,7 @@ pub fn read_objects(
 /// [`Error::Argument`] or [`Error::LimitExceeded`] when the format cannot hold the runs; [`Error::Io`] when writing
 /// fails; [`Error::Unsupported`] when the format's feature is not built in.
 pub fn write(format: Format, writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+    options.check(format)?;
     match format {
         Format::Hubmap => hubmap::write(writer, runs, options),
         Format::Table => table::write(writer, runs, options),
@@ -369,6 +415,7 @@ pub fn object_writer<'a>(
     writer: &'a mut dyn Write,
     options: &'a WriteOptions,
 ) -> Result<Box<dyn Sink + 'a>> {
+    options.check(format)?;
     Ok(match format {
         Format::Hubmap | Format::Table => Box::new(WriteOne::new(format, writer, options)),
         Format::Kaggle => Box::new(kaggle::Writer::new(writer, options, Starts::Absolute)?),

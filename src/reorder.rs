@@ -75,7 +75,9 @@ pub(crate) fn in_order(runs: &[Run], shape: Option<Shape>, from: ScanOrder, to: 
 }
 
 fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
-    Error::Argument(format!("the runs are {from}: to make them {to}, height and width must be known"))
+    Error::Argument(format!(
+        "the runs are {from}: to make them {to}, height and width must be known (options height and width)"
+    ))
 }
 
 /// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.

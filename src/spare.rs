@@ -68,7 +68,7 @@ mod tests {
         let spare = Spare::default();
         spare.give(vec![1u8]);
         assert!(spare.take::<Vec<u8>>().is_empty());
-        (0..3).for_each(|number| spare.give(vec![number]));
+        (0..3_u8).for_each(|number| spare.give(vec![number]));
         assert_eq!(spare.take::<Vec<u8>>(), [0]);
         assert!(spare.take::<Vec<u8>>().is_empty());
     }

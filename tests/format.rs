@@ -190,6 +190,14 @@ fn malformed_counts_have_the_listed_outcomes() {
 }
 
 #[test]
+fn counts_of_zero_are_valid_wherever_they_stand() {
+    for counts in ["[0,0,0,5,2]", "\"00052\"", "[0,2,0,3,2,0]", "[0,5,2,0,0,0]"] {
+        let record = format!("{{\"size\":[1,7],\"counts\":{counts}}}");
+        assert_eq!(read(Format::Sam, record.as_bytes()).get(1), Some(&[Run { start: 0, length: 5 }][..]), "{counts}");
+    }
+}
+
+#[test]
 fn vectors_from_other_suites_are_read_right() {
     let Some(folder) = data::folder() else { return };
     let vectors: serde_json::Value =
@@ -209,6 +217,14 @@ fn vectors_from_other_suites_are_read_right() {
             assert_eq!(pixels, rows);
         }
     }
+    // A stream of 18 values is no stream of pixels of four.
+    let task = serde_json::json!([{ "id": 1, "annotations": [{ "result": [{
+        "type": "brushlabels", "original_width": 4, "original_height": 1,
+        "value": { "format": "rle", "rle": vectors["label_studio_brush"]["rle"] },
+    }] }] }])
+    .to_string();
+    let error = format::read(Format::LabelStudio, &mut task.as_bytes(), &ReadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("a count of 4 x 4 values, found 18"), "{error}");
 }
 
 fn shape_of(rows: &[Vec<u64>]) -> Shape {
@@ -268,4 +284,117 @@ fn the_notebook_with_its_defects_is_reproduced_byte_for_byte() {
     format::write(Format::Hubmap, &mut bytes, &runs, &compat).expect("runs of a mask");
     assert!(bytes == golden, "not the notebook's bytes");
     assert!(bytes != correct);
+}
+
+/// The mask of the test below: sparse labels, two of which overlap, one in one run over columns.
+fn sparse() -> LabelRuns {
+    let shape = Shape { height: 7, width: 11 };
+    let mut builder = LabelRunsBuilder::new(Some(shape), ScanOrder::ColumnMajor);
+    for (label, runs) in [(3, &[(0, 2), (6, 3), (70, 7)][..]), (70, &[(20, 21)]), (300, &[(22, 1), (39, 3), (50, 2)])] {
+        builder.label(label).unwrap();
+        for &(start, length) in runs {
+            builder.run(Run { start, length }).unwrap();
+        }
+    }
+    builder.finish()
+}
+
+/// Takes the option that a refusal names.
+fn allow(option: &str, shape: Shape, read: &mut ReadOptions, write: &mut WriteOptions) {
+    match option {
+        "renumber" => write.renumber = true,
+        "drop-shape" => write.drop_shape = true,
+        "drop-attributes" => write.drop_attributes = true,
+        "drop-empty-labels" => write.drop_empty_labels = true,
+        "category" => _ = write.categories.insert(1, "object".into()),
+        "height" => read.shape = Some(shape),
+        other => panic!("no option is called {other}"),
+    }
+}
+
+#[test]
+fn every_ordered_pair_of_formats_converts_or_names_the_option_that_allows_it() {
+    let mask = sparse();
+    let shape = mask.shape().unwrap();
+    // Formats with their options for reading and writing: those with an open order in both, COCO in both forms.
+    let mut kinds = Vec::new();
+    for &format in Format::ALL {
+        let held = format.capabilities();
+        let order = |order| (ReadOptions { order, ..Default::default() }, WriteOptions { order, ..Default::default() });
+        kinds.push((format, order(None)));
+        if held.any_order {
+            kinds.push((format, order(Some(ScanOrder::RowMajor))));
+        }
+        if format == Format::Coco {
+            let results = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
+            kinds.push((format, (ReadOptions::default(), results)));
+        }
+    }
+    let mut pairs = 0;
+    for (from, (read_from, write_from)) in &kinds {
+        let mut source = Vec::new();
+        let number = WriteOptions { renumber: true, ..write_from.clone() };
+        let keep_labels = from.capabilities().any_labels && write_from.coco_form == CocoForm::Dataset;
+        let keep = if keep_labels { write_from } else { &number };
+        match format::write(*from, &mut source, &mask, keep) {
+            Err(runmask::Error::Unsupported(_)) => continue,
+            answer => answer.unwrap(),
+        }
+        let known = ReadOptions { shape: Some(shape), ..read_from.clone() };
+        let original = format::read(*from, &mut &source[..], &known).unwrap();
+        for (to, (read_to, write_to)) in &kinds {
+            let name = format!("{} to {}", from.name(), to.name());
+            let (mut read, mut write) = (read_from.clone(), write_to.clone());
+            let mut allowed = Vec::new();
+            let mut target = Vec::new();
+            loop {
+                target.clear();
+                let answer = format::convert((*from, &mut &source[..], &read), (*to, &mut target, &write));
+                let message = match answer {
+                    Ok(()) => break,
+                    Err(runmask::Error::Unsupported(_)) => break,
+                    Err(runmask::Error::Argument(message)) => message,
+                    Err(other) => panic!("{name}: {other}"),
+                };
+                let named = message.split_once("(option").unwrap_or_else(|| panic!("{name}: {message}")).1;
+                let option = named.trim_start_matches('s').split_whitespace().next().unwrap().trim_end_matches(')');
+                assert!(!allowed.contains(&option.to_owned()), "{name}: {message}, and it was");
+                allowed.push(option.to_owned());
+                allow(option, shape, &mut read, &mut write);
+            }
+            if target.is_empty() {
+                continue;
+            }
+            pairs += 1;
+            // Nothing more is asked for than what would be lost.
+            let (a, b) = (from.capabilities(), to.capabilities());
+            let results = write.coco_form == CocoForm::Results;
+            for option in &allowed {
+                let right = match option.as_str() {
+                    "renumber" => !b.any_labels || results,
+                    "drop-shape" => a.holds_shape && !b.holds_shape,
+                    "drop-attributes" => a.holds_shape && *from != Format::Runs,
+                    "drop-empty-labels" => *from == Format::Hubmap && !b.empty_labels,
+                    "category" => *to == Format::Coco,
+                    _ => !a.holds_shape,
+                };
+                assert!(right, "{name}: option {option} was asked for");
+            }
+            let known = ReadOptions { shape: Some(shape), ..read_to.clone() };
+            let again = format::read(*to, &mut &target[..], &known).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let objects = |runs: &LabelRuns| {
+                let runs = runs.to_order(ScanOrder::ColumnMajor).unwrap();
+                let objects = runs.iter().filter(|(_, runs)| !runs.is_empty());
+                objects.map(|(label, runs)| (label, runs.to_vec())).collect::<Vec<_>>()
+            };
+            let (mut before, after) = (objects(&original), objects(&again));
+            if allowed.contains(&"renumber".to_owned()) {
+                for (place, object) in (1..).zip(&mut before) {
+                    object.0 = place;
+                }
+            }
+            assert_eq!(after, before, "{name} with {allowed:?}");
+        }
+    }
+    assert!(pairs >= 12 * 12, "{pairs}");
 }

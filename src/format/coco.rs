@@ -10,8 +10,10 @@
 //! Keys come in any order, images before or after annotations; keys that are not named here are passed over.
 //! * Order: column-major. Counts alternate, background first; the first may be 0, and others too. They sum to
 //!   height x width.
-//! * Labels: the annotation's `id`, or the place among the annotations of its image when it has none.
-//! * Empty: one count, `[height * width]`; a label without runs is kept.
+//! * Base: none, counts begin at the first pixel. Background: counted.
+//! * Labels: the annotation's `id`, or the place among the annotations of its image when it has none, as in results.
+//! * Empty: one count, `[height * width]`; a label without runs is kept. An image without objects stands among the
+//!   images of a dataset; results have no way to name one.
 //! * Overlap: allowed.
 //! * Polygons and boxes are not runs: an error, or passed over on request.
 //! * Limits: counts are `u64` here. Others keep 32 bits, so the writer refuses larger ones unless told to split or keep
@@ -23,6 +25,7 @@ use std::io::{BufRead, Write};
 
 use super::document::{Image, Object, PerImage, Sink};
 use super::rle_json::{self, Rules};
+use super::rows::Sequence;
 use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
@@ -53,6 +56,9 @@ pub(super) struct Writer<'a> {
     categories: BTreeSet<u64>,
     labels: HashSet<u64>,
     annotations: u64,
+    /// Results: numbers by place, and the images that have any.
+    sequence: Sequence,
+    named: HashSet<String>,
 }
 
 impl<'a> Writer<'a> {
@@ -66,6 +72,8 @@ impl<'a> Writer<'a> {
             categories: BTreeSet::new(),
             labels: HashSet::new(),
             annotations: 0,
+            sequence: Sequence::new(Format::Coco, options.renumber),
+            named: HashSet::new(),
         }
     }
 
@@ -76,7 +84,8 @@ impl<'a> Writer<'a> {
         };
         if !self.labels.insert(id) {
             return Err(Error::Argument(format!(
-                "two objects have the number {id}, and COCO's annotation ids are unique over all images: renumber them"
+                "two objects have the number {id}, and COCO's annotation ids are unique over all images (option \
+                 renumber gives them others)"
             )));
         }
         Ok(id)
@@ -95,7 +104,9 @@ impl<'a> Writer<'a> {
                     .find(|(_, known)| *known == name)
                     .map(|(&category, _)| category)
                     .ok_or_else(|| {
-                        Error::Argument(format!("category \"{name}\": COCO's are numbers; give this name a number"))
+                        Error::Argument(format!(
+                            "category \"{name}\": COCO's are numbers (option category gives this name one)"
+                        ))
                     })?,
             },
         };
@@ -112,12 +123,23 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("COCO counts end at the last pixel: height and width must be known".into()));
+            return Err(Error::Argument(
+                "COCO counts end at the last pixel: height and width must be known (options height and width)".into(),
+            ));
         };
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
         self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
         let results = self.options.coco_form == CocoForm::Results;
-        let id = if results { None } else { Some(self.annotation_id(object)?) };
+        let id = if results {
+            self.options.check_attributes(Format::Coco, &Object { category: None, score: None, ..*object })?;
+            self.sequence.next(object.image, object.label)?;
+            if !self.named.contains(object.image) {
+                self.named.insert(object.image.to_owned());
+            }
+            None
+        } else {
+            Some(self.annotation_id(object)?)
+        };
         let category = self.category(object)?;
         // The name may come later: lists of images may follow the annotations.
         self.images.image(&Image { id: object.image, name: None, shape: object.shape });
@@ -157,6 +179,14 @@ impl Sink for Writer<'_> {
         let text = &mut self.text;
         text.clear();
         if self.options.coco_form == CocoForm::Results {
+            if let Some(image) = self.images.iter().find(|image| !self.named.contains(&image.id))
+                && !self.options.drop_empty_labels
+            {
+                return Err(Error::Argument(format!(
+                    "image {}: without objects it is not in a list of results (option drop-empty-labels leaves it out)",
+                    image.id
+                )));
+            }
             text.extend_from_slice(if self.annotations == 0 { b"[]\n" } else { b"\n]\n" });
             return self.writer.write_all(text).map_err(writing);
         }

@@ -10,9 +10,12 @@
 //!   x height of the box. The box lies inside the image.
 //! * Order: row-major, inside the box. In the list form of CVAT's API (not read here) the box follows the counts as
 //!   left, top, right, bottom, the last two inclusive.
+//! * Base: none, counts begin at the first pixel of the box, which is counted from 0. Background: counted.
 //! * Labels: the place among the masks of the image, from 1; the attribute `label` is the category.
 //! * Empty: a label without runs has no box and cannot be written. An image without masks is kept.
 //! * Overlap: allowed. Polygons, boxes and tracks are not runs: an error, or passed over on request.
+//! * Limits: a mask makes at most 2^22 runs more than it has counts: one for each row of a box that it fills. Counts above
+//!   2^32 - 1 as in `coco`.
 //! * Source: CVAT's documentation of the XML format and `cvat_sdk/masks.py`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -282,18 +285,18 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("a cvat file names height and width: they must be known".into()));
+            return Err(Error::Argument(
+                "a cvat file names height and width: they must be known (options height and width)".into(),
+            ));
         };
-        if (object.crowd || object.score.is_some()) && !self.options.drop_attributes {
-            return Err(Error::Argument("a cvat file has no scores and no marks for crowds: drop attributes".into()));
-        }
+        self.options.check_attributes(Format::Cvat, &Object { category: None, ..*object })?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
         let Some([left, top, width, height]) = boxed(&runs, shape, &mut self.boxed) else {
             if self.options.drop_empty_labels {
                 return Ok(());
             }
             return Err(Error::Argument(format!(
-                "image {}: a label without runs has no box for a cvat file: drop empty labels",
+                "image {}: a label without runs has no box for a cvat file (option drop-empty-labels leaves it out)",
                 object.image
             )));
         };
@@ -324,7 +327,7 @@ impl Sink for Writer<'_> {
         for image in self.images.iter() {
             let Some(shape) = image.shape else {
                 return Err(Error::Argument(format!(
-                    "image {}: a cvat file names height and width: they must be known",
+                    "image {}: a cvat file names height and width: they must be known (options height and width)",
                     image.id
                 )));
             };

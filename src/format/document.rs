@@ -271,13 +271,11 @@ impl<'a> Guard<'a> {
 
     fn check_shape(&self, shape: Option<Shape>) -> Result<()> {
         // A shape that the source does not hold was given by the caller, who still has it.
-        let lost = shape.is_some()
-            && self.from.capabilities().holds_shape
-            && !self.to.capabilities().holds_shape
-            && !self.write.drop_shape;
+        let in_file = self.from.capabilities().holds_shape || self.read.shape.is_none();
+        let lost = shape.is_some() && in_file && !self.write.holds_shape(self.to) && !self.write.drop_shape;
         if lost {
             return Err(Error::Argument(format!(
-                "a {} file cannot hold height and width, which the {} file has: drop the shape",
+                "this {} file does not hold height and width, which the {} file has (option drop-shape leaves them out)",
                 self.to.name(),
                 self.from.name()
             )));
@@ -290,6 +288,16 @@ impl Sink for Guard<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         let Some(id) = self.name(image.id) else { return Ok(()) };
         self.check_shape(image.shape)?;
+        if let Some(name) = image.name.filter(|&name| name != id)
+            && !self.write.holds_names(self.to)
+            && !self.write.drop_attributes
+        {
+            return Err(Error::Argument(format!(
+                "image {id}: this {} file cannot hold the name of the image file, {name:?} (option drop-attributes \
+                 leaves it out)",
+                self.to.name()
+            )));
+        }
         self.sink.image(&Image { id, ..*image })
     }
 
@@ -309,7 +317,8 @@ pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns
         (None, _, Some(id)) => Err(Error::Argument(format!("no image {id} among the {count} of the file"))),
         (None, ..) => Err(Error::format(crate::error::Place::File, "an image", "none")),
         (Some(first), Some(second), _) => Err(Error::Argument(format!(
-            "the file holds {count} images ({}, {}, ...): name one of them, or convert to a format that holds many",
+            "the file holds {count} images ({}, {}, ...): name one of them (option image), or convert to a format that \
+             holds many",
             first.id, second.id
         ))),
     }

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::io::{BufRead, Write};
 use std::ops::Range;
 
-use super::text::{self, Lines, push_number, write_batches};
+use super::text::{self, Lines, push_number, push_pair, write_batches};
 use super::{Compat, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder};
@@ -90,14 +90,12 @@ pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOpt
             push_number(text, label - 1);
             text.push(b',');
             if labels.get(index) == Some(&label) {
-                for (place, run) in runs.runs_at(index).iter().enumerate() {
-                    if place > 0 {
-                        text.push(b' ');
-                    }
-                    push_number(text, run.start);
-                    text.push(b' ');
-                    push_number(text, run.length);
+                let runs = runs.runs_at(index);
+                for run in runs {
+                    push_pair(text, run.start, run.length);
                 }
+                // The space after the last run.
+                text.truncate(text.len() - usize::from(!runs.is_empty()));
                 index += 1;
             }
             text.extend_from_slice(end);

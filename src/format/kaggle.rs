@@ -6,8 +6,12 @@
 //! runs  := [ start SP length ( SP start SP length )* ]
 //! EOL   := LF or CRLF; the last one may be missing
 //! ```
+//! * Any field may stand in double quotes, in which two of them are one; runs in quotes may go on in the next line, whose
+//!   end then stands for a space. One space may stand after a comma of header and rows, as in the files of SIIM-ACR.
 //! * Header: `id,rle`, `ImageId,EncodedPixels`, `id,encoding`, `id,predicted`, `img,rle_mask`, `id,segmentation`,
-//!   `id,annotation` and the like; columns of height, width, class and `Mask` (an object's name) may stand among them.
+//!   `id,annotation` and the like, the columns in any order; columns of height, width, class and `Mask` (an object's name,
+//!   which is passed over) may stand among them. Written are the columns of the header asked for, `id,rle` and
+//!   `ImageId,EncodedPixels` (`siim`) unless told.
 //! * Order: column-major for most; row-major for Sartorius, UW-Madison and a few others, which reader and writer must be
 //!   told: the file does not say.
 //! * Base (`kaggle`): starts count from 1, the first pixel is 1; some write from 0, which the reader must be told.
@@ -17,7 +21,8 @@
 //!   well; `siim` writes `-1`.
 //! * Labels: the place of a row among those of its image, from 1. Labels with gaps or without runs cannot be written
 //!   unless they are renumbered or dropped; as a union all objects of an image make one row.
-//! * Overlap: allowed between rows. Shape: not in the file, except in columns of height and width.
+//! * Background: 0, not written. Overlap: allowed between rows, lost in a union. Shape: not in the file, except in columns
+//!   of height and width.
 //! * Limits: none but `u64`.
 //! * Source: evaluation pages of the 2018 Data Science Bowl, Airbus Ship Detection, HuBMAP 2020 (Kaggle) and SIIM-ACR
 //!   Pneumothorax.
@@ -25,9 +30,10 @@
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
+use super::csv::Records;
 use super::document::{Image, Object, Sink};
-use super::rows::{Columns, Sequence, push_field};
-use super::text::{Bound, Cursor, Lines, push_number};
+use super::rows::{Column, Columns, Sequence, push_field, push_name};
+use super::text::{Bound, Cursor, push_number, push_pair};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
 use crate::reorder::in_order;
@@ -80,13 +86,13 @@ impl Starts {
 }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, starts: Starts, sink: &mut dyn Sink) -> Result<()> {
-    let mut lines = Lines::new(reader);
-    let columns = Columns::read(&mut lines, RUNS, starts.header(), options)?;
+    let mut records = Records::new(reader);
+    let columns = Columns::read(&mut records, RUNS, starts.header(), options)?;
     let mut runs = Vec::new();
-    while let Some(line) = lines.next()? {
-        let row = columns.row(line, options)?;
+    while let Some(record) = records.next()? {
+        let row = columns.row(record, options)?;
         if starts.is_empty(row.runs.rest()) {
-            sink.image(&Image { id: row.image, name: None, shape: row.shape })?;
+            sink.image(&Image { id: &row.image, name: None, shape: row.shape })?;
             continue;
         }
         runs.clear();
@@ -99,11 +105,11 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, starts: Star
             Starts::Relative => relative_pairs(field, row.shape, &mut runs)?,
         }
         sink.object(&Object {
-            image: row.image,
+            image: &row.image,
             shape: row.shape,
             order: options.order.unwrap_or_default(),
             label: None,
-            category: row.category,
+            category: row.category.as_deref(),
             score: None,
             crowd: false,
             runs: &runs,
@@ -122,7 +128,7 @@ fn relative_pairs(mut field: Cursor<'_>, shape: Option<Shape>, runs: &mut Vec<Ru
         let Some(start) = end.checked_add(gap) else {
             return Err(place.fault("a gap that ends before position 2^64", format!("{gap}")));
         };
-        field.byte(b' ', "one space and a length")?;
+        field.separator("one space and a length")?;
         let length_place = field;
         let run = Run { start, length: field.number("a length")? };
         bound.check(run, 0).map_err(|defect| defect.at(place, length_place))?;
@@ -131,8 +137,38 @@ fn relative_pairs(mut field: Cursor<'_>, shape: Option<Shape>, runs: &mut Vec<Ru
         if field.is_at_end() {
             return Ok(());
         }
-        field.byte(b' ', "one space and a gap")?;
+        field.separator("one space and a gap")?;
     }
+}
+
+/// Bytes of rows that are written at once.
+const BATCH: usize = 1 << 16;
+
+/// What the columns of a header hold.
+fn columns_of(header: &str, starts: Starts) -> Result<Vec<Column>> {
+    let columns: Option<Vec<_>> = header.split(',').map(|name| Column::of(name, RUNS)).collect();
+    let columns = columns.unwrap_or_default();
+    let has = |column| columns.contains(&column);
+    let once = columns.iter().enumerate().all(|(index, column)| !columns[..index].contains(column));
+    if !once
+        || !has(Column::Image)
+        || !has(Column::Runs)
+        || has(Column::Object)
+        || has(Column::Height) != has(Column::Width)
+    {
+        return Err(Error::Argument(format!(
+            "the header {header:?}: a {} file has a column of images and one of runs, like {}, and may have columns of \
+             height and width and one of classes",
+            starts.format().name(),
+            starts.header()
+        )));
+    }
+    Ok(columns)
+}
+
+/// Whether a file with this header names height and width.
+pub(super) fn holds_shape(header: Option<&str>) -> bool {
+    header.is_some_and(|header| header.split(',').any(|name| Column::of(name, RUNS) == Some(Column::Height)))
 }
 
 /// Writes rows as they come; unions are kept and written at the end.
@@ -140,148 +176,159 @@ pub(super) struct Writer<'a> {
     writer: &'a mut dyn Write,
     options: &'a WriteOptions,
     starts: Starts,
+    columns: Vec<Column>,
     text: Vec<u8>,
     sequence: Sequence,
-    /// The images named so far, and whether a row has been written for each.
+    /// The images named so far, and the place of each in `kept`.
     images: HashMap<String, usize>,
     kept: Vec<Kept>,
-    begun: bool,
+    /// The place of the image named last: rows of one image usually follow each other.
+    last: usize,
 }
 
+/// What is known of an image.
 struct Kept {
     image: String,
+    shape: Option<Shape>,
+    /// Whether a row has been written for it.
     written: bool,
     union: Vec<Run>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions, starts: Starts) -> Result<Self> {
-        if let Some(header) = &options.header {
-            let names = header.to_ascii_lowercase();
-            if names.split_once(',').is_none_or(|(_, runs)| !RUNS.contains(&runs)) {
-                return Err(Error::Argument(format!(
-                    "the header {header:?}: a {} file has an image and a column of runs, like {}",
-                    starts.format().name(),
-                    starts.header()
-                )));
-            }
+        let header = options.header.as_deref().unwrap_or(starts.header());
+        let columns = columns_of(header, starts)?;
+        if options.union && columns.contains(&Column::Category) {
+            return Err(Error::Argument(format!("the header {header:?}: a union of objects has no class")));
         }
-        Ok(Self {
-            writer,
-            options,
-            starts,
-            text: Vec::new(),
-            sequence: Sequence::new(starts.format(), options.renumber),
-            images: HashMap::new(),
-            kept: Vec::new(),
-            begun: false,
-        })
+        let text = [header.as_bytes(), options.line_ending.bytes()].concat();
+        let sequence = Sequence::new(starts.format(), options.renumber);
+        Ok(Self { writer, options, starts, columns, text, sequence, images: HashMap::new(), kept: Vec::new(), last: 0 })
     }
 
-    fn keep(&mut self, image: &str) -> &mut Kept {
-        let index = match self.images.get(image) {
-            Some(&index) => index,
-            None => {
-                let index = self.kept.len();
-                self.images.insert(image.to_owned(), index);
-                self.kept.push(Kept { image: image.to_owned(), written: false, union: Vec::new() });
-                index
-            }
-        };
-        &mut self.kept[index]
-    }
-
-    fn begin(&mut self) -> Result<()> {
-        if !self.begun {
-            self.begun = true;
-            let header = self.options.header.as_deref().unwrap_or(self.starts.header());
-            self.writer.write_all(header.as_bytes()).map_err(writing)?;
-            self.writer.write_all(self.options.line_ending.bytes()).map_err(writing)?;
+    fn keep(&mut self, image: &str, shape: Option<Shape>) -> &mut Kept {
+        if self.kept.get(self.last).is_none_or(|kept| kept.image != image) {
+            self.last = self.images.get(image).copied().unwrap_or_else(|| {
+                self.images.insert(image.to_owned(), self.kept.len());
+                self.kept.push(Kept { image: image.to_owned(), shape, written: false, union: Vec::new() });
+                self.kept.len() - 1
+            });
         }
-        Ok(())
+        let kept = &mut self.kept[self.last];
+        kept.shape = kept.shape.or(shape);
+        kept
     }
 
-    fn write_row(&mut self, image: &str, runs: &[Run]) -> Result<()> {
-        self.begin()?;
+    fn write_row(&mut self, image: &str, shape: Option<Shape>, category: Option<&str>, runs: &[Run]) -> Result<()> {
         let text = &mut self.text;
-        text.clear();
-        push_field(text, image)?;
-        text.push(b',');
-        if runs.is_empty() && self.starts == Starts::Relative {
-            text.extend_from_slice(b"-1");
-        }
-        let base = self.options.base.unwrap_or(1);
-        let mut end = 0;
-        for (place, run) in runs.iter().enumerate() {
+        for (place, column) in self.columns.iter().enumerate() {
             if place > 0 {
-                text.push(b' ');
+                text.push(b',');
             }
-            match self.starts {
-                Starts::Absolute => match run.start.checked_add(base) {
-                    Some(start) => push_number(text, start),
-                    None => {
-                        return Err(Error::LimitExceeded {
-                            what: "start of a run, counted from 1".into(),
-                            limit: u64::MAX - base,
-                            found: run.start,
-                        });
-                    }
-                },
-                Starts::Relative => push_number(text, run.start - end),
+            match (column, shape) {
+                (Column::Image, _) => push_name(text, image)?,
+                (Column::Height, Some(shape)) => push_number(text, u64::from(shape.height)),
+                (Column::Width, Some(shape)) => push_number(text, u64::from(shape.width)),
+                (Column::Height | Column::Width, None) => {
+                    return Err(Error::Argument(format!(
+                        "image {image}: the header asks for height and width: they must be known (options height and \
+                         width)"
+                    )));
+                }
+                (Column::Category, _) => push_field(text, category.unwrap_or("")),
+                (Column::Runs, _) => push_runs(text, runs, self.starts, self.options.base.unwrap_or(1))?,
+                (Column::Object, _) => {}
             }
-            text.push(b' ');
-            push_number(text, run.length);
-            end = run.end();
         }
         text.extend_from_slice(self.options.line_ending.bytes());
-        self.writer.write_all(text).map_err(writing)
+        if text.len() >= BATCH { self.flush() } else { Ok(()) }
     }
+
+    fn flush(&mut self) -> Result<()> {
+        self.writer.write_all(&self.text).map_err(writing)?;
+        self.text.clear();
+        Ok(())
+    }
+}
+
+fn push_runs(text: &mut Vec<u8>, runs: &[Run], starts: Starts, base: u64) -> Result<()> {
+    let Some(last) = runs.last() else {
+        text.extend_from_slice(if starts == Starts::Relative { b"-1" } else { b"" });
+        return Ok(());
+    };
+    match starts {
+        // Starts ascend.
+        Starts::Absolute if last.start.checked_add(base).is_none() => {
+            return Err(Error::LimitExceeded {
+                what: format!("start of a run, counted from {base}"),
+                limit: u64::MAX - base,
+                found: last.start,
+            });
+        }
+        Starts::Absolute => {
+            for run in runs {
+                push_pair(text, run.start + base, run.length);
+            }
+        }
+        Starts::Relative => {
+            let mut end = 0;
+            for run in runs {
+                push_pair(text, run.start - end, run.length);
+                end = run.end();
+            }
+        }
+    }
+    // The space after the last run.
+    text.pop();
+    Ok(())
 }
 
 impl Sink for Writer<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.keep(image.id);
+        self.keep(image.id, image.shape);
         Ok(())
     }
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        self.options.check_attributes(self.starts.format(), object)?;
+        let category = object.category.filter(|_| !self.columns.contains(&Column::Category));
+        self.options.check_attributes(self.starts.format(), &Object { category, ..*object })?;
         let order = self.options.order.unwrap_or_default();
         if self.starts == Starts::Relative && order != ScanOrder::ColumnMajor {
             return Err(Error::Argument("a siim file is column-major".into()));
         }
         let runs = in_order(object.runs, object.shape, object.order, order)?;
-        if self.options.union {
-            self.keep(object.image).union.extend_from_slice(&runs);
+        let options = self.options;
+        let kept = self.keep(object.image, object.shape);
+        if options.union {
+            kept.union.extend_from_slice(&runs);
             return Ok(());
         }
+        kept.written |= !runs.is_empty();
         if runs.is_empty() {
-            if self.options.drop_empty_labels {
-                self.keep(object.image);
+            if options.drop_empty_labels {
                 return Ok(());
             }
             return Err(Error::Argument(format!(
-                "image {}: label {} has no runs, and a {} row without runs says that the image has no objects: drop \
-                 empty labels",
+                "image {}: label {} has no runs, and a {} row without runs says that the image has no objects (option \
+                 drop-empty-labels leaves it out)",
                 object.image,
                 object.label.map_or_else(|| "of the next object".into(), |label| label.to_string()),
                 self.starts.format().name()
             )));
         }
         self.sequence.next(object.image, object.label)?;
-        self.keep(object.image).written = true;
-        self.write_row(object.image, &runs)
+        self.write_row(object.image, object.shape, object.category, &runs)
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.begin()?;
         for mut kept in std::mem::take(&mut self.kept) {
             if !kept.written {
                 unite(&mut kept.union);
-                self.write_row(&kept.image, &kept.union)?;
+                self.write_row(&kept.image, kept.shape, None, &kept.union)?;
             }
         }
-        Ok(())
+        self.flush()
     }
 }
 

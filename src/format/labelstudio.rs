@@ -12,6 +12,7 @@
 //! * The values are the bytes R G B A of every pixel, row-major; a pixel belongs to the object when A is not 0. The
 //!   writer gives all four 255 or 0, a word of 8 bits and the sizes 3, 4, 8, 16, as Label Studio's own converter does.
 //! * Padding: fewer than 9 bits of 0 (that converter adds a whole byte when none is needed).
+//! * Base: none, the stream begins at the first pixel. Background: written, as zeros.
 //! * Order: row-major. Labels: the place among the masks of the task, from 1; the first of `brushlabels` is the category.
 //! * Empty: a stream of zeros; a label without runs is kept.
 //! * Overlap: allowed. Other results (rectangles, choices) are not runs: an error, or passed over on request.
@@ -350,7 +351,9 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("a labelstudio file names height and width: they must be known".into()));
+            return Err(Error::Argument(
+                "a labelstudio file names height and width: they must be known (options height and width)".into(),
+            ));
         };
         if shape.pixels() > MAX_PIXELS {
             return Err(Error::LimitExceeded {
@@ -359,11 +362,7 @@ impl Sink for Writer<'_> {
                 found: shape.pixels(),
             });
         }
-        if (object.crowd || object.score.is_some()) && !self.options.drop_attributes {
-            return Err(Error::Argument(
-                "a labelstudio file has no score of its own for a mask and no mark for crowds: drop attributes".into(),
-            ));
-        }
+        self.options.check_attributes(Format::LabelStudio, &Object { category: None, ..*object })?;
         self.sequence.next(object.image, object.label)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
         let text = self.images.text(object.image, object.shape);

@@ -6,9 +6,13 @@
 //! prediction := class SP confidence SP base64( zlib( COCO's compressed counts ) )
 //! EOL   := LF or CRLF; the last one may be missing
 //! ```
+//! * Any field may stand in double quotes, in which two of them are one; the words of a quoted list may go on in the next
+//!   line, see `csv`.
 //! * Header: `ImageID,ImageWidth,ImageHeight,PredictionString` (Open Images), `ID,ImageWidth,ImageHeight,PredictionString`
 //!   (HPA) or `id,height,width,prediction_string` (HuBMAP 2023): the columns come in any order.
-//! * Order: column-major. Counts as in `coco`; they sum to height x width.
+//! * Order: column-major. Counts as in `coco`, background first (0 when the first pixel is the object's); they sum to
+//!   height x width, which stand in the columns only.
+//! * Base: none, counts begin at the first pixel. Background: counted.
 //! * Labels: the place in the row, from 1. Labels with gaps cannot be written unless they are renumbered.
 //! * Empty: an empty string is an image without objects; a label without runs is one count, and is kept.
 //! * Overlap: allowed. Compression: zlib of any level is read; level 9 is written.
@@ -23,9 +27,10 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use super::csv::Records;
 use super::document::{Image, Object, PerImage, Sink};
-use super::rows::{Columns, Row, Sequence, push_field};
-use super::text::{Cursor, Lines, show};
+use super::rows::{Columns, Row, Sequence, push_name};
+use super::text::{Cursor, show};
 use super::{Format, ReadOptions, WriteOptions, coco_string, counts, writing};
 use crate::error::{Error, Result};
 use crate::reorder::in_order;
@@ -41,17 +46,19 @@ const HEADER: &str = "ImageID,ImageWidth,ImageHeight,PredictionString";
 const HEADERS: &[&str] = &[HEADER, "ID,ImageWidth,ImageHeight,PredictionString", "id,height,width,prediction_string"];
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    let mut lines = Lines::new(reader);
-    let columns = Columns::read(&mut lines, PREDICTIONS, HEADER, options)?;
+    let mut records = Records::new(reader);
+    let columns = Columns::read(&mut records, PREDICTIONS, HEADER, options)?;
     let mut object = Buffers::default();
-    while let Some(line) = lines.next()? {
-        let row = columns.row(line, options)?;
-        sink.image(&Image { id: row.image, name: None, shape: row.shape })?;
+    while let Some(record) = records.next()? {
+        let row = columns.row(record, options)?;
+        sink.image(&Image { id: &row.image, name: None, shape: row.shape })?;
         if row.runs.is_at_end() {
             continue;
         }
         let Some(shape) = row.shape else {
-            return Err(Error::Argument("the file has no columns of height and width: give them".into()));
+            return Err(Error::Argument(
+                "the file has no columns of height and width (options height and width)".into(),
+            ));
         };
         let mut words = row.runs.words();
         while let Some(class) = words.next() {
@@ -109,7 +116,7 @@ impl Buffers {
             mask.fault(format!("counts that sum to {} ({shape})", shape.pixels()), format!("a sum of {sum}"))
         })?;
         sink.object(&Object {
-            image: row.image,
+            image: &row.image,
             shape: Some(shape),
             order: ScanOrder::ColumnMajor,
             label: None,
@@ -161,11 +168,11 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("an oid file names height and width: they must be known".into()));
+            return Err(Error::Argument(
+                "an oid file names height and width: they must be known (options height and width)".into(),
+            ));
         };
-        if object.crowd && !self.options.drop_attributes {
-            return Err(Error::Argument("an oid file has no mark for crowds: drop attributes".into()));
-        }
+        self.options.check_attributes(Format::Oid, &Object { category: None, score: None, ..*object })?;
         self.sequence.next(object.image, object.label)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
         self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
@@ -194,11 +201,11 @@ impl Sink for Writer<'_> {
         for row in self.images.iter() {
             let Some(shape) = row.shape else {
                 return Err(Error::Argument(format!(
-                    "image {}: an oid file names height and width: they must be known",
+                    "image {}: an oid file names height and width: they must be known (options height and width)",
                     row.id
                 )));
             };
-            push_field(&mut text, &row.id)?;
+            push_name(&mut text, &row.id)?;
             let sides = if height_first { (shape.height, shape.width) } else { (shape.width, shape.height) };
             text.extend_from_slice(format!(",{},{},", sides.0, sides.1).as_bytes());
             text.extend_from_slice(&row.text);

@@ -7,7 +7,7 @@
 //! * Rows ascend by label, then by start; the runs of one label do not overlap. Lengths are at least 1.
 //! * Read as well: signed and 32-bit integer columns, optional ones without nulls, other columns beside these, files
 //!   without the metadata (column-major unless told otherwise).
-//! * Base: positions count from 0. Background: not written.
+//! * Order: either; the metadata says which. Base: positions count from 0. Background: not written.
 //! * Empty: no rows. A label without runs cannot be written.
 //! * Compression: snappy is written; snappy and none are read.
 //! * Limits: none but `u64`. The file is held in memory, for its directory is at its end.
@@ -248,7 +248,8 @@ pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOpt
         && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
     {
         return Err(Error::Argument(format!(
-            "label {label} has no runs, and a table of runs has a row for each run only: drop empty labels"
+            "label {label} has no runs, and a table of runs has a row for each run only (option drop-empty-labels leaves \
+             it out)"
         )));
     }
     let bytes = to_bytes(&runs).map_err(|error| writing(std::io::Error::other(error)))?;

@@ -8,9 +8,11 @@
 //! * One image a file; the file does not name it. Keys that are not named here are passed over.
 //! * Order: column-major. Counts alternate, background first (0 when the first pixel is the object's); they sum to
 //!   height x width.
+//! * Base: none, counts begin at the first pixel. Background: counted.
 //! * Labels: 1, 2, 3 ... in the order of the file. Labels with gaps cannot be written unless they are renumbered.
 //! * Empty: `[height * width]`; a label without runs is kept. An image without objects is `[]`, without a size.
-//! * Overlap: allowed. Limits: as `coco`.
+//! * Overlap: allowed. Scores are kept as `predicted_iou`; categories and marks of crowds cannot be written. Limits: as
+//!   `coco`.
 //! * Source: `mask_to_rle_pytorch` and `SamAutomaticMaskGenerator` of segment-anything (`output_mode`
 //!   `uncompressed_rle`).
 
@@ -66,8 +68,11 @@ impl Sink for Writer<'_> {
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         self.check_image(object.image)?;
         let Some(shape) = object.shape else {
-            return Err(Error::Argument("counts end at the last pixel: height and width must be known".into()));
+            return Err(Error::Argument(
+                "counts end at the last pixel: height and width must be known (options height and width)".into(),
+            ));
         };
+        self.options.check_attributes(Format::Sam, &Object { score: None, ..*object })?;
         self.sequence.next(object.image, object.label)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
         self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;

@@ -67,7 +67,7 @@ pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOpt
         && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
     {
         return Err(Error::Argument(format!(
-            "label {label} has no runs, and a table has a row for each run only: drop empty labels, or use a format that holds them"
+            "label {label} has no runs, and a table has a row for each run only (option drop-empty-labels leaves it out)"
         )));
     }
     let end = options.line_ending.bytes();

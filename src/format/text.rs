@@ -2,7 +2,7 @@
 //!
 //! A line is read whole, so no number is ever cut by the reader's buffer.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 
 use rayon::prelude::*;
 
@@ -12,9 +12,9 @@ use crate::runs::Run;
 use crate::shape::Shape;
 
 /// A header is never longer; a file that is no text fails here, not after its last byte.
-const MAX_HEADER: u64 = 4096;
+pub(super) const MAX_HEADER: usize = 4096;
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a text, without their ends: `\n` or `\r\n`, which the last line may lack.
 pub(super) struct Lines<'a> {
@@ -31,10 +31,10 @@ impl<'a> Lines<'a> {
     /// The first line, without a byte order mark: spreadsheets write one.
     pub(super) fn header(&mut self) -> Result<Option<Cursor<'_>>> {
         self.number = 1;
-        let count = self.reader.take(MAX_HEADER).read_until(b'\n', &mut self.bytes).map_err(reading)?;
-        if count as u64 == MAX_HEADER && self.bytes.last() != Some(&b'\n') {
+        let count = read_line(self.reader, &mut self.bytes, MAX_HEADER)?;
+        if count == MAX_HEADER && self.bytes.last() != Some(&b'\n') {
             return Err(Error::format(
-                Place::Line { line: 1, column: MAX_HEADER },
+                Place::Line { line: 1, column: MAX_HEADER as u64 },
                 format!("a header of fewer than {MAX_HEADER} bytes"),
                 show(&self.bytes),
             ));
@@ -47,7 +47,7 @@ impl<'a> Lines<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Cursor<'_>>> {
         self.bytes.clear();
         self.number += 1;
-        let count = self.reader.read_until(b'\n', &mut self.bytes).map_err(reading)?;
+        let count = read_line(self.reader, &mut self.bytes, usize::MAX)?;
         Ok((count > 0).then(|| Cursor { bytes: without_end(&self.bytes), at: 0, line: self.number, part: "line" }))
     }
 }
@@ -70,11 +70,32 @@ pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
     Ok(())
 }
 
+/// Appends the rest of a line with its end, or as much as `limit` bytes; how many they are. What the standard library
+/// searches one word at a time is searched by vectors here.
+pub(super) fn read_line(reader: &mut dyn BufRead, bytes: &mut Vec<u8>, limit: usize) -> Result<usize> {
+    let mut count = 0;
+    loop {
+        let piece = match reader.fill_buf() {
+            Ok(piece) => &piece[..piece.len().min(limit - count)],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(reading(error)),
+        };
+        let end = memchr::memchr(b'\n', piece);
+        let length = end.map_or(piece.len(), |end| end + 1);
+        bytes.extend_from_slice(&piece[..length]);
+        reader.consume(length);
+        count += length;
+        if end.is_some() || length == 0 {
+            return Ok(count);
+        }
+    }
+}
+
 pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
 
-fn without_end(bytes: &[u8]) -> &[u8] {
+pub(super) fn without_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
@@ -90,6 +111,12 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The place at `at` of `bytes`, which begin at the head of this line of the file.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], at: usize, line: u64, part: &'static str) -> Self {
+        Self { bytes, at, line, part }
+    }
+
     /// What follows in the line.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
@@ -99,36 +126,43 @@ impl<'a> Cursor<'a> {
         self.at == self.bytes.len()
     }
 
-    /// The fields of a CSV row: up to a comma or the end, or between double quotes, in which commas are text. Doubled
-    /// quotes and line ends inside quotes are not served.
-    pub(super) fn fields(mut self) -> Result<Vec<Self>> {
-        let mut fields = Vec::new();
-        loop {
-            let quoted = self.bytes.get(self.at) == Some(&b'"');
-            let start = self.at + usize::from(quoted);
-            let end = match memchr::memchr(if quoted { b'"' } else { b',' }, &self.bytes[start..]) {
-                Some(length) => start + length,
-                None if quoted => return Err(self.expected("a field that ends with a double quote")),
-                None => self.bytes.len(),
-            };
-            fields.push(Self { bytes: &self.bytes[..end], at: start, line: self.line, part: "field" });
-            self.at = end + usize::from(quoted);
-            if self.is_at_end() {
-                return Ok(fields);
+    /// What follows, cut at separators.
+    #[cfg(feature = "oid")]
+    pub(super) fn words(mut self) -> impl Iterator<Item = Self> {
+        let mut ended = false;
+        std::iter::from_fn(move || {
+            if ended {
+                return None;
             }
-            self.byte(b',', "a comma")?;
-        }
+            let length = memchr::memchr3(b' ', b'\n', b'\r', self.rest()).unwrap_or(self.rest().len());
+            let word = Self { bytes: &self.bytes[..self.at + length], part: "word", ..self };
+            self.at += length;
+            // What separates nothing is part of the next word, which names it.
+            ended = self.is_at_end();
+            if !ended && self.separator("one space").is_err() {
+                self.at += 1;
+            }
+            Some(word)
+        })
     }
 
-    /// What follows, cut at single spaces.
-    #[cfg(feature = "oid")]
-    pub(super) fn words(self) -> impl Iterator<Item = Self> {
-        let mut at = self.at;
-        self.rest().split(|&byte| byte == b' ').map(move |word| {
-            let start = at;
-            at += word.len() + 1;
-            Self { bytes: &self.bytes[..start + word.len()], at: start, ..self }
-        })
+    /// The same, one single space later when there is one.
+    pub(super) fn without_space(self) -> Self {
+        self.ahead(usize::from(self.rest().first() == Some(&b' ')))
+    }
+
+    /// The same without spaces and line ends at both ends.
+    pub(super) fn trimmed(self) -> Self {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r');
+        let rest = self.rest();
+        let from = rest.iter().position(|byte| !is_blank(byte)).unwrap_or(rest.len());
+        let to = rest.iter().rposition(|byte| !is_blank(byte)).map_or(from, |last| last + 1);
+        Self { bytes: &self.bytes[..self.at + to], at: self.at + from, ..self }
+    }
+
+    /// A place further on in the same line.
+    pub(super) fn ahead(self, bytes: usize) -> Self {
+        Self { at: self.at + bytes, ..self }
     }
 
     /// The field as text.
@@ -144,7 +178,11 @@ impl<'a> Cursor<'a> {
 
     /// A defect here.
     pub(super) fn fault(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
-        Error::format(Place::Line { line: self.line, column: self.at as u64 + 1 }, expected, found)
+        // Line ends before this place stand in quotes.
+        let before = &self.bytes[..self.at];
+        let line = self.line + memchr::memchr_iter(b'\n', before).count() as u64;
+        let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+        Error::format(Place::Line { line, column: column as u64 + 1 }, expected, found)
     }
 
     /// Steps over one byte that must be `byte`.
@@ -157,8 +195,31 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A decimal number: digits only.
+    /// Steps over one space; or, inside quotes, over spaces and line ends: a list may go on in the next line.
     #[inline]
+    pub(super) fn separator(&mut self, name: &str) -> Result<()> {
+        match self.rest() {
+            [b' ', b'0'..=b'9', ..] => {
+                self.at += 1;
+                Ok(())
+            }
+            _ => self.line_end(name),
+        }
+    }
+
+    #[cold]
+    fn line_end(&mut self, name: &str) -> Result<()> {
+        let rest = self.rest();
+        let blanks = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r')).unwrap_or(rest.len());
+        if rest[..blanks].contains(&b'\n') {
+            self.at += blanks;
+            return Ok(());
+        }
+        self.byte(b' ', name)
+    }
+
+    /// A decimal number: digits only.
+    #[inline(always)]
     pub(super) fn number(&mut self, name: &str) -> Result<u64> {
         match digits(self.rest()) {
             Some((value, length)) => {
@@ -202,7 +263,7 @@ impl<'a> Cursor<'a> {
                 let found = format!("{number}");
                 return Err(self.moved(start_at).fault(format!("a start of at least {base}"), found));
             };
-            self.byte(b' ', "one space and a length")?;
+            self.separator("one space and a length")?;
             let length_at = self.at;
             let run = Run { start, length: self.number("a length")? };
             bound.check(run, base).map_err(|defect| defect.at(self.moved(start_at), self.moved(length_at)))?;
@@ -210,7 +271,7 @@ impl<'a> Cursor<'a> {
             if self.is_at_end() {
                 return Ok(());
             }
-            self.byte(b' ', "one space and a start")?;
+            self.separator("one space and a start")?;
         }
     }
 
@@ -223,6 +284,34 @@ impl<'a> Cursor<'a> {
 /// The number that the first bytes write, and how many they are; `None` without digits or past `u64`.
 #[inline]
 fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    let chunk = bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut chunk = [0; 8];
+        chunk[..bytes.len()].copy_from_slice(bytes);
+        chunk
+    });
+    // Eight bytes at once, the first one lowest: a digit becomes its value. 0x76 and a value above 9 set the highest bit
+    // of their byte, and only such a byte carries into the next one.
+    let values = u64::from_le_bytes(chunk) ^ 0x3030_3030_3030_3030;
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    match others.trailing_zeros() / 8 {
+        0 => None,
+        8 => many_digits(bytes),
+        length => Some((eight_digits(values << (64 - 8 * length)), length as usize)),
+    }
+}
+
+/// The number of eight digits, the first one in the lowest byte.
+#[inline]
+fn eight_digits(values: u64) -> u64 {
+    const PAIRS: u64 = 0x0000_00FF_0000_00FF;
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
+    let high = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let low = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
+}
+
+#[cold]
+fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
     let digit = |byte: u8| byte.wrapping_sub(b'0');
     // 19 digits always fit.
     let mut value = 0_u64;
@@ -360,7 +449,75 @@ pub(super) fn looks_like(line: &[u8]) -> Option<&'static str> {
 /// Decimal text of `value`.
 #[inline]
 pub(super) fn push_number(text: &mut Vec<u8>, value: u64) {
-    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    if value < SHORT {
+        let (bytes, count) = short_number(value);
+        let length = text.len() + count as usize;
+        text.extend_from_slice(&bytes.to_le_bytes());
+        text.truncate(length);
+    } else {
+        text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+}
+
+/// Decimal text of two numbers, each with a space after it.
+#[inline]
+pub(super) fn push_pair(text: &mut Vec<u8>, first: u64, second: u64) {
+    // 8 and 6 digits and two spaces are 16 bytes.
+    if first < SHORT && second < 1_000_000 {
+        let (first, count) = short_number(first);
+        let (second, more) = short_number(second);
+        let space = u64::from(b' ');
+        let first = u128::from(first) | (u128::from(space) << (8 * count));
+        let second = u128::from(second | (space << (8 * more)));
+        let length = text.len() + (count + more) as usize + 2;
+        text.extend_from_slice(&(first | (second << (8 * count + 8))).to_le_bytes());
+        text.truncate(length);
+    } else {
+        push_number(text, first);
+        text.push(b' ');
+        push_number(text, second);
+        text.push(b' ');
+    }
+}
+
+/// What [`short_number`] takes is less.
+const SHORT: u64 = 100_000_000;
+
+/// Three digits each, the first one in the lowest byte.
+static TRIPLES: [u32; 1000] = {
+    let mut triples = [0; 1000];
+    let mut value = 0;
+    while value < 1000 {
+        triples[value] = ((value / 100) | ((value / 10 % 10) << 8) | ((value % 10) << 16)) as u32 | 0x30_3030;
+        value += 1;
+    }
+    triples
+};
+
+/// The decimal text of a number of up to eight digits, the first one in the lowest byte and zeros above, and its length.
+#[inline]
+fn short_number(value: u64) -> (u64, u32) {
+    let triple = |value: u64| u64::from(TRIPLES[value as usize]);
+    let first = |value: u64| {
+        let count = 1 + u32::from(value >= 10) + u32::from(value >= 100);
+        (triple(value) >> (24 - 8 * count), count)
+    };
+    if value < 1000 {
+        return first(value);
+    }
+    if value < 1_000_000 {
+        let (thousands, count) = first(value / 1000);
+        return (thousands | (triple(value % 1000) << (8 * count)), count + 3);
+    }
+    // All digits at once: halves of four, then pairs, then single ones.
+    let halves = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let pairs = ((halves - 100 * hundreds) << 16) | hundreds;
+    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
+    let digits = ((pairs - 10 * tens) << 8) | tens;
+    // Zeros in front are left out, but for the last digit.
+    let zeros = (digits.trailing_zeros() / 8).min(7);
+    ((digits | 0x3030_3030_3030_3030) >> (8 * zeros), 8 - zeros)
 }
 
 /// Writes text in batches, made side by side and written in order: the bytes do not depend on the threads.
@@ -391,4 +548,55 @@ pub(super) fn write_batches<T: Sync>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agree(value: u64) {
+        let mut text = b"x".to_vec();
+        push_number(&mut text, value);
+        assert_eq!(text, format!("x{value}").into_bytes());
+        for other in [0, 7, 65_536, 999_999, 1_000_000] {
+            text.truncate(1);
+            push_pair(&mut text, value, other);
+            push_pair(&mut text, other, value);
+            assert_eq!(text, format!("x{value} {other} {other} {value} ").into_bytes());
+        }
+        for after in ["", " ", ",5 ", " 99999999", "\u{ff}\u{ff}\u{ff}\u{ff}", "/000000000"] {
+            let text = format!("{value}{after}");
+            assert_eq!(digits(text.as_bytes()), Some((value, text.len() - after.len())), "{text}");
+            assert_eq!(digits(text.as_bytes()), many_digits(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_length() {
+        for power in (0..20).map(|length| 10_u64.pow(length)) {
+            for value in [power, power - 1, power + 1, power.saturating_mul(9), power / 3] {
+                agree(value);
+            }
+        }
+        agree(u64::MAX);
+        assert_eq!(digits(b"18446744073709551616"), None);
+        assert_eq!(digits(b"0000000000000000000000012 "), Some((12, 25)));
+        for text in ["", " ", "-1", "+1 234567", ":1234567", "\u{e9}1234567"] {
+            assert_eq!(digits(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(value in any::<u64>(), shift in 0..64) {
+            agree(value >> shift);
+        }
+
+        #[test]
+        fn eight_bytes_at_once_are_read_like_single_ones(bytes in prop::collection::vec(prop_oneof![b'0'..=b'9', any::<u8>()], 0..24)) {
+            prop_assert_eq!(digits(&bytes), many_digits(&bytes));
+        }
+    }
 }

@@ -100,3 +100,68 @@ fn the_doctors_command_converts_the_file() {
     assert_eq!(ended.stderr.lines().count(), 1);
     assert!(String::from_utf8(ended.stdout).unwrap().contains("format:  unknown"));
 }
+
+#[test]
+fn the_doctors_command_fits_what_the_file_holds() {
+    let folder = Folder::new();
+    let wide = "id,rle\nx,5 3 14 3 23 3 32 3 41 3\ny,3 2 12 2 21 2 30 2 39 2\ny,60 1 69 1 108 1\nz,\n";
+    let sided = "id,rle,class,height,width,plate\nx,5 3 14 3 23 3 32 3 41 3 50 3 59 3,cell,9,12,1\nx,60 1 108 1,3,9,12,1\ny,3 2,it's,9,12,2\n";
+    let task = |id: u32| {
+        format!(
+            "{{\"id\":{id},\"annotations\":[{{\"result\":[{{\"type\":\"choices\"}},{{\"type\":\"brushlabels\",\
+             \"original_width\":3,\"original_height\":2,\"value\":{{\"brushlabels\":[\"a b\"],\"rle\":\
+             [0,0,0,24,57,27,252,224,22,255,227,0,0]}}}}]}}]}}"
+        )
+    };
+    let tasks = format!("[{},{}]", task(1), task(2));
+    let twice = "[{\"id\":4,\"image_id\":1,\"segmentation\":{\"size\":[2,3],\"counts\":[1,2,3]}},\
+                 {\"id\":4,\"image_id\":1,\"segmentation\":{\"size\":[2,3],\"counts\":[3,3]}}]";
+    for (name, text, options, format, parts) in [
+        ("wide.csv", wide, "--height 9 --width 12", "kaggle", "--height 9 --width 12 -f coco"),
+        ("sided.csv", sided, "", "kaggle", "--ignore-columns -f coco --category 1=cell --category '2=it'\\''s'"),
+        ("tasks.json", &tasks, "", "labelstudio", "--skip-other-shapes -f coco --category '1=a b'"),
+        ("twice.json", twice, "", "coco", "--renumber -f table"),
+    ] {
+        folder.write(name, text);
+        let report = json(&folder.ok(&format!("doctor {name} {options} --json")));
+        assert_eq!(report["format"], format, "{report}");
+        let command = report["command"].as_str().unwrap_or_else(|| panic!("{name}: {report}"));
+        assert!(command.contains(parts), "{command}");
+        let made = paste(&folder, command);
+        let read = |name: &str, more: &str| {
+            let facts = json(&folder.ok(&format!("info {name} --json --renumber {more}")));
+            let one = vec![facts.clone()];
+            let areas = facts["images"].as_array().unwrap_or(&one).iter().flat_map(|image| {
+                let areas = image["areas"].as_array().unwrap().iter();
+                areas.map(|area| area["area"].as_u64().unwrap()).collect::<Vec<_>>()
+            });
+            areas.collect::<Vec<_>>()
+        };
+        let target = if made.ends_with("json") { "coco" } else { "table" };
+        let more = format!("-f {format} --skip-other-shapes --ignore-columns {options}");
+        assert_eq!(read(name, &more), read(&made, &format!("-f {target}")), "{command}");
+    }
+    // Without the sizes that COCO needs, to a file of the same kind in the usual order.
+    folder.write("zero.csv", "id,rle\nx,0 3 14 3 23 3 32 3\ny,3 2 12 2 21 2 30 2 39 2\ny,60 1 69 1\n");
+    let report = json(&folder.ok("doctor zero.csv --json"));
+    assert!(report["command"].is_null() && report["order"]["certainty"] == "unknown", "{report}");
+    // A row or two may be starts or gaps.
+    folder.write("few.csv", "id,rle\nx,5 3 14 3\n");
+    let report = json(&folder.ok("doctor few.csv --height 5 --width 8 --json"));
+    assert!(report["evidence"].to_string().contains("it may be a siim file as well"), "{report}");
+    assert!(report["command"].is_null(), "{report}");
+}
+
+/// Runs a command with a shell, as a user pastes it; the name of the file that it makes.
+pub(crate) fn paste(folder: &Folder, command: &str) -> String {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_runmask")).parent().unwrap();
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let search =
+        std::env::join_paths(std::iter::once(program.to_owned()).chain(std::env::split_paths(&others))).unwrap();
+    let before = folder.names();
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(folder.path()).env("PATH", search).args(["-c", command]);
+    let ended = crate::Ended::of(shell.output().unwrap());
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{command}");
+    folder.names().into_iter().find(|name| !before.contains(name)).unwrap()
+}

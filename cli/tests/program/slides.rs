@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::run_files::paste;
 use crate::{Folder, data, json};
 
 #[test]
@@ -42,6 +43,22 @@ fn verify_names_the_pixels_that_the_notebook_lost() {
     assert!(text.contains("8 pixels only in van0003_correct.csv"), "{text}");
     let first = "label 81, run 10 of 324: pixel 159968425 (row 7889, column 8654) only in van0003_correct.csv";
     assert_eq!(text.lines().nth(1), Some(first));
+    // The mask itself says the same, and so does a run file that does not know its size, without rows and columns.
+    let ended = folder.run(&format!("verify {mask} van0003_golden_with_bug.csv"));
+    assert!(
+        String::from_utf8(ended.stdout)
+            .unwrap()
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("label 81, run 10 of 324: pixel 159968425 (row 7889, column 8654) only in ")
+    );
+    let ended = folder.run("verify van0003_golden_with_bug.csv van0003_correct.csv --limit 1");
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let lines = ["label 81, run 10 of 324: pixel 159968425 only in van0003_correct.csv", "and 7 more"];
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), lines);
+    folder.ok(&format!("convert van0003_correct.csv -o notebook.csv --compat notebook --like {mask}"));
+    assert!(folder.read("notebook.csv") == folder.read("van0003_golden_with_bug.csv"));
     folder.ok(&format!("encode {mask} -o notebook.csv --compat notebook"));
     assert!(folder.read("notebook.csv") == folder.read("van0003_golden_with_bug.csv"));
 }
@@ -97,8 +114,123 @@ fn competition_files_are_told_apart_and_converted() {
     let train = data.join("dsb2018/stage1_train_rle.csv");
     let report = json(&folder.ok(&format!("doctor {} --json", train.display())));
     assert_eq!((&report["format"], &report["images"]), (&"kaggle".into(), &664.into()));
-    folder
-        .ok(&format!("convert {} -o one.csv --from kaggle -f kaggle --header ImageId,EncodedPixels", train.display()));
-    let rows = |text: &[u8]| text.split(|&byte| byte == b'\n').filter(|row| !row.is_empty()).count();
-    assert_eq!(rows(&folder.read("one.csv")), rows(&fs::read(&train).unwrap()));
+    let convert = format!("convert {} --from kaggle -f kaggle", train.display());
+    folder.fails_with(&format!("{convert} -o one.csv"), &["height and width", "drop-shape"]);
+    let text = fs::read_to_string(&train).unwrap();
+    let rows = |take: &dyn Fn(&[&str]) -> String| {
+        text.lines().map(|row| take(&row.split(',').collect::<Vec<_>>()) + "\n").collect::<String>()
+    };
+    folder.ok(&format!("{convert} -o one.csv --header ImageId,EncodedPixels --drop-shape"));
+    assert!(folder.text("one.csv") == rows(&|fields| format!("{},{}", fields[0], fields[4])));
+    folder.ok(&format!("{convert} -o two.csv --header ImageId,Height,Width,EncodedPixels"));
+    assert!(folder.text("two.csv") == rows(&|fields| [fields[0], fields[1], fields[2], fields[4]].join(",")));
+}
+
+/// The areas of all objects of every image that has any, by image.
+fn areas(folder: &Folder, words: &str) -> Vec<(String, Vec<u64>)> {
+    let ended = folder.run(words);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words}");
+    let facts = json(std::str::from_utf8(&ended.stdout).unwrap());
+    let one = vec![facts.clone()];
+    let images = facts["images"].as_array().unwrap_or(&one).iter().map(|image| {
+        let areas = image["areas"].as_array().unwrap().iter().map(|area| area["area"].as_u64().unwrap());
+        (image["image"].as_str().unwrap_or("").to_owned(), areas.filter(|&area| area > 0).collect::<Vec<_>>())
+    });
+    let mut images: Vec<_> = images.filter(|(_, areas)| !areas.is_empty()).collect();
+    images.sort();
+    images
+}
+
+#[test]
+fn the_doctor_knows_every_run_file_and_its_command_can_be_pasted() {
+    let Some(data) = data::folder() else { return };
+    let mut seen = 0;
+    for (part, extension) in [("hubmap", "csv"), ("dsb2018", "csv"), ("runs", "json")] {
+        for entry in fs::read_dir(data.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            // The outlines of the slides are no run files.
+            if !name.ends_with(extension) {
+                continue;
+            }
+            seen += 1;
+            let folder = Folder::new();
+            let copy = format!("it's_{}_$x.{extension}", name.split('.').next().unwrap());
+            fs::copy(&path, folder.file(&copy)).unwrap();
+            let expected = match name {
+                "stage1_train_rle.csv" => Some(("kaggle", "likely", "known", "coco")),
+                "coco_rle.json" | "scalabel_rle.json" => Some(("sam", "known", "known", "table")),
+                "malformed_rle_cases.json" | "peer_vectors.json" => None,
+                _ if part == "hubmap" => Some(("hubmap", "known", "known", "table")),
+                _ => Some(("coco", "known", "known", "coco")),
+            };
+            let ended = folder.run(&format!("doctor {copy} --json"));
+            let report = json(std::str::from_utf8(&ended.stdout).unwrap());
+            let Some((format, order, base, target)) = expected else {
+                assert_eq!((ended.status, &report["format"]), (Some(2), &serde_json::Value::Null), "{name}");
+                assert!(report["command"].is_null() && !report["evidence"].as_array().unwrap().is_empty(), "{name}");
+                continue;
+            };
+            assert_eq!(report["format"], format, "{name}: {report}");
+            assert_eq!((&report["order"]["certainty"], &report["base"]["certainty"]), (&order.into(), &base.into()));
+            assert_eq!(report["order"]["answer"], "column-major", "{name}");
+            assert_eq!(report["base"]["answer"], u64::from(format == "kaggle"), "{name}");
+            assert_eq!(report["objects_are"]["answer"], "instances", "{name}");
+            let evidence = report["evidence"].to_string();
+            match name {
+                "van0003_golden_with_bug.csv" => assert!(evidence.contains("as the notebook's Method 1"), "{evidence}"),
+                _ if part == "hubmap" => assert!(evidence.contains("not made by the notebook's"), "{evidence}"),
+                "stage1_train_rle.csv" => assert!(evidence.contains("expected a run inside the mask"), "{evidence}"),
+                "coco_instances_val2014_100.json" => assert!(evidence.contains("polygons"), "{evidence}"),
+                _ => {}
+            }
+            // As a user pastes it, with a shell.
+            let command = report["command"].as_str().unwrap_or_else(|| panic!("{name}: {report}"));
+            assert_eq!(
+                paste(&folder, command),
+                format!("{copy}.{target}.{}", if target == "coco" { "json" } else { "csv" })
+            );
+            let made = format!("{copy}.{target}.{}", if target == "coco" { "json" } else { "csv" });
+            let skip = if name.contains("val2014") { "--skip-other-shapes" } else { "" };
+            let before = areas(&folder, &format!("info {copy} -f {format} --renumber --json {skip}"));
+            let after = areas(&folder, &format!("info {made} -f {target} --renumber --json"));
+            if target == "table" {
+                assert_eq!(before[0].1, after[0].1, "{name}");
+            } else {
+                assert_eq!(before, after, "{name}");
+            }
+        }
+    }
+    assert_eq!(seen, 3 + 1 + 7);
+}
+
+#[test]
+fn the_rows_of_the_science_bowl_are_the_pixels_of_its_label_maps() {
+    let Some(data) = data::folder() else { return };
+    let folder = Folder::new();
+    let train = data.join("dsb2018/stage1_train_rle.csv");
+    let text = fs::read_to_string(&train).unwrap();
+    let header = text.lines().next().unwrap();
+    let mut compared = 0;
+    for entry in fs::read_dir(data.join("dsb2018")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "tif") {
+            continue;
+        }
+        compared += 1;
+        // The rows of this image only: reading all of them for each image would test nothing more.
+        let rows = text.lines().filter(|row| row.starts_with(&name)).collect::<Vec<_>>().join("\n");
+        folder.write("rows.csv", format!("{header}\n{rows}\n"));
+        let ended = folder.run(&format!("verify {} rows.csv -f kaggle", path.display()));
+        let said = String::from_utf8(ended.stdout).unwrap();
+        if name.starts_with("0a7d30b252") {
+            // Two of its nuclei overlap, which a label map cannot hold.
+            assert_eq!((ended.status, said.lines().count()), (Some(1), 3), "{said}");
+            assert!(said.contains("0 pixels only in") && said.contains("2 only in rows.csv"), "{said}");
+        } else {
+            assert_eq!((ended.status, said.starts_with("equal: ")), (Some(0), true), "{name}: {said}{}", ended.stderr);
+        }
+    }
+    assert_eq!(compared, 40);
 }

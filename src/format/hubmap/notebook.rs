@@ -25,7 +25,8 @@ struct Open {
 pub(super) fn method_1(runs: &LabelRuns) -> Result<LabelRuns> {
     let Some(shape) = runs.shape() else {
         return Err(Error::Argument(
-            "the notebook loses a run at the mask's last pixel: to do as it does, height and width must be known"
+            "the notebook loses a run at the mask's last pixel: to do as it does, height and width must be known \
+             (options height and width)"
                 .into(),
         ));
     };

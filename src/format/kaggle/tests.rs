@@ -1,4 +1,4 @@
-use super::super::{Format, ReadOptions, WriteOptions, read, read_images, write};
+use super::super::{Format, ReadOptions, WriteOptions, convert, read, read_images, write};
 use crate::error::Error;
 use crate::format::samples::runs_of;
 use crate::runs::LabelRuns;
@@ -33,6 +33,60 @@ fn rows_of_an_image_are_its_objects_and_blank_rows_are_images_without_any() {
     assert_eq!(ids, ["a", "b", "c,d"]);
     assert_eq!(images[0].runs, runs_of(&[(1, &[(0, 3)]), (2, &[(1, 2), (8, 1)])]));
     assert_eq!(images[1].runs, runs_of(&[]));
+}
+
+#[test]
+fn fields_in_quotes_go_on_in_the_next_line() {
+    let file = "\"ImageId\",\"EncodedPixels\"\r\n\"a\nb\",\"1 3\r\n10 5\n\n 20 1\n\"\r\n\"say \"\"c\"\"\",\"\"\n";
+    let images = read_images(Format::Kaggle, &mut file.as_bytes(), &ReadOptions::default()).unwrap();
+    assert_eq!(images[0].id, "a\nb");
+    assert_eq!(images[0].runs, runs_of(&[(1, &[(0, 3), (9, 5), (19, 1)])]));
+    assert_eq!((images[1].id.as_str(), images[1].runs.labels().len()), ("say \"c\"", 0));
+    let mut written = Vec::new();
+    let (from, to) = (ReadOptions::default(), WriteOptions::default());
+    convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut written, &to)).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), "id,rle\n\"a\nb\",1 3 10 5 20 1\n\"say \"\"c\"\"\",\n");
+    let gaps = "ImageId,EncodedPixels\na,\"0 3\n6 5\r\n5 1\"\n";
+    assert_eq!(parse(Format::Siim, gaps, &from).unwrap(), runs_of(&[(1, &[(0, 3), (9, 5), (19, 1)])]));
+}
+
+#[test]
+fn a_space_after_each_comma_as_in_the_files_of_siim() {
+    let file = "ImageId, EncodedPixels\na, -1\nb, 0 3 5 2\n";
+    let images = read_images(Format::Siim, &mut file.as_bytes(), &ReadOptions::default()).unwrap();
+    assert_eq!(images[1].runs, runs_of(&[(1, &[(0, 3), (8, 2)])]));
+    let two = parse(Format::Siim, "ImageId, EncodedPixels\nb,  0 3\n", &ReadOptions::default()).unwrap_err();
+    assert!(two.to_string().starts_with("line 2, column 4: expected a gap (digits)"), "{two}");
+}
+
+#[test]
+fn a_header_with_sides_and_classes_keeps_them() {
+    let file = "class,Height,id,rle,Width\nnucleus,2,a,5 2,3\n,2,b,,3\n";
+    let header = Some("class,Height,id,rle,Width".to_owned());
+    let to = WriteOptions { header, ..WriteOptions::default() };
+    let mut written = Vec::new();
+    let from = ReadOptions::default();
+    convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut written, &to)).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), file);
+    let plain = WriteOptions::default();
+    let mut sink = Vec::new();
+    let error =
+        convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap_err();
+    assert!(error.to_string().contains("option drop-shape"), "{error}");
+    let plain = WriteOptions { drop_shape: true, ..plain };
+    let error =
+        convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap_err();
+    assert!(error.to_string().contains("option drop-attributes"), "{error}");
+    let error = written_of_unknown_shape(&to).unwrap_err();
+    assert!(error.to_string().contains("height and width"), "{error}");
+    for header in ["id,rle,Height", "id,id,rle", "rle", "id,rle,Mask", "id,rle,other"] {
+        let to = WriteOptions { header: Some(header.into()), ..WriteOptions::default() };
+        assert!(written_of_unknown_shape(&to).unwrap_err().to_string().contains("the header"), "{header}");
+    }
+}
+
+fn written_of_unknown_shape(options: &WriteOptions) -> crate::Result<String> {
+    written(Format::Kaggle, &runs_of(&[(1, &[(0, 3)])]), options)
 }
 
 #[test]
@@ -87,13 +141,34 @@ fn defects_are_named_with_their_place() {
         (
             Format::Kaggle,
             "id,rle,plate\na,1 3,4\n",
-            "line 1, column 8: expected columns like id,rle (or ask to ignore others), found the column \"plate\"",
+            "line 1, column 8: expected columns like id,rle (option ignore-columns passes over others), found the column \"plate\"",
         ),
         (Format::Kaggle, "id,rle,RLE\n", "line 1, column 8: expected a column once, found \"RLE\" again"),
         (
             Format::Kaggle,
             "id,rle\n\"a,1 3\n",
-            "line 2, column 1: expected a field that ends with a double quote, found \"\\\"a,1 3\"",
+            "line 2, column 1: expected a double quote that ends this field, found the end of the file",
+        ),
+        (
+            Format::Kaggle,
+            "id,rle\na,\"1 3\n\n3 1\"\n",
+            "line 4, column 1: expected a start of at least 4, where the run before ends (runs ascend without overlap), found 3",
+        ),
+        (
+            Format::Kaggle,
+            "id,rle\na,\"1 3\n9\"\n",
+            "line 3, column 1: expected pairs of start and length, found a start without a length at the end of the field",
+        ),
+        (
+            Format::Kaggle,
+            "id,rle\na,\"1 3 \"\"9 1\"\n",
+            "line 2, column 8: expected numbers and words without double quotes, found \"\\\"\\\"9 1\"",
+        ),
+        (Format::Kaggle, "id,rle\na,1 3\n9 1\n", "line 3, column 1: expected 2 fields, found 1"),
+        (
+            Format::Siim,
+            "ImageId, EncodedPixels\na, \"1 3\"\n",
+            "line 2, column 4: expected a field without double quotes, or all in them, found \"\\\"1 3\\\"\"",
         ),
         (
             Format::Kaggle,
