@@ -3,11 +3,11 @@
 //! Gets a strip whose lines run across or along the rows of memory; gives the boundaries that [`super::scalar`] defines;
 //! guarantees the same for every SIMD level.
 //!
-//! Lines along memory are one comparison of each vector with the vector one pixel before it. Lines across memory are
-//! the harder case; plainly:
+//! Lines along memory are read once: where all labels of a span are the one before it, nothing begins there; elsewhere
+//! each group of 64 is compared with the 64 one pixel before. Lines across memory are the harder case; plainly:
 //!
 //! ```text
-//! for each block of 64 rows, for each panel of 16 KiB of columns:
+//! for each block of 64 rows:
 //!     sweep: OR together row XOR row above, for all rows of the block      (most of a slide ends here)
 //!     for each group of 64 columns in which a bit survived:
 //!         compare again, 64 columns x 64 rows -> 64 words of bits; transpose the bits; for each column,
@@ -17,12 +17,14 @@
 //!
 //! Differences to a comparison of every row with the one above, pixel by pixel, and why:
 //! 1. The sweep keeps the row above in registers and goes down eight rows before it moves right, so each byte is loaded
-//!    once, in eight streams that the processor's prefetcher follows; it looks at bytes only and is the same for every
-//!    label type.
-//! 2. Only groups with a difference are compared lane by lane, while their 64 rows are still in cache. A panel is what
-//!    fits there. Their labels are copied to a tile first, where they lie at known distances.
+//!    once, in eight streams that the processor's prefetcher follows. The eight loads are written out, not a loop: the
+//!    prefetcher tells streams apart by the instruction that loads. It looks at bytes only and is the same for every label
+//!    type.
+//! 2. Only groups with a difference are compared lane by lane. Where most are, the block is swept in panels of a few KiB,
+//!    so that their rows are still in cache. Their labels are copied to a tile first, where they lie at known distances.
 //! 3. A block's events come column by column already, so ordering those of a strip is reading as many streams as it has
-//!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte.
+//!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte. A bit for each block says
+//!    in which columns it has events at all.
 //! 4. Events are written and copied a few at a time, however many there are; what is too much is overwritten by the next.
 //!    Short loops whose ends nobody can predict would cost more.
 
@@ -37,10 +39,10 @@ use crate::strip::Strip;
 const BLOCK: usize = 64;
 /// Pixels of a group of columns in a block.
 const GROUP: usize = BLOCK * BLOCK;
-/// Bytes of a row that are swept before the differing groups are looked at, where most differ: 64 rows of it fit an L2
-/// cache of 1 MiB. Elsewhere the whole row is swept: longer streams are faster.
+/// Bytes of a row that are swept before the differing groups are looked at, where most differ. Elsewhere the whole row is
+/// swept: longer streams are faster.
 const PANEL: usize = 4 << 10;
-/// Rows that are swept side by side: more streams than the prefetcher follows are slower.
+/// Rows that are swept side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
 /// Bytes of a line along memory for which one branch says whether anything changes: at least 64 labels of any type.
 const SPAN: usize = 512;
@@ -175,10 +177,7 @@ type Tile<T> = [[T; BLOCK]; BLOCK + 1];
 pub(crate) struct Workspace<T> {
     /// Blocks with events, at first; then some with memory of earlier ones.
     blocks: Vec<Block<T>>,
-    /// The number of boundaries of each line.
-    counts: Vec<u32>,
-    /// For each line a bit for each block, or stretch of blocks, that has events there.
-    stretches: Vec<u64>,
+    lines: Lines,
     /// Whether anything changes in each unit of the rows of a panel.
     changed: Vec<bool>,
     tile: Box<Tile<T>>,
@@ -188,11 +187,32 @@ impl<T: Label> Default for Workspace<T> {
     fn default() -> Self {
         Self {
             blocks: Vec::new(),
-            counts: Vec::new(),
-            stretches: Vec::new(),
+            lines: Lines::default(),
             changed: Vec::new(),
             tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]),
         }
+    }
+}
+
+/// What is known of each line of a strip.
+#[derive(Default)]
+struct Lines {
+    /// The number of its boundaries.
+    counts: Vec<u32>,
+    /// The blocks that have events there: a bit for each stretch of them.
+    stretches: Vec<u64>,
+    /// Blocks in a stretch: as few as there are bits for.
+    stretch: usize,
+}
+
+impl Lines {
+    /// As many lines, of `length` pixels and `forced` boundaries each.
+    fn start(&mut self, lines: usize, length: usize, forced: u32) {
+        self.counts.clear();
+        self.counts.resize(lines, forced);
+        self.stretches.clear();
+        self.stretches.resize(lines, 0);
+        self.stretch = length.div_ceil(BLOCK).div_ceil(u64::BITS as usize).max(1);
     }
 }
 
@@ -246,13 +266,8 @@ fn across<S: Simd, T: Label>(
     let row = |row: u32| mask.row(row).unwrap_or_default();
     // Without a row above, every line begins here, with a boundary.
     let forced: &[T] = if !strip.above() && strip.length() > 0 { row(0) } else { &[] };
-    let Workspace { blocks, counts, stretches, changed, tile } = workspace;
-    counts.clear();
-    counts.resize(lines, u32::from(!forced.is_empty()));
-    stretches.clear();
-    stretches.resize(lines, 0);
-    // Blocks for which a bit stands: as few as there are bits for.
-    let stretch = (strip.length() as usize).div_ceil(BLOCK).div_ceil(u64::BITS as usize).max(1);
+    let Workspace { blocks, lines: known, changed, tile } = workspace;
+    known.start(lines, strip.length() as usize, u32::from(!forced.is_empty()));
     let mut used = 0;
     // Whether most groups of the block before differ.
     let mut dense = false;
@@ -270,13 +285,12 @@ fn across<S: Simd, T: Label>(
             blocks.push(Block::default());
         }
         let block = &mut blocks[used];
-        block.start(first, 1 << (used / stretch));
+        block.start(first, 1 << (used / known.stretch));
         simd.vectorize(
             #[inline(always)]
             || {
                 let panel = if dense { PANEL } else { usize::MAX };
-                let groups =
-                    mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, counts, stretches);
+                let groups = mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, known);
                 dense = 2 * groups > lines / BLOCK;
             },
         );
@@ -285,7 +299,7 @@ fn across<S: Simd, T: Label>(
     }
     simd.vectorize(
         #[inline(always)]
-        || order_by_line(forced, &mut blocks[..used], counts, stretches, stretch, spare),
+        || order_by_line(forced, &mut blocks[..used], known, spare),
     )
 }
 
@@ -298,8 +312,7 @@ fn mark_block<S: Simd, T: Label>(
     changed: &mut Vec<bool>,
     tile: &mut Tile<T>,
     found: &mut Block<T>,
-    counts: &mut [u32],
-    stretches: &mut [u64],
+    lines: &mut Lines,
 ) -> usize {
     let bytes: [&[u8]; BLOCK + 1] =
         std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
@@ -317,7 +330,7 @@ fn mark_block<S: Simd, T: Label>(
                 for (tile, row) in tile.iter_mut().zip(rows) {
                     tile.copy_from_slice(&row[column..column + BLOCK]);
                 }
-                mark_group(simd, &tile[..rows.len()], column, u64::MAX, found, counts, stretches);
+                mark_group(simd, &tile[..rows.len()], column, u64::MAX, found, lines);
                 groups += 1;
             }
         }
@@ -329,12 +342,12 @@ fn mark_block<S: Simd, T: Label>(
     if rest > 0 && width > BLOCK {
         // The last 64 once more, less those seen already.
         let column = width - BLOCK;
-        sweep_block(simd, bytes, column * size_of::<T>(), width * size_of::<T>(), changed);
+        sweep_block(simd, bytes, column * size_of::<T>(), bytes[0].len(), changed);
         if changed.contains(&true) {
             for (tile, row) in tile.iter_mut().zip(rows) {
                 tile.copy_from_slice(&row[column..]);
             }
-            mark_group(simd, &tile[..rows.len()], column, u64::MAX << (BLOCK - rest), found, counts, stretches);
+            mark_group(simd, &tile[..rows.len()], column, u64::MAX << (BLOCK - rest), found, lines);
         }
     } else if rest > 0 {
         // Equal padding has no differences.
@@ -342,7 +355,7 @@ fn mark_block<S: Simd, T: Label>(
             tile[..rest].copy_from_slice(row);
             tile[rest..].fill(T::default());
         }
-        mark_group(simd, &tile[..rows.len()], 0, u64::MAX, found, counts, stretches);
+        mark_group(simd, &tile[..rows.len()], 0, u64::MAX, found, lines);
     }
     groups
 }
@@ -372,8 +385,7 @@ fn mark_group<S: Simd, T: Label>(
     column: usize,
     lanes: u64,
     found: &mut Block<T>,
-    counts: &mut [u32],
-    stretches: &mut [u64],
+    lines: &mut Lines,
 ) {
     let mut words = [0u64; BLOCK];
     let mut any = 0;
@@ -386,7 +398,8 @@ fn mark_group<S: Simd, T: Label>(
         return;
     }
     transpose(&mut words);
-    found.reserve(counts.len());
+    found.reserve(lines.counts.len());
+    let (counts, stretches) = (&mut lines.counts[column..], &mut lines.stretches[column..]);
     let Block { bit, counts: in_block, rows, labels, events, .. } = found;
     while any != 0 {
         let lane = any.trailing_zeros() as usize;
@@ -394,8 +407,8 @@ fn mark_group<S: Simd, T: Label>(
         let mut bits = words[lane % BLOCK];
         let count = bits.count_ones();
         in_block[column + lane] = count as u8;
-        counts[column + lane] += count;
-        stretches[column + lane] |= *bit;
+        counts[lane] += count;
+        stretches[lane] |= *bit;
         let mut at = *events;
         while bits != 0 {
             let (rows, labels) = (&mut rows[at..at + FEW], &mut labels[at..at + FEW]);
@@ -438,31 +451,29 @@ fn transpose(words: &mut [u64; BLOCK]) {
 fn order_by_line<T: Label>(
     forced: &[T],
     blocks: &mut [Block<T>],
-    counts: &[u32],
-    stretches: &[u64],
-    stretch: usize,
+    lines: &Lines,
     spare: Boundaries<T>,
 ) -> Boundaries<T> {
-    let total = counts.iter().sum::<u32>() as usize;
+    let total = lines.counts.iter().sum::<u32>() as usize;
     let Boundaries { mut line_starts, mut offsets, mut labels } = spare;
     line_starts.clear();
-    line_starts.reserve(counts.len() + 1);
+    line_starts.reserve(lines.counts.len() + 1);
     // Every entry but those beyond the total is written below.
     offsets.resize(total + FEW, 0);
     labels.resize(total + FEW, T::default());
     blocks.iter_mut().for_each(|block| block.events = 0);
     let mut at = 0;
-    for column in 0..counts.len() {
+    for (column, &stretches) in lines.stretches.iter().enumerate() {
         line_starts.push(at as u32);
         if let Some(&label) = forced.get(column) {
             (offsets[at], labels[at]) = (0, label);
             at += 1;
         }
-        let mut bits = stretches[column];
+        let mut bits = stretches;
         while bits != 0 {
-            let first = bits.trailing_zeros() as usize * stretch;
+            let first = bits.trailing_zeros() as usize * lines.stretch;
             bits &= bits - 1;
-            let last = blocks.len().min(first + stretch);
+            let last = blocks.len().min(first + lines.stretch);
             for block in &mut blocks[first..last] {
                 let count = usize::from(block.counts[column]);
                 let mut copied = 0;
@@ -553,6 +564,8 @@ fn one_line<S: Simd, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::LabelMask;
+    use crate::shape::Shape;
 
     #[test]
     fn transpose_moves_every_bit() {
@@ -563,6 +576,21 @@ mod tests {
             let mut expected = [0u64; BLOCK];
             expected[j] = 1 << i;
             assert_eq!(words, expected, "bit {j} of word {i}");
+        }
+    }
+
+    /// Each of more blocks than there are bits for them: blocks share bits.
+    #[test]
+    fn strips_may_be_taller_than_a_word_of_blocks() {
+        let shape = Shape { height: 9001, width: 70 };
+        let label = |row: u32, column: u32| (row / 7 + column / 9) % 5 * u32::from(row % 100 < 90);
+        let pixels: Vec<u16> =
+            (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| label(row, column) as u16)).collect();
+        let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false);
+        let expected = crate::boundary::scalar::mark(strip);
+        assert!(expected.offsets.len() > 9001);
+        for level in SimdLevel::all() {
+            assert_eq!(mark(level, strip), expected, "{}", level.name());
         }
     }
 }

@@ -403,13 +403,14 @@ mod tests {
         assert_eq!(outcome(file.as_bytes(), 1), Ok(2));
         let mut damaged = file.as_bytes().to_vec();
         damaged[30] = 0xD3;
-        let type_not_closed = b"<!DOCTYPE \xB5 <annotations/>";
-        for bytes in
-            [&damaged[..], b"\xEF\xBB\xBF\xEF\xBB\xBF<annotations/>", b"\xEF\xBB<annotations/>", type_not_closed]
-        {
+        // A comment in a document type that ends where a piece of seven bytes does.
+        let comment = [b"<!Da[", &[b'a'; 36][..], b"<!--", &[b'a'; 52], b"-aaaaa\xD2->]>"].concat();
+        for bytes in [&damaged[..], b"\xEF\xBB\xBF\xEF\xBB\xBF<annotations/>", b"\xEF\xBB<annotations/>", &comment] {
             let whole = outcome(bytes, 4096);
             assert!(whole.is_err());
-            assert_eq!(outcome(bytes, 1), whole);
+            for cut in [1, 7] {
+                assert_eq!(outcome(bytes, cut), whole);
+            }
         }
     }
 
