@@ -13,6 +13,8 @@ pub mod counts;
 mod cvat;
 mod document;
 mod hubmap;
+#[cfg(feature = "json")]
+mod json;
 mod kaggle;
 #[cfg(feature = "json")]
 mod labelstudio;

@@ -96,7 +96,7 @@ pub fn parse(text: &[u8], counts: &mut Vec<u64>) -> Result<(), Defect> {
         let found = short(text, at).and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
         let (count, end) = match found {
             Some(found) => found,
-            None => any(text, at, before)?,
+            None => general(text, at, before)?,
         };
         (before, last) = (last, if at == 0 { 0 } else { count });
         counts.push(count);
@@ -124,7 +124,7 @@ fn short(text: &[u8], at: usize) -> Option<(i64, usize)> {
 
 /// The count whose value is at `at`, and where that ends, whatever its length.
 #[cold]
-fn any(text: &[u8], start: usize, before: u64) -> Result<(u64, usize), Defect> {
+fn general(text: &[u8], start: usize, before: u64) -> Result<(u64, usize), Defect> {
     let mut value = 0_i128;
     let mut groups = 0;
     for (at, &byte) in text.iter().enumerate().skip(start) {
@@ -152,11 +152,9 @@ fn any(text: &[u8], start: usize, before: u64) -> Result<(u64, usize), Defect> {
             let count = i128::from(before) + value;
             return match u64::try_from(count) {
                 Ok(count) => Ok((count, at + 1)),
-                Err(_) => Err(Defect {
-                    at: start,
-                    expected: "a count from 0 to 2^64 - 1".into(),
-                    found: format!("{count}"),
-                }),
+                Err(_) => {
+                    Err(Defect { at: start, expected: "a count from 0 to 2^64 - 1".into(), found: format!("{count}") })
+                }
             };
         }
     }
