@@ -105,30 +105,6 @@ impl<T: Label> MaskBoundaries<T> {
         self.shape.pixels()
     }
 
-    /// Calls `call` with the label and the length of every maximal run, in scan order.
-    pub(crate) fn each(&self, mut call: impl FnMut(T, u64)) {
-        let mut open: Option<(T, u64)> = None;
-        for line in 0..self.lines() {
-            let (parts, local) = self.parts_of(line);
-            for part in parts {
-                let base = u64::from(line) * self.length() + self.before(part);
-                let (offsets, labels) = part.boundaries.line(local);
-                for (&offset, &label) in offsets.iter().zip(labels) {
-                    let position = base + u64::from(offset);
-                    if open.is_some_and(|(current, _)| current == label) {
-                        continue;
-                    }
-                    if let Some((current, start)) = open.replace((label, position)) {
-                        call(current, position - start);
-                    }
-                }
-            }
-        }
-        if let Some((label, start)) = open {
-            call(label, self.shape.pixels() - start);
-        }
-    }
-
     /// Pixels of each line before those of `part`.
     fn before(&self, part: &Part<T>) -> u64 {
         if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }

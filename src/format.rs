@@ -14,6 +14,8 @@ mod csv;
 mod cvat;
 mod document;
 mod hubmap;
+#[cfg(feature = "json")]
+mod json;
 mod kaggle;
 #[cfg(feature = "json")]
 mod labelstudio;

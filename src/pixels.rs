@@ -18,10 +18,12 @@
 
 use std::io::{BufRead, Write};
 
-use crate::encoder::Encoder;
+use crate::engine::{Marker, SimdLevel};
 use crate::error::{Error, Place, Result};
 use crate::mask::LabelMask;
-use crate::shape::{ScanOrder, Shape};
+use crate::shape::Shape;
+use crate::spare::Spare;
+use crate::strip::Strip;
 
 /// The first four bytes of every record.
 pub const KEY: [u8; 4] = [255, 255, 0, 0];
@@ -46,10 +48,12 @@ pub enum ChannelOrder {
 }
 
 impl ChannelOrder {
-    fn swap(self, pixel: [u8; 4]) -> [u8; 4] {
-        match (self, pixel) {
-            (Self::Rgba, pixel) => pixel,
-            (Self::Bgra, [first, second, third, fourth]) => [third, second, first, fourth],
+    /// From the order in memory to that in the file, or back: the bytes of a pixel, as a word.
+    fn swap(self, pixel: u32) -> u32 {
+        let [first, second, third, fourth] = pixel.to_ne_bytes();
+        match self {
+            Self::Rgba => pixel,
+            Self::Bgra => u32::from_ne_bytes([third, second, first, fourth]),
         }
     }
 }
@@ -59,93 +63,73 @@ impl ChannelOrder {
 /// # Errors
 /// [`Error::Argument`] when the bytes are no whole number of pixels; [`Error::Io`] when writing fails.
 pub fn encode(pixels: &[u8], order: ChannelOrder, writer: &mut dyn Write) -> Result<()> {
-    // Records do not know where rows end, so rows of any length do.
-    let count = pixels.len() / 4;
-    let width = count.clamp(1, MOST_AT_ONCE as usize) as u32;
-    let mut records = RecordWriter::new(width, order, writer)?;
-    let whole = count / width as usize * width as usize * 4;
-    records.rows(&pixels[..whole])?;
-    records.width = ((pixels.len() - whole) / 4).max(1) as u32;
-    records.rows(&pixels[whole..])?;
+    let mut records = RecordWriter::new(order, writer);
+    records.pixels(pixels)?;
     records.finish()
 }
 
-/// Pixels that are marked at once, at most: their boundaries stay in cache.
-const MOST_AT_ONCE: u64 = 1 << 18;
+/// Bytes of the pixels that are marked at once, at most: they and their boundaries stay in cache.
+const AT_ONCE: usize = 1 << 18;
 
-/// Writes the records of a picture that comes a few rows at a time.
+/// Writes the records of a picture that comes a few pixels at a time.
 ///
-/// Its pixels are marked like those of a label mask: labels of 32 bits, row-major, none of them background.
+/// Its pixels are marked like those of a label mask: one scan line of labels of 32 bits, none of them background.
 #[derive(Debug)]
 pub struct RecordWriter<'w, W: Write + ?Sized> {
-    encoder: Encoder,
-    width: u32,
+    marker: Marker,
+    spare: Spare,
     order: ChannelOrder,
-    /// The run that the next pixels may go on with: a pixel and how often it came.
-    open: Option<([u8; 4], u64)>,
-    records: Vec<u8>,
+    /// The run that the next pixels may go on with: a pixel and how often it came; at first a pixel that never came.
+    open: (u32, u64),
+    records: Vec<[u8; RECORD]>,
     writer: &'w mut W,
 }
 
 impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
-    /// A writer for a picture `width` pixels wide, at least 1.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a width of 0.
-    pub fn new(width: u32, order: ChannelOrder, writer: &'w mut W) -> Result<Self> {
-        if width == 0 {
-            return Err(Error::Argument("a picture of no width has no rows".into()));
-        }
-        let encoder = Encoder::builder().order(ScanOrder::RowMajor).background(None).build()?;
-        Ok(Self { encoder, width, order, open: None, records: Vec::with_capacity(BUFFER + RECORD), writer })
+    /// A writer for a picture of any size.
+    pub fn new(order: ChannelOrder, writer: &'w mut W) -> Self {
+        let records = Vec::with_capacity(BUFFER / RECORD);
+        let marker = Marker::Simd(SimdLevel::best());
+        Self { marker, spare: Spare::default(), order, open: (0, 0), records, writer }
     }
 
-    /// Goes on with whole rows, R G B A.
+    /// Goes on with whole pixels, R G B A, row-major: records do not know where rows end.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the bytes are no whole number of rows; [`Error::Io`] when writing fails.
-    pub fn rows(&mut self, rows: &[u8]) -> Result<()> {
-        let row_bytes = self.width as usize * 4;
-        if !rows.len().is_multiple_of(row_bytes) {
-            return Err(Error::Argument(format!(
-                "{} bytes are no whole number of rows of {} pixels of 4",
-                rows.len(),
-                self.width
-            )));
+    /// [`Error::Argument`] when the bytes are no whole number of pixels; [`Error::Io`] when writing fails.
+    pub fn pixels(&mut self, pixels: &[u8]) -> Result<()> {
+        if !pixels.len().is_multiple_of(4) {
+            return Err(Error::Argument(format!("{} bytes are no whole number of pixels of 4", pixels.len())));
         }
-        let at_once = (MOST_AT_ONCE / u64::from(self.width)).max(1) as usize;
-        rows.chunks(at_once * row_bytes).try_for_each(|rows| self.few_rows(rows))
+        pixels.chunks(AT_ONCE).try_for_each(|pixels| self.few_pixels(pixels))
     }
 
-    fn few_rows(&mut self, rows: &[u8]) -> Result<()> {
-        let height = (rows.len() / 4 / self.width as usize) as u32;
+    fn few_pixels(&mut self, pixels: &[u8]) -> Result<()> {
         let copied;
-        let labels: &[u32] = match bytemuck::try_cast_slice(rows) {
+        let labels: &[u32] = match bytemuck::try_cast_slice(pixels) {
             Ok(labels) => labels,
             // Bytes that lie between words.
             Err(_) => {
-                copied = bytemuck::pod_collect_to_vec(rows);
+                copied = bytemuck::pod_collect_to_vec(pixels);
                 &copied
             }
         };
-        let mask = LabelMask::new(labels, Shape { height, width: self.width })?;
-        let boundaries = self.encoder.boundaries(&mask)?;
-        let mut done = Ok(());
-        boundaries.each(|label: u32, length| {
-            let pixel = label.to_ne_bytes();
-            match &mut self.open {
-                Some((before, count)) if *before == pixel => *count += length,
-                open => {
-                    if let Some(run) = open.replace((pixel, length))
-                        && done.is_ok()
-                    {
-                        done = put(&mut self.records, self.order, run, self.writer);
-                    }
-                }
+        let line = LabelMask::new(labels, Shape { height: labels.len() as u32, width: 1 })?;
+        let boundaries = self.marker.mark(Strip::new(line, false), &self.spare)?;
+        let (mut pixel, mut count) = self.open;
+        let mut start = 0;
+        let (offsets, labels) = boundaries.line(0);
+        for (&offset, &label) in offsets.iter().zip(labels) {
+            // Only the first pixel may go on with the run before it.
+            if label != pixel {
+                count += u64::from(offset - start);
+                put(&mut self.records, self.order.swap(pixel), count, self.writer)?;
+                (pixel, count, start) = (label, 0, offset);
             }
-        });
-        self.encoder.recycle_boundaries(boundaries);
-        done
+        }
+        self.open = (pixel, count + u64::from(line.shape().height - start));
+        self.spare.give(boundaries);
+        Ok(())
     }
 
     /// Writes the last records.
@@ -153,29 +137,25 @@ impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
     /// # Errors
     /// [`Error::Io`] when writing fails.
     pub fn finish(mut self) -> Result<()> {
-        if let Some(run) = self.open.take() {
-            put(&mut self.records, self.order, run, self.writer)?;
-        }
-        self.writer.write_all(&self.records).map_err(writing)
+        let (pixel, count) = self.open;
+        put(&mut self.records, self.order.swap(pixel), count, self.writer)?;
+        self.writer.write_all(self.records.as_flattened()).map_err(writing)
     }
 }
 
-/// Adds the records of a run; full buffers are written.
-fn put<W: Write + ?Sized>(
-    records: &mut Vec<u8>,
-    order: ChannelOrder,
-    (pixel, mut left): ([u8; 4], u64),
-    writer: &mut W,
-) -> Result<()> {
-    let [first, second, third, fourth] = order.swap(pixel);
-    let mut record = [KEY[0], KEY[1], KEY[2], KEY[3], first, second, third, fourth, 255];
+/// Adds the records of a run, none for a run of no pixels; full buffers are written.
+#[inline(always)]
+fn put<W: Write + ?Sized>(records: &mut Vec<[u8; RECORD]>, pixel: u32, mut left: u64, writer: &mut W) -> Result<()> {
+    let mut record = [255; RECORD];
+    record[..4].copy_from_slice(&KEY);
+    record[4..8].copy_from_slice(&pixel.to_ne_bytes());
     while left > 0 {
         let count = left.min(MAX_COUNT);
         record[8] = count as u8;
-        records.extend_from_slice(&record);
+        records.push(record);
         left -= count;
-        if records.len() >= BUFFER {
-            writer.write_all(records).map_err(writing)?;
+        if records.len() == BUFFER / RECORD {
+            writer.write_all(records.as_flattened()).map_err(writing)?;
             records.clear();
         }
     }
@@ -198,10 +178,7 @@ pub fn decode_runs<'a>(
         }
         let record = records.next().transpose();
         ended = !matches!(record, Some(Ok(_)));
-        Some(
-            record?
-                .map(|[.., first, second, third, fourth, count]| (order.swap([first, second, third, fourth]), count)),
-        )
+        Some(record?.map(|(pixel, count)| (order.swap(pixel).to_ne_bytes(), count)))
     })
 }
 
@@ -219,23 +196,24 @@ struct Records<'a> {
 }
 
 impl Records<'_> {
-    /// The next record; `None` at the end of the file.
+    /// The pixel and count of the next record; `None` at the end of the file.
     #[inline]
-    fn next(&mut self) -> Result<Option<[u8; RECORD]>> {
+    fn next(&mut self) -> Result<Option<(u32, u8)>> {
         if self.end - self.at < RECORD && !self.refill()? {
             return Ok(None);
         }
-        let mut record = [0; RECORD];
-        record.copy_from_slice(&self.bytes[self.at..self.at + RECORD]);
-        if record[..4] != KEY || record[8] == 0 {
-            return Err(self.defect(record));
+        let record = &self.bytes[self.at..self.at + RECORD];
+        let (words, count) = (record.as_chunks::<4>().0, record[8]);
+        if words[0] != KEY || count == 0 {
+            return Err(self.defect());
         }
         self.at += RECORD;
-        Ok(Some(record))
+        Ok(Some((u32::from_ne_bytes(words[1]), count)))
     }
 
     #[cold]
-    fn defect(&self, record: [u8; RECORD]) -> Error {
+    fn defect(&self) -> Error {
+        let record = &self.bytes[self.at..self.at + RECORD];
         let place = self.passed + self.at as u64;
         if record[..4] == KEY {
             Error::format(Place::Byte(place + 8), "a count from 1 to 255", "0")
@@ -273,6 +251,9 @@ fn spaced(bytes: &[u8]) -> String {
     bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
 }
 
+/// Pixels that are written at once.
+const FEW: usize = 16;
+
 /// Writes the pixels of a file, R G B A, row-major: exactly `pixels` of them.
 ///
 /// Memory does not depend on the image; what was written before an error is for the caller to throw away.
@@ -281,7 +262,7 @@ fn spaced(bytes: &[u8]) -> String {
 /// [`Error::Format`] names the byte of the first defect: those of [`decode_runs`], counts past the last pixel, or too few.
 pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer: &mut dyn Write) -> Result<()> {
     let mut left = pixels;
-    let mut buffer = vec![0; BUFFER + 4 * MAX_COUNT as usize];
+    let mut buffer = vec![0_u32; BUFFER / 4 + MAX_COUNT as usize + FEW];
     let mut used = 0;
     let mut at = 0_u64;
     for run in decode_runs(reader, order) {
@@ -294,11 +275,14 @@ pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer
             )
         })?;
         at += RECORD as u64;
-        let end = used + 4 * usize::from(count);
-        buffer[used..end].as_chunks_mut::<4>().0.fill(pixel);
-        used = end;
-        if used >= BUFFER {
-            writer.write_all(&buffer[..used]).map_err(writing)?;
+        // A few pixels at a time, whatever the count: what is too much is overwritten by the next.
+        let count = usize::from(count);
+        for few in buffer[used..].chunks_exact_mut(FEW).take(count.div_ceil(FEW)) {
+            few.fill(u32::from_ne_bytes(pixel));
+        }
+        used += count;
+        if used >= BUFFER / 4 {
+            writer.write_all(bytemuck::cast_slice(&buffer[..used])).map_err(writing)?;
             used = 0;
         }
     }
@@ -309,7 +293,7 @@ pub fn decode(reader: &mut dyn BufRead, pixels: u64, order: ChannelOrder, writer
             format!("the end of the file after {}", pixels - left),
         ));
     }
-    writer.write_all(&buffer[..used]).map_err(writing)
+    writer.write_all(bytemuck::cast_slice(&buffer[..used])).map_err(writing)
 }
 
 fn writing(source: std::io::Error) -> Error {
@@ -406,6 +390,11 @@ mod tests {
             let image: Vec<u8> = runs.iter().flat_map(|&(value, length)| vec![[255, 255, 0, value]; length]).flatten().collect();
             let records = encoded(&image, ChannelOrder::Rgba);
             prop_assert_eq!(&records, &by_pixels(&image));
+            let mut pieces = Vec::new();
+            let mut writer = RecordWriter::new(ChannelOrder::Rgba, &mut pieces);
+            image.chunks(4 * cut).for_each(|piece| writer.pixels(piece).unwrap());
+            writer.finish().unwrap();
+            prop_assert_eq!(&pieces, &records);
             prop_assert_eq!(decoded(&records, image.len() as u64 / 4, ChannelOrder::Rgba, cut).unwrap(), image);
         }
 

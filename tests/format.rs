@@ -235,7 +235,7 @@ fn shape_of(rows: &[Vec<u64>]) -> Shape {
 fn masks_of_our_own_are_written_as_pycocotools_writes_them() {
     let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/coco_masks.json")).expect("JSON");
     let masks = fixture["masks"].as_array().expect("a list");
-    assert_eq!(masks.len(), 38);
+    assert_eq!(masks.len(), 118);
     for mask in masks {
         let shape = Shape::new(mask["size"][0].as_u64().unwrap(), mask["size"][1].as_u64().unwrap()).unwrap();
         let mut builder = LabelRunsBuilder::new(Some(shape), ScanOrder::ColumnMajor);
@@ -251,6 +251,22 @@ fn masks_of_our_own_are_written_as_pycocotools_writes_them() {
         assert_eq!(annotation["bbox"], mask["bbox"], "{}", mask["name"]);
         let record = serde_json::json!({ "size": mask["size"], "counts": mask["counts"] }).to_string();
         assert_eq!(read(Format::Sam, record.as_bytes()), runs, "{}", mask["name"]);
+    }
+}
+
+#[test]
+fn large_counts_are_written_as_pycocotools_writes_them() {
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/coco_masks.json")).expect("JSON");
+    let large = fixture["large"].as_array().expect("a list");
+    assert_eq!(large.len(), 20);
+    for large in large {
+        let [numbers, text] = ["numbers", "counts"].map(|counts| {
+            let record = serde_json::json!({ "size": large["size"], "counts": large[counts] }).to_string();
+            read(Format::Sam, record.as_bytes())
+        });
+        assert_eq!(numbers, text);
+        let written: serde_json::Value = serde_json::from_slice(&write(Format::Coco, &numbers)).expect("JSON");
+        assert_eq!(written["annotations"][0]["segmentation"]["counts"], large["counts"], "{}", large["numbers"]);
     }
 }
 

@@ -63,7 +63,8 @@ pub(crate) fn mark_with<T: Label>(
 ) -> Boundaries<T> {
     let level: Level = level.0;
     let mask = strip.mask();
-    if (0..mask.shape().height).all(|row| mask.row(row).is_some()) {
+    // A single line lies along memory as well, and has no neighbours to be compared with at once.
+    if strip.lines() != 1 && (0..mask.shape().height).all(|row| mask.row(row).is_some()) {
         dispatch!(level, simd => across(simd, strip, workspace, spare))
     } else if (0..mask.shape().width).all(|column| mask.column(column).is_some()) {
         dispatch!(level, simd => along(simd, strip, spare))

@@ -89,66 +89,80 @@ const MAX_GROUPS: u32 = 13;
 pub fn parse(text: &[u8], counts: &mut Vec<u64>) -> Result<(), Defect> {
     counts.clear();
     counts.reserve(text.len() / 2);
+    // The last two counts; nothing is a difference to the first.
+    let (mut before, mut last) = (0_u64, 0);
     let mut at = 0;
     while at < text.len() {
-        let start = at;
-        let mut value = 0_i128;
-        let mut narrow = 0_i64;
-        let mut groups = 0;
-        loop {
-            let Some(&byte) = text.get(at) else {
-                return Err(Defect {
-                    at: start,
-                    expected: "a count whose last character has no continuation bit".into(),
-                    found: "the end of the text".into(),
-                });
-            };
-            let group = byte.wrapping_sub(48);
-            if group > 63 {
-                return Err(Defect {
-                    at,
-                    expected: "a character from '0' to 'o'".into(),
-                    found: format!("\"{}\"", [byte].escape_ascii()),
-                });
-            }
-            if groups == MAX_GROUPS {
-                return Err(Defect {
-                    at: start,
-                    expected: format!("a count of at most {MAX_GROUPS} characters"),
-                    found: "a longer one".into(),
-                });
-            }
-            at += 1;
-            let bits = i64::from(group & 0x1f);
-            // Up to 12 groups stay in 64 bits; the wide sum is only looked at after the thirteenth.
-            if groups < 12 {
-                narrow |= bits << (5 * groups);
-            } else {
-                value = i128::from(narrow) | i128::from(bits) << (5 * groups);
-            }
-            groups += 1;
-            if group & 0x20 == 0 {
-                let negative = group & 0x10 != 0;
-                if groups <= 12 {
-                    if negative {
-                        narrow |= -1_i64 << (5 * groups);
-                    }
-                    value = i128::from(narrow);
-                } else if negative {
-                    value |= -1_i128 << (5 * groups);
-                }
-                break;
-            }
-        }
-        let place = counts.len();
-        let before = if place > 2 { counts[place - 2] } else { 0 };
-        let count = i128::from(before) + value;
-        let Ok(count) = u64::try_from(count) else {
-            return Err(Defect { at: start, expected: "a count from 0 to 2^64 - 1".into(), found: format!("{count}") });
+        let found = short(text, at).and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
+        let (count, end) = match found {
+            Some(found) => found,
+            None => general(text, at, before)?,
         };
+        (before, last) = (last, if at == 0 { 0 } else { count });
         counts.push(count);
+        at = end;
     }
     Ok(())
+}
+
+/// The value at `at`, and where it ends, if it is whole and up to 12 groups long: 60 bits.
+#[inline]
+fn short(text: &[u8], at: usize) -> Option<(i64, usize)> {
+    let (mut value, mut bits) = (0_i64, 0);
+    for (group, end) in text[at..].iter().take(12).map(|byte| byte.wrapping_sub(48)).zip(at + 1..) {
+        if group > 63 {
+            return None;
+        }
+        value |= i64::from(group & 0x1f) << bits;
+        bits += 5;
+        if group & 0x20 == 0 {
+            return Some((value << (64 - bits) >> (64 - bits), end));
+        }
+    }
+    None
+}
+
+/// The count whose value is at `at`, and where that ends, whatever its length.
+#[cold]
+fn general(text: &[u8], start: usize, before: u64) -> Result<(u64, usize), Defect> {
+    let mut value = 0_i128;
+    let mut groups = 0;
+    for (at, &byte) in text.iter().enumerate().skip(start) {
+        let group = byte.wrapping_sub(48);
+        if group > 63 {
+            return Err(Defect {
+                at,
+                expected: "a character from '0' to 'o'".into(),
+                found: format!("\"{}\"", [byte].escape_ascii()),
+            });
+        }
+        if groups == MAX_GROUPS {
+            return Err(Defect {
+                at: start,
+                expected: format!("a count of at most {MAX_GROUPS} characters"),
+                found: "a longer one".into(),
+            });
+        }
+        value |= i128::from(group & 0x1f) << (5 * groups);
+        groups += 1;
+        if group & 0x20 == 0 {
+            if group & 0x10 != 0 {
+                value |= -1 << (5 * groups);
+            }
+            let count = i128::from(before) + value;
+            return match u64::try_from(count) {
+                Ok(count) => Ok((count, at + 1)),
+                Err(_) => {
+                    Err(Defect { at: start, expected: "a count from 0 to 2^64 - 1".into(), found: format!("{count}") })
+                }
+            };
+        }
+    }
+    Err(Defect {
+        at: start,
+        expected: "a count whose last character has no continuation bit".into(),
+        found: "the end of the text".into(),
+    })
 }
 
 #[cfg(test)]

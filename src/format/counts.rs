@@ -148,6 +148,26 @@ mod tests {
         assert_eq!(runs(&counts, pixels), Ok(vec![(1 << 33, 5)]));
     }
 
+    #[test]
+    fn the_largest_portable_count_is_neither_refused_nor_split() {
+        let mut counts = Vec::new();
+        for (gap, length) in [(LARGEST_PORTABLE, 5), (5, LARGEST_PORTABLE)] {
+            for large in [LargeCounts::Refuse, LargeCounts::Split] {
+                large.counts(&[Run { start: gap, length }], gap + length, &mut counts).unwrap();
+                assert_eq!(counts, [gap, length]);
+            }
+        }
+        let run = [Run { start: 5, length: LARGEST_PORTABLE + 1 }];
+        let pixels = LARGEST_PORTABLE + 6;
+        assert!(matches!(
+            LargeCounts::Refuse.counts(&run, pixels, &mut counts),
+            Err(Error::LimitExceeded { found: 0x1_0000_0000, .. })
+        ));
+        LargeCounts::Split.counts(&run, pixels, &mut counts).unwrap();
+        assert_eq!(counts, [5, LARGEST_PORTABLE, 0, 1]);
+        assert_eq!(runs(&counts, pixels), Ok(vec![(5, LARGEST_PORTABLE + 1)]));
+    }
+
     proptest! {
         #[test]
         fn round_trip(counts in prop::collection::vec(0_u64..9, 1..40)) {

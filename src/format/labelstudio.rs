@@ -19,16 +19,15 @@
 //! * Limits: the 32 bits of the count end at 2^30 pixels: the writer refuses more.
 //! * Source: `label_studio_converter/brush.py`, after `rle-pack` of thi.ng/umbrella.
 
-use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::document::{Image, Object, PerImage, Sink};
-use super::rle_json::{self, Id, PIECE, Stopped};
+use super::json::Json;
+use super::rle_json::{self, Id};
 use super::rows::Sequence;
-use super::text::{push_number, skip_byte_order_mark};
+use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
 use crate::reorder::in_order;
@@ -77,45 +76,21 @@ struct Value {
 }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    skip_byte_order_mark(reader)?;
-    let mut tasks = Tasks { sink, options, count: 0, stopped: Stopped::default(), runs: Vec::new() };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, reader));
-    let answer = (&mut tasks).deserialize(&mut json).and_then(|()| json.end());
-    tasks.stopped.result(answer, Format::LabelStudio)
+    let mut json = Json::new(reader, Format::LabelStudio)?;
+    let mut tasks = Tasks { sink, options, count: 0, runs: Vec::new() };
+    match json.peek()? {
+        Some(b'[') => json.list(|json| tasks.task(&json.read()?))?,
+        Some(b'{') => tasks.task(&json.read()?)?,
+        _ => return Err(json.expected("a list of tasks or a task")),
+    }
+    json.end()
 }
 
 struct Tasks<'a> {
     sink: &'a mut dyn Sink,
     options: &'a ReadOptions,
     count: u64,
-    stopped: Stopped,
     runs: Vec<Run>,
-}
-
-impl<'de> DeserializeSeed<'de> for &mut Tasks<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Tasks<'_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of tasks or a task")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(task) = list.next_element::<Task>()? {
-            let answer = self.task(&task);
-            self.stopped.keep(answer)?;
-        }
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let task = Task::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        let answer = self.task(&task);
-        self.stopped.keep(answer)
-    }
 }
 
 impl Tasks<'_> {

@@ -1,14 +1,14 @@
 //! What the JSON formats with counts share: records that are read one at a time, and their text.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::document::{Image, Object, Sink};
-use super::text::{push_number, reading, skip_byte_order_mark};
+use super::json::Json;
+use super::text::push_number;
 use super::{Format, ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Result};
 use crate::runs::Run;
@@ -23,9 +23,6 @@ pub enum JsonCounts {
     /// A list of numbers.
     Numbers,
 }
-
-/// Bytes that the parser is given at once: it takes single bytes, which a buffer of its own makes cheap.
-pub(super) const PIECE: usize = 1 << 16;
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
@@ -168,75 +165,50 @@ struct ListedImage {
     width: Option<u64>,
 }
 
-/// Reads the records of a file into `sink`.
+/// Reads the records of a file into `sink`: a list of records, a dataset, or one record.
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules, sink: &mut dyn Sink) -> Result<()> {
-    skip_byte_order_mark(reader)?;
-    let state = RefCell::new(State {
-        sink,
-        options,
-        rules,
-        stopped: Stopped::default(),
-        records: 0,
-        counts: Vec::new(),
-        runs: Vec::new(),
-    });
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, reader));
-    let answer = (Top { state: &state }).deserialize(&mut json).and_then(|()| json.end());
-    state.into_inner().stopped.result(answer, rules.format)
-}
-
-/// Why a parser was stopped by something that is no matter of JSON.
-#[derive(Default)]
-pub(super) struct Stopped(Option<Error>);
-
-impl Stopped {
-    /// Lets success pass; keeps an error and gives the parser one of its own.
-    pub(super) fn keep<E: de::Error>(&mut self, answer: Result<()>) -> Result<(), E> {
-        answer.map_err(|error| {
-            self.0 = Some(error);
-            E::custom("")
-        })
-    }
-
-    /// The answer for the caller: an error kept, of which the parser's is an echo, or the parser's.
-    pub(super) fn result(self, answer: Result<(), serde_json::Error>, format: Format) -> Result<()> {
-        match self.0 {
-            Some(error) => Err(error),
-            None => answer.map_err(|error| json_error(error, format)),
+    let mut json = Json::new(reader, rules.format)?;
+    let mut records = Records { sink, options, rules, count: 0, counts: Vec::new(), runs: Vec::new() };
+    match (json.peek()?, rules.image_id) {
+        (Some(b'{'), true) => {
+            let mut found = false;
+            json.object(|json, key| match key {
+                "annotations" => {
+                    found = true;
+                    json.list(|json| records.record(json.read()?))
+                }
+                "images" => json.list(|json| records.listed(&json.read()?)),
+                _ => json.pass(),
+            })?;
+            if !found {
+                return Err(json.expected("annotations"));
+            }
         }
+        (Some(b'{'), false) => records.record(json.read()?)?,
+        (Some(b'['), _) => {
+            if !rules.image_id {
+                records.sink.image(&Image { id: "", name: None, shape: options.shape })?;
+            }
+            json.list(|json| records.record(json.read()?))?;
+        }
+        _ => return Err(json.expected("a list of records or an object")),
     }
+    json.end()
 }
 
-fn json_error(error: serde_json::Error, format: Format) -> Error {
-    if error.is_io() {
-        return reading(error.into());
-    }
-    let place = Place::Line { line: error.line() as u64, column: error.column() as u64 };
-    let message = error.to_string();
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-    Error::format(place, format!("the JSON of a {} file", format.name()), format!("a defect: {message}"))
-}
-
-struct State<'a> {
+struct Records<'a> {
     sink: &'a mut dyn Sink,
     options: &'a ReadOptions,
     rules: Rules,
-    stopped: Stopped,
-    records: u64,
+    count: u64,
     counts: Vec<u64>,
     runs: Vec<Run>,
 }
 
-impl State<'_> {
-    /// Takes a part of the file, or stops the parser.
-    fn take<E: de::Error>(&mut self, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<(), E> {
-        let answer = part(self);
-        self.stopped.keep(answer)
-    }
-
+impl Records<'_> {
     fn record(&mut self, record: Record) -> Result<()> {
-        let index = self.records;
-        self.records += 1;
+        let index = self.count;
+        self.count += 1;
         let Record { id, image_id, category_id, segmentation, size, counts, score, iscrowd } = record;
         let place = || match &id {
             Some(id) => Place::Part(format!("record {index} (id {})", id.0)),
@@ -314,105 +286,6 @@ impl State<'_> {
             _ => None,
         };
         self.sink.image(&Image { id: &image.id.0, name: image.file_name.as_deref(), shape })
-    }
-}
-
-/// The file: a list of records, a dataset, or one record.
-struct Top<'s, 'a> {
-    state: &'s RefCell<State<'a>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Top<'_, '_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of records or an object")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
-        let mut state = self.state.borrow_mut();
-        if !state.rules.image_id {
-            state.take(|state| state.sink.image(&Image { id: "", name: None, shape: state.options.shape }))?;
-        }
-        drop(state);
-        Records { state: self.state }.visit_seq(list)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut state = self.state.borrow_mut();
-        if !state.rules.image_id {
-            let record = Record::deserialize(de::value::MapAccessDeserializer::new(map))?;
-            return state.take(|state| state.record(record));
-        }
-        drop(state);
-        let mut found = false;
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "annotations" => {
-                    found = true;
-                    map.next_value_seed(Records { state: self.state })?;
-                }
-                "images" => map.next_value_seed(Images { state: self.state })?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        if found { Ok(()) } else { Err(de::Error::missing_field("annotations")) }
-    }
-}
-
-struct Records<'s, 'a> {
-    state: &'s RefCell<State<'a>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Records<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Records<'_, '_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of annotations")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(record) = list.next_element::<Record>()? {
-            self.state.borrow_mut().take(|state| state.record(record))?;
-        }
-        Ok(())
-    }
-}
-
-struct Images<'s, 'a> {
-    state: &'s RefCell<State<'a>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Images<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Images<'_, '_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of images")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(image) = list.next_element::<ListedImage>()? {
-            self.state.borrow_mut().take(|state| state.listed(&image))?;
-        }
-        Ok(())
     }
 }
 

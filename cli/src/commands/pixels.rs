@@ -24,7 +24,7 @@ const MIN_HELD: u64 = 64 << 20;
 /// the other formats reaches that.
 const LARGEST_FACTOR: u64 = 1032 * 8 * 4;
 
-/// Bytes of a picture between two reports of progress.
+/// Bytes of a picture between two reports of progress: whole pixels.
 const STEP: usize = 16 << 20;
 
 pub(crate) fn run(args: &Pixels, progress: Progress) -> Result<Status> {
@@ -49,14 +49,10 @@ fn encode(args: &PixelsEncode, progress: Progress) -> Result<()> {
 }
 
 fn write_records(picture: &RgbaImage, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
-    if picture.is_empty() {
-        return Ok(());
-    }
-    let mut records = RecordWriter::new(picture.width(), order, output)?;
-    let row = picture.width() as usize * 4;
-    for rows in picture.as_raw().chunks((STEP / row).max(1) * row) {
-        records.rows(rows)?;
-        task.advance(rows.len() as u64);
+    let mut records = RecordWriter::new(order, output);
+    for pixels in picture.as_raw().chunks(STEP) {
+        records.pixels(pixels)?;
+        task.advance(pixels.len() as u64);
     }
     records.finish()
 }
