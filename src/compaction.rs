@@ -137,9 +137,8 @@ impl<T: Label> MaskBoundaries<T> {
         let mut chunks: Vec<Chunk<T, S>> = chunks.into_par_iter().map(count).collect();
         let (labels, offsets) = give_places(&mut chunks);
         let count = offsets[offsets.len() - 1];
-        let mut runs = spare;
         // Every place is written below.
-        runs.resize(count, [0; 2]);
+        let mut runs = crate::spare::sized(spare, count);
         // Atomic only so that threads may write side by side; no two of them write the same place.
         let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
         let places = &*places;

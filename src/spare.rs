@@ -46,6 +46,16 @@ impl Spare {
     }
 }
 
+/// A list of `length` entries, whatever they are: `spare` if it is large enough. New memory is not written first, so that
+/// whoever fills it, on any thread, is the first to touch it.
+pub(crate) fn sized<T: Clone + Default>(mut spare: Vec<T>, length: usize) -> Vec<T> {
+    if spare.capacity() < length {
+        return vec![T::default(); length];
+    }
+    spare.resize(length, T::default());
+    spare
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,7 @@ use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch};
 use super::Boundaries;
 use crate::engine::SimdLevel;
 use crate::mask::Label;
+use crate::spare::sized;
 use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
@@ -460,8 +461,8 @@ fn order_by_line<T: Label>(
     line_starts.clear();
     line_starts.reserve(lines.counts.len() + 1);
     // Every entry but those beyond the total is written below.
-    offsets.resize(total + FEW, 0);
-    labels.resize(total + FEW, T::default());
+    offsets = sized(offsets, total + FEW);
+    labels = sized(labels, total + FEW);
     blocks.iter_mut().for_each(|block| block.events = 0);
     let mut at = 0;
     for (column, &stretches) in lines.stretches.iter().enumerate() {
