@@ -183,6 +183,7 @@ impl<'a> Json<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -259,6 +260,22 @@ mod tests {
             let mut json = Json::new(&mut bytes, Format::Coco).unwrap();
             if pass { json.pass() } else { json.list(|json| json.read::<String>().map(|_| ())) }.unwrap();
             assert!(json.bytes.capacity() < 16 * PIECE, "{} bytes", json.bytes.capacity());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_piece_may_end_anywhere_in_any_text(
+            tokens in prop::collection::vec(prop::sample::select(vec![
+                "[", "]", "{", "}", ",", ":", "\"a\"", "\"", "\\", "\\ud83d", "\\udc00", "1", "-", ".5", "e", "tr", "ue", "null", " ", "\n", "\u{e9}",
+            ]), 0..12),
+            before in any::<prop::sample::Index>(),
+        ) {
+            let text = ["[", &tokens.concat()].concat();
+            let whole = members(text.as_bytes());
+            prop_assert_eq!(whole.clone().ok(), serde_json::from_str(&text).ok());
+            let padded = ["\n".repeat(PIECE - before.index(text.len() + 1)), text].concat();
+            prop_assert_eq!(members(padded.as_bytes()), whole);
         }
     }
 }
