@@ -20,6 +20,8 @@ use crate::exit::Status;
 use crate::progress::Progress;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "parquet")]
+    keep_parquet_quiet();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
@@ -31,6 +33,17 @@ fn main() -> ExitCode {
     let progress = Progress::new(arguments.global.progress);
     let result = use_threads(&arguments).and_then(|()| commands::run(arguments.command, progress));
     exit::code(result)
+}
+
+/// The crate parquet meets some damage with a panic, which the library turns into an error: that is the one line to print.
+#[cfg(feature = "parquet")]
+fn keep_parquet_quiet() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("/parquet-")) {
+            print(panic);
+        }
+    }));
 }
 
 /// Everything works in rayon's global pool, so that one number governs reading, marking, decoding and writing.
