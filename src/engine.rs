@@ -3,6 +3,7 @@
 //! The only place that dispatches. Gets a [`Strip`] and an engine; gives its boundaries.
 
 use std::fmt;
+use std::str::FromStr;
 
 use fearless_simd::Level;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 use crate::mask::Label;
+use crate::names::{self, names};
 use crate::spare::Spare;
 use crate::strip::Strip;
 
@@ -29,23 +31,7 @@ pub enum Engine {
     Gpu,
 }
 
-impl Engine {
-    /// `auto`, `scalar`, `simd` or `gpu`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Scalar => "scalar",
-            Self::Simd => "simd",
-            Self::Gpu => "gpu",
-        }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+names! { "an engine", Engine { Auto => "auto", Scalar => "scalar", Simd => "simd", Gpu => "gpu" } }
 
 /// A SIMD level of this machine.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +74,30 @@ impl SimdLevel {
             Level::Neon(_) => "neon",
             _ => "fallback",
         }
+    }
+}
+
+impl PartialEq for SimdLevel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for SimdLevel {}
+
+impl fmt::Display for SimdLevel {
+    /// Writes the name, as [`SimdLevel::name`] gives it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for SimdLevel {
+    type Err = Error;
+
+    /// The level of this name; an [`Error::Argument`] that lists the levels of this machine when it is none of them.
+    fn from_str(text: &str) -> Result<Self> {
+        names::find("a SIMD level of this machine", text, &Self::all(), Self::name)
     }
 }
 

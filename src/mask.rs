@@ -4,6 +4,7 @@
 //! second column of a larger image, or an image upside down.
 
 use crate::error::{Error, Result};
+use crate::names::names;
 use crate::shape::{ScanOrder, Shape};
 
 /// The unsigned integer types a label may have.
@@ -20,9 +21,6 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Every type, narrowest first.
-    pub const ALL: [Self; 4] = [Self::U8, Self::U16, Self::U32, Self::U64];
-
     /// Bytes of one label.
     pub fn bytes(self) -> usize {
         match self {
@@ -36,16 +34,6 @@ impl Dtype {
     /// The largest label of this type.
     pub fn max(self) -> u64 {
         u64::MAX >> (64 - 8 * self.bytes())
-    }
-
-    /// `u8`, `u16`, `u32` or `u64`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::U8 => "u8",
-            Self::U16 => "u16",
-            Self::U32 => "u32",
-            Self::U64 => "u64",
-        }
     }
 
     /// The narrowest type that holds `label`.
@@ -62,11 +50,7 @@ impl Dtype {
     }
 }
 
-impl std::fmt::Display for Dtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
+names! { "a type of labels", Dtype { U8 => "u8", U16 => "u16", U32 => "u32", U64 => "u64" } }
 
 mod sealed {
     pub trait Sealed: crate::boundary::simd::Lanes {}

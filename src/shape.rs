@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::names::names;
 
 /// Height and width of a mask in pixels; either may be 0.
 ///
@@ -71,14 +72,6 @@ pub enum ScanOrder {
 }
 
 impl ScanOrder {
-    /// `column-major` or `row-major`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ColumnMajor => "column-major",
-            Self::RowMajor => "row-major",
-        }
-    }
-
     /// The row and column of `position` in a mask of this shape, which must hold it.
     pub fn row_column(self, position: u64, shape: Shape) -> (u64, u64) {
         let length = u64::from(shape.line_length(self)).max(1);
@@ -90,8 +83,6 @@ impl ScanOrder {
     }
 }
 
-impl fmt::Display for ScanOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+names! {
+    "a scan order", ScanOrder { ColumnMajor => "column-major" | "column", RowMajor => "row-major" | "row" }
 }

@@ -52,7 +52,7 @@ fn read(path: &Path, options: &OpenOptions) -> (Shape, Dtype, Vec<u8>) {
 #[test]
 fn every_format_and_type_comes_back() {
     let folder = tempfile::tempdir().unwrap();
-    for dtype in Dtype::ALL {
+    for &dtype in Dtype::ALL {
         for (height, width) in [(1, 1), (1, 700), (700, 1), (513, 512), (600, 1100)] {
             let shape = Shape { height, width };
             let rows = bytes(&labels(shape, dtype), dtype);

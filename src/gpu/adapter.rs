@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::engine_error;
 use crate::error::Result;
+use crate::names::names;
 
 /// An adapter that wgpu can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,22 +47,15 @@ impl AdapterKind {
             wgpu::DeviceType::Other => Self::Other,
         }
     }
-
-    /// `discrete`, `integrated`, `virtual`, `other` or `software`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Discrete => "discrete",
-            Self::Integrated => "integrated",
-            Self::Virtual => "virtual",
-            Self::Other => "other",
-            Self::Software => "software",
-        }
-    }
 }
 
-impl fmt::Display for AdapterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+names! {
+    "a kind of adapter", AdapterKind {
+        Discrete => "discrete",
+        Integrated => "integrated",
+        Virtual => "virtual",
+        Other => "other",
+        Software => "software",
     }
 }
 

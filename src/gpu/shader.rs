@@ -85,7 +85,7 @@ impl Variant {
     #[cfg(test)]
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let flags = [false, true];
-        Dtype::ALL.into_iter().flat_map(move |dtype| {
+        Dtype::ALL.iter().copied().flat_map(move |dtype| {
             [Layout::Across, Layout::Along].into_iter().flat_map(move |layout| {
                 flags.into_iter().flat_map(move |aligned| {
                     flags.into_iter().filter(move |&packed| !packed || dtype.bytes() <= 2).map(move |packed| Self {
