@@ -14,7 +14,6 @@ mod mask;
 mod names;
 pub mod output;
 pub mod pixels;
-mod reorder;
 #[cfg(feature = "tiff")]
 mod rows;
 mod runs;

@@ -2,9 +2,22 @@
 //!
 //! [`LabelRuns`] is what encoding gives, what formats read and write, and what decoding gets: labels ascending, each with
 //! its runs ascending by start. It is not generic: labels and positions are `u64` here.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `builder.rs` | makes [`LabelRuns`] label by label or from flat lists; joins runs that touch |
+//! | `order.rs` | the same pixels in the other scan order |
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
+
+mod builder;
+pub(crate) mod order;
+#[cfg(test)]
+mod tests;
+
+pub use self::builder::LabelRunsBuilder;
+pub(crate) use self::builder::push;
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
@@ -17,9 +30,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// One past the last pixel.
+    /// One past the last pixel; `u64::MAX` for a run that ends further than any position.
+    #[inline]
     pub fn end(self) -> u64 {
-        self.start + self.length
+        self.start.saturating_add(self.length)
     }
 
     /// Runs from (start, length) pairs, without a copy: zeroed pairs are cheaper to allocate.
@@ -68,6 +82,26 @@ impl LabelRuns {
         &self.labels
     }
 
+    /// Where the runs of each label begin in [`LabelRuns::runs`], and at last where they all end: one more than labels.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// The runs of all labels, those of the first label first.
+    ///
+    /// ```
+    /// use runmask::{LabelMask, Run, Shape};
+    /// let mask = LabelMask::new(&[7u8, 3, 7], Shape { height: 3, width: 1 })?;
+    /// let runs = runmask::encode(&mask)?;
+    /// assert_eq!(runs.labels(), [3, 7]);
+    /// assert_eq!(runs.offsets(), [0, 1, 3]);
+    /// assert_eq!(runs.runs()[1..3], [Run { start: 0, length: 1 }, Run { start: 2, length: 1 }]);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
     /// Number of runs of all labels together.
     pub fn run_count(&self) -> usize {
         self.runs.len()
@@ -92,93 +126,17 @@ impl LabelRuns {
     /// The same runs for a mask of `shape`; an error when a run ends outside it.
     pub fn with_shape(mut self, shape: Shape) -> Result<Self> {
         for (label, runs) in self.iter() {
-            // Ascending and disjoint, so the last run reaches furthest.
-            if let Some(run) = runs.last()
-                && run.end() > shape.pixels()
-            {
-                return Err(Error::Argument(format!(
-                    "label {label}: the run of {} pixels from {} ends outside the mask ({shape}, {} pixels)",
-                    run.length,
-                    run.start,
-                    shape.pixels()
-                )));
+            // Runs ascend without overlap, so the last one reaches furthest.
+            if let Some(&run) = runs.last() {
+                builder::inside(run, Some(shape)).map_err(|fault| builder::fault(label, fault))?;
             }
         }
         self.shape = Some(shape);
         Ok(self)
     }
 
-    /// Pixels of all runs together.
+    /// Pixels of all runs together, at most `u64::MAX`.
     pub fn area(&self) -> u64 {
-        self.runs.iter().map(|run| run.length).sum()
-    }
-}
-
-/// Builds [`LabelRuns`] label by label; labels must ascend, and the runs of each must ascend without overlap.
-#[derive(Debug)]
-pub struct LabelRunsBuilder {
-    runs: LabelRuns,
-}
-
-impl LabelRunsBuilder {
-    /// A builder for a mask of `shape`, when it is known, whose positions follow `order`.
-    pub fn new(shape: Option<Shape>, order: ScanOrder) -> Self {
-        Self { runs: LabelRuns::empty(shape, order) }
-    }
-
-    /// Starts the next label, which must be greater than the one before.
-    pub fn label(&mut self, label: u64) -> Result<()> {
-        if let Some(&last) = self.runs.labels.last()
-            && label <= last
-        {
-            return Err(Error::Argument(format!("label {label} follows label {last}: labels must ascend")));
-        }
-        self.runs.labels.push(label);
-        self.runs.offsets.push(self.runs.runs.len());
-        Ok(())
-    }
-
-    /// Adds a run to the label started last.
-    pub fn run(&mut self, run: Run) -> Result<()> {
-        let Some(&label) = self.runs.labels.last() else {
-            return Err(Error::Argument("a run before the first label".into()));
-        };
-        let fault = |what: String| Err(Error::Argument(format!("label {label}: {what}")));
-        let Some(end) = run.start.checked_add(run.length) else {
-            return fault(format!("the run of {} pixels from {} ends past 2^64", run.length, run.start));
-        };
-        if run.length == 0 {
-            return fault(format!("the run from {} has no pixels", run.start));
-        }
-        if let Some(shape) = self.runs.shape
-            && end > shape.pixels()
-        {
-            return fault(format!(
-                "the run of {} pixels from {} ends outside the mask ({shape}, {} pixels)",
-                run.length,
-                run.start,
-                shape.pixels()
-            ));
-        }
-        let first = self.runs.offsets[self.runs.offsets.len() - 2];
-        if let Some(last) = self.runs.runs[first..].last()
-            && run.start < last.end()
-        {
-            return fault(format!(
-                "the run from {} begins before the run before it ends, at {}: runs must ascend without overlap",
-                run.start,
-                last.end()
-            ));
-        }
-        self.runs.runs.push(run);
-        if let Some(end) = self.runs.offsets.last_mut() {
-            *end = self.runs.runs.len();
-        }
-        Ok(())
-    }
-
-    /// The finished runs.
-    pub fn finish(self) -> LabelRuns {
-        self.runs
+        self.runs.iter().fold(0, |sum, run| sum.saturating_add(run.length))
     }
 }

@@ -29,7 +29,7 @@ use super::rows::Sequence;
 use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
-use crate::reorder::in_order;
+use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
 /// Which of COCO's two files a writer makes.

@@ -29,8 +29,8 @@ use super::rows::Sequence;
 use super::text::{push_number, show, skip_byte_order_mark};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
-use crate::reorder::in_order;
 use crate::runs::Run;
+use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 /// Shapes that are not runs.

@@ -36,8 +36,8 @@ use super::rows::{Column, Columns, Sequence, push_field, push_name};
 use super::text::{Bound, Cursor, push_number, push_pair};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
-use crate::reorder::in_order;
 use crate::runs::Run;
+use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 /// Names by which the column of runs goes, in lower case.

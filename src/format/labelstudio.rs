@@ -30,8 +30,8 @@ use super::rows::Sequence;
 use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Result};
-use crate::reorder::in_order;
 use crate::runs::Run;
+use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 /// Pixels whose bytes the count of a stream can hold.

@@ -33,8 +33,8 @@ use super::rows::{Columns, Row, Sequence, push_name};
 use super::text::{Cursor, show};
 use super::{Format, ReadOptions, WriteOptions, coco_string, counts, writing};
 use crate::error::{Error, Result};
-use crate::reorder::in_order;
 use crate::runs::Run;
+use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 const PREDICTIONS: &[&str] = &["predictionstring", "prediction_string"];

@@ -23,7 +23,7 @@ use super::rle_json::{self, JsonCounts, Rules};
 use super::rows::Sequence;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
-use crate::reorder::in_order;
+use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {

@@ -21,7 +21,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::runs::{LabelRuns, Run};
+use crate::runs::{LabelRuns, Run, push};
 use crate::shape::{ScanOrder, Shape};
 
 /// Runs that may come out of one mask whatever went in: 64 MiB of them.
@@ -85,10 +85,7 @@ fn to_other_order(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
     let mut result: Vec<Run> = Vec::new();
     sweep(runs, shape, order, |offsets, run| {
         let lines = u64::from(shape.lines(order));
-        let mut push = |run: Run| match result.last_mut() {
-            Some(last) if last.end() == run.start => last.length += run.length,
-            _ => result.push(run),
-        };
+        let mut push = |run| push(&mut result, run);
         match run {
             Covered::All => push(Run { start: offsets.start * lines, length: (offsets.end - offsets.start) * lines }),
             Covered::Intervals(intervals) => {
