@@ -26,7 +26,7 @@ mod strip;
 pub use decode::{Decoder, decode};
 pub use encoder::{Encoder, EncoderBuilder, EngineInfo, Progress, encode};
 pub use engine::{Engine, SimdLevel};
-pub use error::{Error, FormatError, Place, Result};
+pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
 pub use runs::{LabelRuns, LabelRunsBuilder, Run};
 pub use shape::{ScanOrder, Shape};

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::remedy;
+
 /// The exit status of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -58,7 +60,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// One line on stderr.
-pub(crate) fn complain(error: &dyn Error) {
+pub(crate) fn complain(error: &(dyn Error + 'static)) {
     say(&chain(error));
 }
 
@@ -67,13 +69,17 @@ pub(crate) fn say(message: &str) {
     let _ = writeln!(io::stderr(), "runmask: {message}");
 }
 
-/// An error and everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// An error, everything that caused it and what the user can do about it, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
+    }
+    let remedies = error.downcast_ref().map(remedy::phrases).unwrap_or_default();
+    if !remedies.is_empty() {
+        text = format!("{text} ({remedies})");
     }
     text.replace('\n', " ")
 }
@@ -100,5 +106,9 @@ mod tests {
     fn causes_follow_in_one_line() {
         let error = runmask::Error::Io { context: "writing a".into(), source: io::Error::other("full\ndisk") };
         assert_eq!(chain(&error), "writing a: full disk");
+        let error = runmask::Error::UnknownShape { what: "counts end at the last pixel".into() };
+        assert!(chain(&error).ends_with(
+            "height and width must be known (give --height and --width, or --like with an image of the same size)"
+        ));
     }
 }

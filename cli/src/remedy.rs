@@ -1,0 +1,44 @@
+//! What a user can do about an error, in the program's own words: the library gives a [`Remedy`], and this is the only
+//! place that knows the option behind it.
+
+use runmask::{Error, Remedy};
+
+/// What helps against the error, in one phrase for each remedy; empty when nothing is known to help.
+pub(crate) fn phrases(error: &Error) -> String {
+    let phrases: Vec<_> = error.remedies().into_iter().filter_map(phrase).collect();
+    phrases.join("; ")
+}
+
+fn phrase(remedy: Remedy) -> Option<&'static str> {
+    Some(match remedy {
+        Remedy::DropShape => "--drop-shape leaves height and width out",
+        Remedy::DropAttributes => "--drop-attributes leaves out categories, scores, crowd marks and file names",
+        Remedy::DropEmptyLabels => "--drop-empty-labels leaves out labels without runs and images without objects",
+        Remedy::Renumber => "--renumber numbers the objects 1, 2, 3 ...",
+        Remedy::GiveShape => "give --height and --width, or --like with an image of the same size",
+        Remedy::NameImage => "--image names one",
+        Remedy::NameFormat => "--format names the format",
+        Remedy::IgnoreColumns => "--ignore-columns passes over columns that are not known",
+        Remedy::SkipOtherShapes => "--skip-other-shapes passes over what is not runs",
+        Remedy::NumberCategory => "--category NUMBER=NAME gives it a number",
+        Remedy::SplitCounts => "--large-counts split writes it in parts",
+        Remedy::KeepCounts => "--large-counts keep writes it as it is",
+        Remedy::AllowMemory => "--memory allows more",
+        Remedy::WiderType => "--dtype names a wider type",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use runmask::Loss;
+
+    use super::*;
+
+    #[test]
+    fn each_remedy_is_named_once() {
+        let error = Error::cannot_hold("table", vec![Loss::Shape, Loss::Shape]);
+        assert_eq!(phrases(&error), "--drop-shape leaves height and width out");
+        assert_eq!(phrases(&Error::Argument("no".into())), "");
+    }
+}
