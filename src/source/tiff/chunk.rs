@@ -260,7 +260,7 @@ impl Chunks {
         }
         compressed.resize(place.extent.count as usize, 0);
         self.file.read_exact_at(compressed, place.extent.offset, "compressed pixels")?;
-        let label = self.constants.get(compressed);
+        let label = self.constants.get(self.page.stored_rows(place.group), compressed);
         self.counts.recognised.fetch_add(u64::from(label.is_some()), Ordering::Relaxed);
         Ok(label)
     }
@@ -306,10 +306,11 @@ impl Chunks {
                 _ => return false,
             }
         }
+        let rows = page.stored_rows(chunk.place.group);
         if let Some(label) = label
-            && labels == u64::from(page.stored_rows(chunk.place.group)) * u64::from(page.chunk_width)
+            && labels == u64::from(rows) * u64::from(page.chunk_width)
         {
-            self.constants.insert(compressed, label);
+            self.constants.insert(rows, compressed, label);
         }
         true
     }

@@ -381,6 +381,26 @@ fn absent_chunks_are_background_and_equal_constant_ones_are_decompressed_once() 
     assert_eq!(read_every_way(&file).unwrap(), expected);
 }
 
+/// The bytes of a sound short last strip are a damaged strip where rows are missing, whichever of the two is read first.
+#[test]
+fn a_short_strip_does_not_vouch_for_a_taller_one() {
+    for compression in [LZW, DEFLATE, PACK_BITS, ZSTD] {
+        let mut file = File::of(&[7; 40 * 44], 40, 8, compression, (0, 16), false);
+        file.chunks[1] = file.chunks[2].clone();
+        let expected = "small.tif: strip 1 of page 0: expected 640 bytes of pixels, found only 480";
+        assert_eq!(read_every_way(&file).unwrap_err(), expected, "method {compression}");
+        // As another thread may do: the last strip first.
+        let source = open(file.bytes(), &OpenOptions::default()).unwrap();
+        let read = |group: u32, rows: usize| {
+            let mut labels = vec![0xa5; rows * 40];
+            let chunk = Chunk { place: source.places(group, 1).unwrap()[0], rows: Rows::Together(&mut labels) };
+            source.chunks.read(chunk, false)
+        };
+        read(2, 12).unwrap();
+        assert_eq!(read(1, 16).unwrap_err().to_string(), expected, "method {compression}");
+    }
+}
+
 #[test]
 fn lzw_may_lack_its_end() {
     // 16 x 16 bytes of 3: clear (256), then codes, cut before the end-of-information code.
