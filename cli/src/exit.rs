@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::remedy;
 
@@ -20,22 +19,22 @@ pub(crate) enum Status {
 /// The exit status after SIGINT and its like: what shells report for a program that the signal ended.
 pub(crate) const INTERRUPTED: i32 = 130;
 
-impl From<Status> for ExitCode {
+impl From<Status> for u8 {
     fn from(status: Status) -> Self {
         match status {
-            Status::Done => Self::SUCCESS,
-            Status::Different => Self::from(1),
-            Status::Failed => Self::from(2),
+            Status::Done => 0,
+            Status::Different => 1,
+            Status::Failed => 2,
         }
     }
 }
 
 /// Says what went wrong, if anything did, and gives the exit status.
-pub(crate) fn code(result: runmask::Result<Status>) -> ExitCode {
+pub(crate) fn code(result: runmask::Result<Status>) -> u8 {
     match result {
         Ok(status) => status.into(),
         // Whoever read our output has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => Status::Done.into(),
         Err(error) => {
             complain(&error);
             Status::Failed.into()
@@ -44,7 +43,7 @@ pub(crate) fn code(result: runmask::Result<Status>) -> ExitCode {
 }
 
 /// Help, version, or a line about wrong arguments.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> u8 {
     let text = error.render();
     let written = if error.use_stderr() {
         let text = text.to_string();
