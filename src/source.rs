@@ -159,6 +159,69 @@ pub fn from_bytes(bytes: Vec<u8>, name: &str, options: &OpenOptions) -> Result<B
     from_random_access(RandomAccess::from_bytes(bytes, name), options)
 }
 
+/// A page of a mask file, and its sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageInfo {
+    /// Its number, for [`OpenOptions::page`]. Numbers of the older kind of pyramid have gaps, because its smaller levels
+    /// are numbered as pages, too.
+    pub number: u32,
+    /// The full size, and after it the smaller ones of a pyramid, in the order of [`OpenOptions::level`].
+    pub levels: Vec<LevelInfo>,
+}
+
+/// One size of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LevelInfo {
+    /// Height and width; `None` when the file does not say them, or says larger ones than any mask has.
+    pub shape: Option<Shape>,
+    /// The type of its labels; `None` when it cannot be read as a mask: colour, floating point, an unknown compression.
+    pub dtype: Option<Dtype>,
+}
+
+/// The pages of a mask file and their pyramid levels; no pixel is read.
+///
+/// A PNG or NPY file has one page with one level. The list is empty for a pipe and for `-`, standard input, from which
+/// nothing is read here. Time and memory are in proportion to the file, whatever it claims.
+///
+/// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or its directories are
+/// damaged. What a page holds is no reason for an error.
+///
+/// ```no_run
+/// use std::path::Path;
+/// let pages = runmask::source::pages(Path::new("slide.tif"))?;
+/// println!("{} pages", pages.len());
+/// for page in &pages {
+///     for (level, info) in page.levels.iter().enumerate() {
+///         println!("page {}, level {level}: {:?}, labels {:?}", page.number, info.shape, info.dtype);
+///     }
+/// }
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn pages(path: &Path) -> Result<Vec<PageInfo>> {
+    let io = |error| Error::io("reading", path, error);
+    if path == Path::new("-") {
+        return Ok(Vec::new());
+    }
+    // Before it is opened: whoever writes to a pipe would lose its reader.
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if metadata.is_dir() {
+        return Err(io(io::ErrorKind::IsADirectory.into()));
+    }
+    if !metadata.is_file() {
+        return Ok(Vec::new());
+    }
+    let file = RandomAccess::from_file(File::open(path).map_err(io)?, path)?;
+    #[cfg(feature = "tiff")]
+    if format_of(&file)? == Format::Tiff {
+        return tiff::pages::list(&file);
+    }
+    let source = from_random_access(file, &OpenOptions::default())?;
+    let level = LevelInfo { shape: Some(source.shape()), dtype: Some(source.dtype()) };
+    Ok(vec![PageInfo { number: 0, levels: vec![level] }])
+}
+
 /// The formats that a file's first bytes tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
@@ -201,15 +264,18 @@ impl Format {
     }
 }
 
+/// The format of a file, from its first bytes.
+fn format_of(file: &RandomAccess) -> Result<Format> {
+    let mut start = [0; Format::START];
+    let length = file.length().min(start.len() as u64) as usize;
+    file.read_exact_at(&mut start[..length], 0, "any format")?;
+    Format::of(&start[..length], file.name())
+}
+
 fn from_random_access(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {
     let format = match options.raw {
         Some(layout) => return Ok(Box::new(raw::from_file(file, layout)?)),
-        None => {
-            let mut start = [0; Format::START];
-            let length = file.length().min(start.len() as u64) as usize;
-            file.read_exact_at(&mut start[..length], 0, "any format")?;
-            Format::of(&start[..length], file.name())?
-        }
+        None => format_of(&file)?,
     };
     if format != Format::Tiff {
         only_tiff_has_pages(options).map_err(|error| error.in_file(file.name()))?;

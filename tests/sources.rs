@@ -192,6 +192,14 @@ fn pages_and_levels() {
     refused(pyramid, 0, 3, "no level 3 in page 0: the page has 3 (counted from 0)");
     refused(pyramid, 1, 0, "no page 1: the file has 1 (counted from 0)");
     assert_eq!(shape("masks/stardist_31pages_u16_deflate.tif", 30, 0).unwrap(), (61, 57));
+    let pages = source::pages(&folder.join("masks/stardist_31pages_u16_deflate.tif")).unwrap();
+    assert_eq!(pages.iter().map(|page| (page.number, page.levels.len())).collect::<Vec<_>>(), {
+        (0..31).map(|number| (number, 1)).collect::<Vec<_>>()
+    });
+    let pages = source::pages(&folder.join(pyramid)).unwrap();
+    assert_eq!(pages.len(), 1);
+    let levels: Vec<_> = pages[0].levels.iter().map(|level| (level.shape.unwrap().height, level.dtype)).collect();
+    assert_eq!(levels, [2048, 1024, 512].map(|height| (height, Some(Dtype::U32))));
     refused("masks/stardist_31pages_u16_deflate.tif", 31, 0, "no page 31: the file has 31 (counted from 0)");
     refused("masks/stardist_31pages_u16_deflate.tif", 4, 1, "no level 1 in page 4: the page has 1 (counted from 0)");
 }

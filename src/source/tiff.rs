@@ -30,6 +30,7 @@ mod constant;
 mod decompress;
 mod directory;
 mod page;
+pub(super) mod pages;
 mod part;
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,16 @@ pub(crate) struct Header {
 #[derive(Debug)]
 pub(crate) struct Directory {
     entries: Vec<Entry>,
+    /// Where the next directory lies; 0 after the last.
     pub(crate) next: u64,
+    /// Bytes of its entries and its link.
+    pub(crate) length: u64,
+}
+
+/// Where the entries of a directory and its link to the next lie.
+struct DirectoryBytes {
+    start: u64,
+    length: u64,
 }
 
 /// One tag with its values, which may not have been read yet.
@@ -72,7 +81,36 @@ impl Header {
 
     /// Reads the directory at `offset`.
     pub(crate) fn directory(&self, file: &RandomAccess, offset: u64) -> Result<Directory> {
-        let (count_bytes, entry_bytes, link_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
+        let DirectoryBytes { start, length } = self.directory_bytes(file, offset)?;
+        let (_, entry_bytes, link_bytes) = self.sizes();
+        let mut bytes = vec![0; length as usize];
+        file.read_exact_at(&mut bytes, start, "directory entries")?;
+        let (raw, next) = bytes.split_at(bytes.len() - link_bytes);
+        let entries = raw
+            .chunks_exact(entry_bytes)
+            .enumerate()
+            .map(|(index, raw)| self.entry(raw, start + (index * entry_bytes) as u64))
+            .collect();
+        Ok(Directory { entries, next: integer(next, self.big_endian), length })
+    }
+
+    /// Reads only where the directory after the one at `offset` lies, and the number of bytes of this one.
+    pub(crate) fn skip(&self, file: &RandomAccess, offset: u64) -> Result<(u64, u64)> {
+        let DirectoryBytes { start, length } = self.directory_bytes(file, offset)?;
+        let mut next = [0; 8];
+        let next = &mut next[..self.sizes().2];
+        file.read_exact_at(next, start + length - next.len() as u64, "directory entries")?;
+        Ok((integer(next, self.big_endian), length))
+    }
+
+    /// Bytes of a directory's number of entries, of an entry, and of the link to the next directory.
+    fn sizes(&self) -> (usize, usize, usize) {
+        if self.big { (8, 20, 8) } else { (2, 12, 4) }
+    }
+
+    /// Where the entries and the link of the directory at `offset` lie: inside the file.
+    fn directory_bytes(&self, file: &RandomAccess, offset: u64) -> Result<DirectoryBytes> {
+        let (count_bytes, entry_bytes, link_bytes) = self.sizes();
         let mut count = [0; 8];
         let count = &mut count[..count_bytes];
         file.read_exact_at(count, offset, "a directory's number of entries")?;
@@ -87,15 +125,7 @@ impl Header {
         if length > file.length().saturating_sub(start) {
             return Err(file.too_short(start, length, "directory entries"));
         }
-        let mut bytes = vec![0; length as usize];
-        file.read_exact_at(&mut bytes, start, "directory entries")?;
-        let (raw, next) = bytes.split_at(bytes.len() - link_bytes);
-        let entries = raw
-            .chunks_exact(entry_bytes)
-            .enumerate()
-            .map(|(index, raw)| self.entry(raw, start + (index * entry_bytes) as u64))
-            .collect();
-        Ok(Directory { entries, next: integer(next, self.big_endian) })
+        Ok(DirectoryBytes { start, length })
     }
 
     fn entry(&self, raw: &[u8], position: u64) -> Entry {

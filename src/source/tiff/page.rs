@@ -8,10 +8,9 @@
 //! length first: no method shrinks pixels further than a known factor, and a page that claims more is refused before
 //! anybody allocates for it.
 
-use std::collections::HashSet;
-
 use super::decompress::Compression;
 use super::directory::{Directory, Entry, Header};
+use super::pages;
 use crate::error::{Error, Place, Result};
 use crate::shape::Shape;
 use crate::source::random_access::RandomAccess;
@@ -21,25 +20,25 @@ use crate::source::{MAX_ROW_BYTES, check_row};
 /// Table entries that are read at once when all chunks are checked.
 const TABLE_PIECE: u64 = 1 << 16;
 
-mod tag {
-    pub(super) const SUBFILE_TYPE: u16 = 254;
-    pub(super) const WIDTH: u16 = 256;
-    pub(super) const HEIGHT: u16 = 257;
-    pub(super) const BITS: u16 = 258;
-    pub(super) const COMPRESSION: u16 = 259;
-    pub(super) const PHOTOMETRIC: u16 = 262;
-    pub(super) const FILL_ORDER: u16 = 266;
-    pub(super) const STRIP_OFFSETS: u16 = 273;
-    pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
-    pub(super) const ROWS_PER_STRIP: u16 = 278;
-    pub(super) const STRIP_BYTE_COUNTS: u16 = 279;
-    pub(super) const PREDICTOR: u16 = 317;
-    pub(super) const TILE_WIDTH: u16 = 322;
-    pub(super) const TILE_HEIGHT: u16 = 323;
-    pub(super) const TILE_OFFSETS: u16 = 324;
-    pub(super) const TILE_BYTE_COUNTS: u16 = 325;
-    pub(super) const SUB_DIRECTORIES: u16 = 330;
-    pub(super) const SAMPLE_FORMAT: u16 = 339;
+pub(super) mod tag {
+    pub(in super::super) const SUBFILE_TYPE: u16 = 254;
+    pub(in super::super) const WIDTH: u16 = 256;
+    pub(in super::super) const HEIGHT: u16 = 257;
+    pub(in super::super) const BITS: u16 = 258;
+    pub(in super::super) const COMPRESSION: u16 = 259;
+    pub(in super::super) const PHOTOMETRIC: u16 = 262;
+    pub(in super::super) const FILL_ORDER: u16 = 266;
+    pub(in super::super) const STRIP_OFFSETS: u16 = 273;
+    pub(in super::super) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(in super::super) const ROWS_PER_STRIP: u16 = 278;
+    pub(in super::super) const STRIP_BYTE_COUNTS: u16 = 279;
+    pub(in super::super) const PREDICTOR: u16 = 317;
+    pub(in super::super) const TILE_WIDTH: u16 = 322;
+    pub(in super::super) const TILE_HEIGHT: u16 = 323;
+    pub(in super::super) const TILE_OFFSETS: u16 = 324;
+    pub(in super::super) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(in super::super) const SUB_DIRECTORIES: u16 = 330;
+    pub(in super::super) const SAMPLE_FORMAT: u16 = 339;
 }
 
 /// A page that can be read.
@@ -82,96 +81,17 @@ impl Extent {
 impl Page {
     /// Finds and checks page `number` at pyramid `level`, 0 being the page itself.
     pub(crate) fn open(file: &RandomAccess, number: u32, level: u32) -> Result<Self> {
-        let header = Header::read(file)?;
-        let mut chain = Chain { file, header, next: header.first, visited: HashSet::new() };
-        let mut found = 0u64;
-        let page = loop {
-            match chain.next()? {
-                Some(page) if found == u64::from(number) => break page,
-                Some(_) => found += 1,
-                None => {
-                    let message = format!("no page {number}: the file has {found} (counted from 0)");
-                    return Err(Error::Argument(message).in_file(file.name()));
-                }
-            }
-        };
-        if level == 0 {
-            return Self::read(file, header, &page, format!("page {number}"));
-        }
-        let name = format!("page {number}, level {level}");
-        let missing = |levels: u64| {
-            let message = format!("no level {level} in page {number}: the page has {levels} (counted from 0)");
-            Err(Error::Argument(message).in_file(file.name()))
-        };
-        if let Some(levels) = page.find(tag::SUB_DIRECTORIES) {
-            if u64::from(level) > levels.count() {
-                return missing(levels.count().saturating_add(1));
-            }
-            let offset = levels.values(file, u64::from(level) - 1, 1)?[0];
-            return Self::read(file, header, &header.directory(file, offset)?, name);
-        }
-        // The older way: smaller pages, marked as such, follow the page that they were made from.
-        let mut levels = 0;
-        loop {
-            levels += 1;
-            let Some(next) = chain.next()? else { return missing(levels) };
-            if next.integer(file, tag::SUBFILE_TYPE)?.unwrap_or(0) & 1 == 0 {
-                return missing(levels);
-            }
-            if levels == u64::from(level) {
-                return Self::read(file, header, &next, name);
-            }
-        }
+        let (header, directory) = pages::find(file, number, level)?;
+        let name = if level == 0 { format!("page {number}") } else { format!("page {number}, level {level}") };
+        Self::read(file, header, &directory, name)
     }
 
     fn read(file: &RandomAccess, header: Header, directory: &Directory, name: String) -> Result<Self> {
         let in_file = |error: Error| error.in_file(file.name());
-        let place = || Place::Part(name.clone());
         let integer = |tag| directory.integer(file, tag);
-        let unsupported = |what: String| Err(in_file(Error::Unsupported(format!("{name}: {what}"))));
-        let wrong = |expected: &str, found: String| Err(in_file(Error::format(place(), expected, found)));
-
-        let samples_per_pixel = integer(tag::SAMPLES_PER_PIXEL)?.unwrap_or(1);
-        if samples_per_pixel != 1 {
-            return unsupported(format!(
-                "{samples_per_pixel} samples a pixel (colour, alpha or channels); a label mask has 1"
-            ));
-        }
-        match integer(tag::PHOTOMETRIC)?.unwrap_or(1) {
-            0 | 1 | 3 | 4 => {}
-            other => return unsupported(format!("colour space {other} is not that of a label mask")),
-        }
-        let signed = match integer(tag::SAMPLE_FORMAT)?.unwrap_or(1) {
-            1 => false,
-            2 => true,
-            3 => return unsupported("floating-point samples; a label mask has integers".into()),
-            other => return unsupported(format!("sample format {other}; a label mask has integers")),
-        };
-        let bits = integer(tag::BITS)?.unwrap_or(1);
-        let Some(samples) = Samples::new(bits, signed, header.big_endian) else {
-            let kind = if signed { "signed" } else { "unsigned" };
-            return unsupported(format!("{kind} samples of {bits} bits; 1, 2, 4, 8, 16, 32 and 64 are read"));
-        };
-        match integer(tag::FILL_ORDER)?.unwrap_or(1) {
-            1 => {}
-            other => return unsupported(format!("bits in fill order {other}; 1 is read")),
-        }
-        let compression = match Compression::from_tag(integer(tag::COMPRESSION)?.unwrap_or(1)) {
-            Ok(compression) => compression,
-            Err(message) => return unsupported(message),
-        };
-        let differences = match (integer(tag::PREDICTOR)?.unwrap_or(1), compression) {
-            (1, _) => false,
-            // Readers disagree on what a predictor means there, so none is right.
-            (2, Compression::None | Compression::PackBits) => {
-                return unsupported(format!("predictor 2 with {}", compression.name()));
-            }
-            (2, _) if samples.in_place() => true,
-            (2, _) => return unsupported(format!("predictor 2 with samples of {bits} bits")),
-            (3, _) => return unsupported("the floating-point predictor; a label mask has integers".into()),
-            (other, _) => return unsupported(format!("predictor {other}; 1 and 2 are read")),
-        };
-
+        let wrong =
+            |expected: &str, found: String| Err(in_file(Error::format(Place::Part(name.clone()), expected, found)));
+        let (samples, compression, differences) = pixels(file, header, directory, &name)?;
         let (Some(width), Some(height)) = (integer(tag::WIDTH)?, integer(tag::HEIGHT)?) else {
             return wrong("a width and a height", "a directory without them".into());
         };
@@ -311,26 +231,56 @@ impl Page {
     }
 }
 
-/// The pages of a file in order, each read once.
-struct Chain<'a> {
-    file: &'a RandomAccess,
+/// How the pixels of a directory are stored: samples, compression, and whether samples are differences. An error when
+/// they are not those of a mask that can be read.
+pub(super) fn pixels(
+    file: &RandomAccess,
     header: Header,
-    next: u64,
-    visited: HashSet<u64>,
-}
+    directory: &Directory,
+    name: &str,
+) -> Result<(Samples, Compression, bool)> {
+    let integer = |tag| directory.integer(file, tag);
+    let unsupported = |what: String| Err(Error::Unsupported(format!("{name}: {what}")).in_file(file.name()));
 
-impl Chain<'_> {
-    /// The next directory; `None` after the last; an error when the chain comes back to one it had.
-    fn next(&mut self) -> Result<Option<Directory>> {
-        if self.next == 0 {
-            return Ok(None);
-        }
-        if !self.visited.insert(self.next) {
-            let found = format!("the directory at byte {} again, {} pages later", self.next, self.visited.len());
-            return Err(Error::format(Place::File, "pages that end", found).in_file(self.file.name()));
-        }
-        let directory = self.header.directory(self.file, self.next)?;
-        self.next = directory.next;
-        Ok(Some(directory))
+    let samples_per_pixel = integer(tag::SAMPLES_PER_PIXEL)?.unwrap_or(1);
+    if samples_per_pixel != 1 {
+        return unsupported(format!(
+            "{samples_per_pixel} samples a pixel (colour, alpha or channels); a label mask has 1"
+        ));
     }
+    match integer(tag::PHOTOMETRIC)?.unwrap_or(1) {
+        0 | 1 | 3 | 4 => {}
+        other => return unsupported(format!("colour space {other} is not that of a label mask")),
+    }
+    let signed = match integer(tag::SAMPLE_FORMAT)?.unwrap_or(1) {
+        1 => false,
+        2 => true,
+        3 => return unsupported("floating-point samples; a label mask has integers".into()),
+        other => return unsupported(format!("sample format {other}; a label mask has integers")),
+    };
+    let bits = integer(tag::BITS)?.unwrap_or(1);
+    let Some(samples) = Samples::new(bits, signed, header.big_endian) else {
+        let kind = if signed { "signed" } else { "unsigned" };
+        return unsupported(format!("{kind} samples of {bits} bits; 1, 2, 4, 8, 16, 32 and 64 are read"));
+    };
+    match integer(tag::FILL_ORDER)?.unwrap_or(1) {
+        1 => {}
+        other => return unsupported(format!("bits in fill order {other}; 1 is read")),
+    }
+    let compression = match Compression::from_tag(integer(tag::COMPRESSION)?.unwrap_or(1)) {
+        Ok(compression) => compression,
+        Err(message) => return unsupported(message),
+    };
+    let differences = match (integer(tag::PREDICTOR)?.unwrap_or(1), compression) {
+        (1, _) => false,
+        // Readers disagree on what a predictor means there, so none is right.
+        (2, Compression::None | Compression::PackBits) => {
+            return unsupported(format!("predictor 2 with {}", compression.name()));
+        }
+        (2, _) if samples.in_place() => true,
+        (2, _) => return unsupported(format!("predictor 2 with samples of {bits} bits")),
+        (3, _) => return unsupported("the floating-point predictor; a label mask has integers".into()),
+        (other, _) => return unsupported(format!("predictor {other}; 1 and 2 are read")),
+    };
+    Ok((samples, compression, differences))
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::source::random_access::RandomAccess;
+use crate::source::{LevelInfo, PageInfo};
 
 /// A page to be written: tags and chunks as they are, true or not.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ const TILE_HEIGHT: u16 = 323;
 const OFFSETS: [u16; 2] = [273, 324];
 const COUNTS: [u16; 2] = [279, 325];
 const SAMPLE_FORMAT: u16 = 339;
+const SUB_DIRECTORIES: u16 = 330;
 const NONE: u64 = 1;
 const LZW: u64 = 5;
 const DEFLATE: u64 = 8;
@@ -542,6 +544,85 @@ fn loops_of_directories_end() {
     assert_eq!(read(bytes.clone(), 8, Way::Whole).unwrap(), [1; 64]);
     let error = open(bytes, &options(1)).unwrap_err().to_string();
     assert!(error.starts_with("small.tif: expected pages that end, found the directory at byte "), "{error}");
+}
+
+/// A TIFF of directories only: each with its tags, and the number of the next, counted from 1.
+fn directories(all: &[(&[(u16, u32)], usize)]) -> Vec<u8> {
+    let places: Vec<usize> =
+        all.iter().scan(8, |next, (tags, _)| Some(std::mem::replace(next, *next + 6 + 12 * tags.len()))).collect();
+    let place = |number: usize| if number == 0 { 0 } else { places[number - 1] as u32 };
+    let mut file = [&b"II*\0"[..], &8u32.to_le_bytes()].concat();
+    for (tags, next) in all {
+        file.extend((tags.len() as u16).to_le_bytes());
+        for &(tag, value) in *tags {
+            let value = if tag == SUB_DIRECTORIES { place(value as usize) } else { value };
+            file.extend(
+                [&tag.to_le_bytes()[..], &4u16.to_le_bytes(), &1u32.to_le_bytes(), &value.to_le_bytes()].concat(),
+            );
+        }
+        file.extend(place(*next).to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn pages_and_levels_are_listed() {
+    let sides = |height, width, bits| [(WIDTH, width), (HEIGHT, height), (BITS, bits)];
+    let (full, half, small) = (sides(40, 60, 16), sides(20, 30, 16), sides(1, 2, 8));
+    let smaller = |sides: [(u16, u32); 3]| [&[(254, 1)][..], &sides].concat();
+    let float = [&sides(5, 5, 32)[..], &[(SAMPLE_FORMAT, 3)]].concat();
+    let file = directories(&[
+        // A page with two levels after it.
+        (&full, 2),
+        (&smaller(half), 3),
+        (&smaller(small), 4),
+        // A page that names its level, after which a smaller page is one of its own.
+        (&[&full[..], &[(SUB_DIRECTORIES, 5)]].concat(), 6),
+        (&half, 0),
+        (&smaller(half), 7),
+        (&float, 8),
+        (&[(BITS, 8)], 0),
+    ]);
+    let listed = pages::list(&RandomAccess::from_bytes(file.clone(), "small.tif")).unwrap();
+    let level = |height, width, dtype| LevelInfo { shape: Some(Shape { height, width }), dtype };
+    let (full, half) = (level(40, 60, Some(Dtype::U16)), level(20, 30, Some(Dtype::U16)));
+    let page = |number, levels: &[LevelInfo]| PageInfo { number, levels: levels.to_vec() };
+    let expected = [
+        page(0, &[full, half, level(1, 2, Some(Dtype::U8))]),
+        page(3, &[full, half]),
+        page(4, &[half]),
+        page(5, &[level(5, 5, None)]),
+        page(6, &[LevelInfo { shape: None, dtype: Some(Dtype::U8) }]),
+    ];
+    assert_eq!(listed, expected);
+    // Opening finds the same ones; there is nothing to read in them.
+    for page in &listed {
+        for level in 0..4 {
+            let options = OpenOptions { page: page.number, level, ..OpenOptions::default() };
+            let error = open(file.clone(), &options).unwrap_err().to_string();
+            assert_eq!(error.contains("no level"), level as usize >= page.levels.len(), "{error}");
+        }
+    }
+}
+
+/// Directories of 65,535 entries each, four bytes apart: every one is sound, all together are many times the file.
+#[test]
+fn directories_that_overlap_are_refused_at_once() {
+    const COUNT: usize = 20_000;
+    let length = 2 + 12 * 0xffff;
+    let mut file = vec![0xff; 8 + length + 4 * COUNT + 4];
+    file[..8].copy_from_slice(b"II*\0\x08\0\0\0");
+    for index in 0..COUNT {
+        let next = if index + 1 < COUNT { 8 + 4 * (index as u32 + 1) } else { 0 };
+        file[8 + 4 * index + length..][..4].copy_from_slice(&next.to_le_bytes());
+    }
+    let found = "small.tif: expected directories that do not overlap, found directories of ";
+    for page in [COUNT as u32 - 1, u32::MAX] {
+        let error = open(file.clone(), &OpenOptions { page, ..OpenOptions::default() }).unwrap_err().to_string();
+        assert!(error.starts_with(found), "{error}");
+    }
+    let error = pages::list(&RandomAccess::from_bytes(file, "small.tif")).unwrap_err().to_string();
+    assert!(error.starts_with(found), "{error}");
 }
 
 #[test]
