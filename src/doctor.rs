@@ -81,20 +81,19 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
     reader.read_to_end(&mut bytes).map_err(|source| Error::Io { context: "read the run file".into(), source })?;
     let mut evidence = Vec::new();
     for format in candidates(&bytes, &mut evidence) {
-        let mut accepted = Vec::new();
-        let mut refused = Vec::new();
-        let mut needed = None;
-        for (order, base) in hypotheses(format) {
-            let told = ReadOptions { shape, base: Some(base), ..ReadOptions::default() };
-            match try_reading(&bytes, format, &told) {
-                Ok(reading) if reading.counted.is_something(format) => {
-                    accepted.push((order, base, reading.counted));
-                    needed = Some((reading.options, reading.strict));
-                }
-                Ok(_) => refused.push((base, "it finds no image and no object".to_owned())),
-                Err(error) => refused.push((base, error.to_string())),
+        let mut trial = Trial::new(&bytes, format, shape);
+        if trial.accepted.is_empty()
+            && let Some(given) = shape
+        {
+            // Images of several sizes: the file's own sizes, or none, say more than one that is not theirs.
+            let without = Trial::new(&bytes, format, None);
+            if !without.accepted.is_empty() {
+                let reason = trial.refused.first().map_or("", |(_, message)| message);
+                evidence.push(format!("the given size ({given}) is not that of every image: {reason}"));
+                trial = without;
             }
         }
+        let Trial { accepted, refused, needed, shape } = trial;
         for (base, message) in refused {
             let what = if format == Format::Kaggle { format!("kaggle from {base}") } else { format.name().to_owned() };
             evidence.push(format!("not {what}: {message}"));
@@ -191,6 +190,36 @@ fn hypotheses(format: Format) -> impl Iterator<Item = (Option<ScanOrder>, u64)> 
     };
     let bases: &[u64] = if format == Format::Kaggle { &[1, 0] } else { &[0] };
     bases.iter().map(move |&base| (order, base))
+}
+
+/// What came of reading a file in one format, under every hypothesis.
+struct Trial {
+    /// The hypotheses under which it can be read, with what was counted.
+    accepted: Vec<(Option<ScanOrder>, u64, Counted)>,
+    /// The others, with the error.
+    refused: Vec<(u64, String)>,
+    /// The options that it needed, and the error without them.
+    needed: Option<(ReadOptions, Option<String>)>,
+    /// The shape that was asked of every image.
+    shape: Option<Shape>,
+}
+
+impl Trial {
+    fn new(bytes: &[u8], format: Format, shape: Option<Shape>) -> Self {
+        let (mut accepted, mut refused, mut needed) = (Vec::new(), Vec::new(), None);
+        for (order, base) in hypotheses(format) {
+            let told = ReadOptions { shape, base: Some(base), ..ReadOptions::default() };
+            match try_reading(bytes, format, &told) {
+                Ok(reading) if reading.counted.is_something(format) => {
+                    accepted.push((order, base, reading.counted));
+                    needed = Some((reading.options, reading.strict));
+                }
+                Ok(_) => refused.push((base, "it finds no image and no object".to_owned())),
+                Err(error) => refused.push((base, error.to_string())),
+            }
+        }
+        Self { accepted, refused, needed, shape }
+    }
 }
 
 /// A file that was read.

@@ -5,6 +5,8 @@
 //! proportional to the bytes it read, never to a number inside them; its result does not depend on how the input is
 //! cut. A writer gives the same bytes for every number of threads, and refuses what the format cannot hold.
 
+#[cfg(any(feature = "cvat", feature = "oid", feature = "parquet"))]
+mod budget;
 #[cfg(feature = "json")]
 mod coco;
 pub mod coco_string;
@@ -176,7 +178,7 @@ impl Format {
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// Height and width of the mask, for formats that do not say: runs outside it are then an error. Where the file
-    /// says, both must agree.
+    /// says, both must agree. When [`ReadOptions::image`] names one image of many, this is the shape of that image alone.
     pub shape: Option<Shape>,
     /// The order of the positions, for formats that leave it open; column-major when not given.
     pub order: Option<ScanOrder>,
@@ -190,6 +192,18 @@ pub struct ReadOptions {
     pub skip_other_shapes: bool,
     /// CSV: passes over columns that are not known; otherwise they are an error.
     pub ignore_columns: bool,
+}
+
+impl ReadOptions {
+    /// The shape given for the image of this id. Where one image of many is asked for, the shape is that one's.
+    fn shape_of(&self, image: &str) -> Option<Shape> {
+        self.shape.filter(|_| self.is_wanted(image))
+    }
+
+    /// Whether the image of this id is asked for: all are when none is named.
+    fn is_wanted(&self, image: &str) -> bool {
+        self.image.as_deref().is_none_or(|wanted| wanted == image)
+    }
 }
 
 /// How lines end.

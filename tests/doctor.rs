@@ -146,3 +146,15 @@ fn every_format_of_ours_is_recognised() {
         assert!(again.iter().eq(runs.iter()), "{}", format.name());
     }
 }
+
+#[test]
+fn the_sizes_in_a_file_come_before_the_one_that_is_given() {
+    let given = Some(Shape { height: 5, width: 5 });
+    let sided = b"id,rle,height,width\na,1 3 10 2,5,5\nb,90 5,20,20\n";
+    let report = examine(sided, given);
+    assert_eq!(report.format, Some(Format::Kaggle), "{report}");
+    assert!(report.to_string().contains("the given size (height 5 x width 5) is not that of every image"), "{report}");
+    assert_eq!(report.read_options().unwrap().1.shape, None);
+    let report = examine(b"id,rle\na,1 3 10 2\nb,90 5\n", given);
+    assert_eq!((report.format, report.images), (Some(Format::Kaggle), 2), "{report}");
+}

@@ -89,20 +89,42 @@ const MAX_GROUPS: u32 = 13;
 pub fn parse(text: &[u8], counts: &mut Vec<u64>) -> Result<(), Defect> {
     counts.clear();
     counts.reserve(text.len() / 2);
-    // The last two counts; nothing is a difference to the first.
-    let (mut before, mut last) = (0_u64, 0);
-    let mut at = 0;
-    while at < text.len() {
-        let found = short(text, at).and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
-        let (count, end) = match found {
-            Some(found) => found,
-            None => general(text, at, before)?,
-        };
-        (before, last) = (last, if at == 0 { 0 } else { count });
-        counts.push(count);
-        at = end;
+    Reader::default().read(text, true, counts).map(|_| ())
+}
+
+/// Reads a text that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// The last two counts; nothing is a difference to the first.
+    before: u64,
+    last: u64,
+    /// Bytes of the pieces before this one.
+    done: usize,
+}
+
+impl Reader {
+    /// Appends the counts of a piece and says how many of its bytes were read. The others are the beginning of a value,
+    /// with which the next piece must begin; there are none when the text ends with this piece.
+    pub(super) fn read(&mut self, text: &[u8], ended: bool, counts: &mut Vec<u64>) -> Result<usize, Defect> {
+        // A value that begins here is whole.
+        let whole = if ended { text.len() } else { text.len().saturating_sub(MAX_GROUPS as usize) };
+        let (mut before, mut last) = (self.before, self.last);
+        let mut at = 0;
+        while at < whole {
+            let found = short(text, at).and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
+            let (count, end) = match found {
+                Some(found) => found,
+                None => general(text, at, before)
+                    .map_err(|defect| Defect { at: defect.at.saturating_add(self.done), ..defect })?,
+            };
+            (before, last) = (last, if self.done + at == 0 { 0 } else { count });
+            counts.push(count);
+            at = end;
+        }
+        (self.before, self.last) = (before, last);
+        self.done += at;
+        Ok(at)
     }
-    Ok(())
 }
 
 /// The value at `at`, and where it ends, if it is whole and up to 12 groups long: 60 bits.
@@ -230,6 +252,20 @@ mod tests {
         #[test]
         fn round_trip(numbers in prop::collection::vec(prop_oneof![0_u64..40, any::<u32>().prop_map(u64::from), any::<u64>()], 0..20)) {
             prop_assert_eq!(counts(&text(&numbers)).unwrap(), numbers);
+        }
+
+        #[test]
+        fn pieces_are_read_as_the_whole(bytes in prop::collection::vec(40_u8..120, 0..90), size in 14_usize..40) {
+            let whole = counts(std::str::from_utf8(&bytes).unwrap());
+            let (mut reader, mut numbers, mut left) = (Reader::default(), Vec::new(), Vec::new());
+            let pieces: Vec<_> = bytes.chunks(size).chain([&[][..]]).collect();
+            let answer = (1..).zip(&pieces).try_for_each(|(number, piece)| {
+                left.extend_from_slice(piece);
+                let read = reader.read(&left, number == pieces.len(), &mut numbers)?;
+                left.drain(..read);
+                Ok(())
+            });
+            prop_assert_eq!(answer.map(|()| numbers), whole);
         }
 
         #[test]

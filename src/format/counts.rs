@@ -4,7 +4,7 @@
 //! pixels column-major, CVAT row-major.
 
 use crate::error::{Error, Result};
-use crate::runs::Run;
+use crate::runs::{Run, push};
 
 /// The largest count that other programs read: pycocotools and most others keep counts in 32 bits.
 pub const LARGEST_PORTABLE: u64 = u32::MAX as u64;
@@ -64,7 +64,7 @@ impl LargeCounts {
             },
             Self::Split => {
                 if counts.iter().any(|&count| count > LARGEST_PORTABLE) {
-                    *counts = split(counts);
+                    *counts = split(counts)?;
                 }
                 Ok(())
             }
@@ -72,7 +72,18 @@ impl LargeCounts {
     }
 }
 
-fn split(counts: &[u64]) -> Vec<u64> {
+/// Parts that the counts of one mask are split into: no image of this world needs as many.
+const MAX_PARTS: u64 = 1_000_000;
+
+fn split(counts: &[u64]) -> Result<Vec<u64>> {
+    let parts = counts.iter().fold(0_u64, |parts, count| parts.saturating_add(count / LARGEST_PORTABLE));
+    if parts > MAX_PARTS {
+        return Err(Error::LimitExceeded {
+            what: "parts that large counts are split into".into(),
+            limit: MAX_PARTS,
+            found: parts,
+        });
+    }
     let mut result = Vec::with_capacity(counts.len() + 8);
     for &count in counts {
         let mut left = count;
@@ -82,7 +93,7 @@ fn split(counts: &[u64]) -> Vec<u64> {
         }
         result.push(left);
     }
-    result
+    Ok(result)
 }
 
 /// The maximal runs of `counts`, which must sum to `pixels`; the former content is lost.
@@ -91,20 +102,57 @@ fn split(counts: &[u64]) -> Vec<u64> {
 /// The sum, when it is another one.
 pub fn runs_of(counts: &[u64], pixels: u64, runs: &mut Vec<Run>) -> Result<(), u128> {
     runs.clear();
-    let mut position = 0_u64;
-    for (place, &count) in counts.iter().enumerate() {
-        if count > pixels - position {
-            return Err(counts.iter().map(|&count| u128::from(count)).sum());
-        }
-        if place % 2 == 1 && count > 0 {
-            match runs.last_mut() {
-                Some(last) if last.end() == position => last.length += count,
-                _ => runs.push(Run { start: position, length: count }),
-            }
-        }
-        position += count;
+    let mut masks = Runs::new(pixels);
+    masks.push(counts, runs);
+    masks.end()
+}
+
+/// Makes runs of counts that come in pieces.
+pub(super) struct Runs {
+    pixels: u64,
+    position: u64,
+    /// Whether the next count is the object's.
+    object: bool,
+    /// The sum, once it is larger than `pixels`; counts after that make no runs.
+    too_long: Option<u128>,
+}
+
+impl Runs {
+    pub(super) fn new(pixels: u64) -> Self {
+        Self { pixels, position: 0, object: false, too_long: None }
     }
-    if position == pixels { Ok(()) } else { Err(u128::from(position)) }
+
+    /// Appends the maximal runs of the next counts.
+    pub(super) fn push(&mut self, counts: &[u64], runs: &mut Vec<Run>) {
+        let (mut position, mut object) = (self.position, self.object);
+        for (place, &count) in counts.iter().enumerate() {
+            if count > self.pixels - position || self.too_long.is_some() {
+                let sum = self.too_long.unwrap_or(u128::from(position));
+                self.too_long = Some(counts[place..].iter().fold(sum, |sum, &count| sum + u128::from(count)));
+                return;
+            }
+            if object && count > 0 {
+                push(runs, Run { start: position, length: count });
+            }
+            position += count;
+            object = !object;
+        }
+        (self.position, self.object) = (position, object);
+    }
+
+    /// Whether the counts sum to more than the pixels already.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.too_long.is_some()
+    }
+
+    /// The sum of the counts, when it is not that of the pixels.
+    pub(super) fn end(&self) -> Result<(), u128> {
+        match self.too_long {
+            Some(sum) => Err(sum),
+            None if self.position == self.pixels => Ok(()),
+            None => Err(u128::from(self.position)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn counts_are_split_into_a_million_parts_at_most() {
+        let mut counts = Vec::new();
+        let largest = MAX_PARTS * LARGEST_PORTABLE;
+        LargeCounts::Split.counts(&[Run { start: 1, length: largest }], largest + 2, &mut counts).unwrap();
+        assert_eq!(counts.len() as u64, 2 * MAX_PARTS + 1);
+        // Of one count or of several.
+        for (start, length) in [(1, u64::MAX - 2), (largest, LARGEST_PORTABLE + 1)] {
+            let split = LargeCounts::Split.counts(&[Run { start, length }], start + length, &mut counts);
+            assert!(matches!(split, Err(Error::LimitExceeded { limit: MAX_PARTS, .. })), "{split:?}");
+        }
+    }
+
+    #[test]
     fn the_largest_portable_count_is_neither_refused_nor_split() {
         let mut counts = Vec::new();
         for (gap, length) in [(LARGEST_PORTABLE, 5), (5, LARGEST_PORTABLE)] {
@@ -169,6 +230,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_make_the_runs_of_the_whole(counts in prop::collection::vec(0_u64..9, 1..40), cut in any::<prop::sample::Index>(), more in 0_u64..3) {
+            let pixels = counts.iter().sum::<u64>() + more - 1.min(more);
+            let mut whole = Vec::new();
+            let answer = runs_of(&counts, pixels, &mut whole);
+            let (first, second) = counts.split_at(cut.index(counts.len()));
+            let (mut masks, mut runs) = (Runs::new(pixels), Vec::new());
+            masks.push(first, &mut runs);
+            masks.push(second, &mut runs);
+            prop_assert_eq!(masks.end(), answer);
+            prop_assert_eq!(runs, whole);
+        }
+
         #[test]
         fn round_trip(counts in prop::collection::vec(0_u64..9, 1..40)) {
             let pixels = counts.iter().sum();

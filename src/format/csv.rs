@@ -140,6 +140,11 @@ impl<'a> Record<'a> {
         self.spans.len()
     }
 
+    /// Bytes of the record with its line ends.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn field(&self, index: usize) -> Field<'a> {
         let Span { start, end, quoted } = self.spans[index];
         Field { cursor: Cursor::new(&self.bytes[..end], start, self.line, "field"), quoted }

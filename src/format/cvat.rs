@@ -14,8 +14,8 @@
 //! * Labels: the place among the masks of the image, from 1; the attribute `label` is the category.
 //! * Empty: a label without runs has no box and cannot be written. An image without masks is kept.
 //! * Overlap: allowed. Polygons, boxes and tracks are not runs: an error, or passed over on request.
-//! * Limits: a mask makes at most 2^22 runs more than it has counts: one for each row of a box that it fills. Counts above
-//!   2^32 - 1 as in `coco`.
+//! * Limits: a count that covers many rows of a box makes a run of each. A file stands for at most 2^22 runs and one for
+//!   each of its bytes. Counts above 2^32 - 1 as in `coco`.
 //! * Source: CVAT's documentation of the XML format and `cvat_sdk/masks.py`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,6 +23,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
+use super::budget::Budget;
 use super::counts::runs_of;
 use super::document::{Image, Object, PerImage, Sink};
 use super::rows::Sequence;
@@ -36,9 +37,6 @@ use crate::shape::{ScanOrder, Shape};
 /// Shapes that are not runs.
 const OTHER_SHAPES: &[&str] =
     &["polygon", "polyline", "box", "points", "ellipse", "cuboid", "skeleton", "track", "tag"];
-
-/// Runs that a mask may have beside its counts: a run over many rows of its box is one a row.
-const MAX_ROWS: u64 = 1 << 22;
 
 /// Bytes that the parser sees at once.
 const PIECE: usize = 1 << 16;
@@ -106,7 +104,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
                         let Some(image) = &mut image else {
                             return Err(Error::format(place(), "a mask inside an image", "a mask outside"));
                         };
-                        masks.push(element, image, sink)?;
+                        masks.push(element, image, end, sink)?;
                         image.masks += 1;
                     }
                     other if OTHER_SHAPES.contains(&other) && !options.skip_other_shapes => {
@@ -176,7 +174,7 @@ fn read_image(
     let id = required(element, "id", place)?;
     let name = attribute(element, "name", place)?;
     let shape = Shape::new(number(element, "height", place)?, number(element, "width", place)?)?;
-    if let Some(expected) = options.shape
+    if let Some(expected) = options.shape_of(&id)
         && shape != expected
     {
         return Err(Error::format(place(), format!("an image of {expected}"), format!("{shape}")));
@@ -189,10 +187,12 @@ struct Masks {
     counts: Vec<u64>,
     boxed: Vec<Run>,
     runs: Vec<Run>,
+    budget: Budget,
 }
 
 impl Masks {
-    fn push(&mut self, element: &BytesStart<'_>, image: &CurrentImage, sink: &mut dyn Sink) -> Result<()> {
+    /// Reads a mask of `image`; with it `bytes` of the file have been read.
+    fn push(&mut self, element: &BytesStart<'_>, image: &CurrentImage, bytes: u64, sink: &mut dyn Sink) -> Result<()> {
         let place = || Place::Part(format!("image {}, mask {}", image.id, image.masks));
         let side = |name| number(element, name, &place);
         let (left, top, width, height) = (side("left")?, side("top")?, side("width")?, side("height")?);
@@ -220,6 +220,10 @@ impl Masks {
         })?;
         self.runs.clear();
         let image_width = u64::from(image.shape.width);
+        if width < image_width {
+            let rows = |run: &Run| (run.end() - 1) / width - run.start / width + 1;
+            self.budget.take(self.boxed.iter().map(rows).sum(), bytes)?;
+        }
         for &run in &self.boxed {
             if width == image_width {
                 self.runs.push(Run { start: top * width + run.start, length: run.length });
@@ -227,13 +231,6 @@ impl Masks {
             }
             let (mut start, end) = (run.start, run.end());
             while start < end {
-                if self.runs.len() as u64 > MAX_ROWS + self.boxed.len() as u64 {
-                    return Err(Error::LimitExceeded {
-                        what: format!("image {}, mask {}: rows of one mask", image.id, image.masks),
-                        limit: MAX_ROWS,
-                        found: height,
-                    });
-                }
                 let (row, column) = (start / width, start % width);
                 let length = (width - column).min(end - start);
                 self.runs.push(Run { start: (top + row) * image_width + left + column, length });
@@ -412,6 +409,18 @@ mod tests {
                 assert_eq!(outcome(bytes, cut), whole);
             }
         }
+    }
+
+    #[test]
+    fn rows_of_a_whole_file_are_bounded() {
+        let mask =
+            |height: u32| format!("<mask label='a' rle='0, {height}' left='0' top='0' width='1' height='{height}'/>");
+        let file = |masks: &str| {
+            format!("<annotations><image id='1' width='2' height='4194304'>{masks}</image></annotations>")
+        };
+        assert_eq!(outcome(file(&mask(100_000).repeat(40)).as_bytes(), 4096), Ok(4_000_000));
+        let error = outcome(file(&mask(100_000).repeat(50)).as_bytes(), 4096).unwrap_err();
+        assert!(error.starts_with("runs of a file, of which 32"), "{error}");
     }
 
     #[test]

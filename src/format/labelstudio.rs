@@ -98,7 +98,8 @@ impl Tasks<'_> {
         self.count += 1;
         let id = task.id.as_ref().map_or_else(|| self.count.to_string(), |id| id.0.clone());
         let name = task.data.as_ref().and_then(|data| data.image.as_deref());
-        self.sink.image(&Image { id: &id, name, shape: self.options.shape })?;
+        let given = self.options.shape_of(&id);
+        self.sink.image(&Image { id: &id, name, shape: given })?;
         let results = task.annotations.iter().chain(&task.predictions);
         let entries = results.flat_map(|part| part.result.iter().map(|entry| (entry, part.score)));
         for (index, (entry, score)) in entries.enumerate() {
@@ -120,7 +121,7 @@ impl Tasks<'_> {
                 return Err(Error::format(place(), "original_height and original_width", "none"));
             };
             let shape = Shape::new(height, width)?;
-            if let Some(expected) = self.options.shape
+            if let Some(expected) = given
                 && shape != expected
             {
                 return Err(Error::format(place(), format!("a mask of {expected}"), format!("{shape}")));

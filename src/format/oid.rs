@@ -16,7 +16,8 @@
 //! * Labels: the place in the row, from 1. Labels with gaps cannot be written unless they are renumbered.
 //! * Empty: an empty string is an image without objects; a label without runs is one count, and is kept.
 //! * Overlap: allowed. Compression: zlib of any level is read; level 9 is written.
-//! * Limits: an inflated text of more than 13 bytes a pixel is refused. Counts above 2^32 - 1 as in `coco`.
+//! * Limits: a file stands for at most 2^22 runs and one for each of its bytes, whatever its masks inflate to. Counts above
+//!   2^32 - 1 as in `coco`.
 //! * Source: the Open Images 2019 segmentation rules and the HuBMAP 2023 (Kaggle) evaluation page.
 
 use std::io::{BufRead, Read, Write};
@@ -27,6 +28,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use super::budget::Budget;
 use super::csv::Records;
 use super::document::{Image, Object, PerImage, Sink};
 use super::rows::{Columns, Row, Sequence, push_name};
@@ -39,6 +41,9 @@ use crate::shape::{ScanOrder, Shape};
 
 const PREDICTIONS: &[&str] = &["predictionstring", "prediction_string"];
 
+/// Bytes of a mask's text that are inflated at once.
+const PIECE: usize = 1 << 16;
+
 /// The header that is written when none is asked for.
 const HEADER: &str = "ImageID,ImageWidth,ImageHeight,PredictionString";
 
@@ -50,15 +55,21 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
     let columns = Columns::read(&mut records, PREDICTIONS, HEADER, options)?;
     let mut object = Buffers::default();
     while let Some(record) = records.next()? {
+        object.bytes += record.bytes() as u64;
         let row = columns.row(record, options)?;
         sink.image(&Image { id: &row.image, name: None, shape: row.shape })?;
         if row.runs.is_at_end() {
             continue;
         }
-        let Some(shape) = row.shape else {
-            return Err(Error::Argument(
-                "the file has no columns of height and width (options height and width)".into(),
-            ));
+        let shape = match row.shape {
+            Some(shape) => shape,
+            // The shape that was given is that of another image, and without one nothing can be said of this one.
+            None if !options.is_wanted(&row.image) => continue,
+            None => {
+                return Err(Error::UnknownShape {
+                    what: "the file has no columns of height and width, and its counts end at the last pixel".into(),
+                });
+            }
         };
         let mut words = row.runs.words();
         while let Some(class) = words.next() {
@@ -74,9 +85,42 @@ struct Buffers {
     text: Vec<u8>,
     counts: Vec<u64>,
     runs: Vec<Run>,
+    /// Bytes of the file so far, and the runs that they stand for.
+    bytes: u64,
+    budget: Budget,
 }
 
 impl Buffers {
+    /// Inflates and reads the counts of the mask at `mask`, a piece at a time: neither the text nor its counts are ever
+    /// in memory whole, and the runs are bounded by the bytes of the file.
+    fn inflate(&mut self, mask: Cursor<'_>, shape: Shape) -> Result<()> {
+        let defect = |error: std::io::Error| mask.fault("a zlib stream in base64", format!("a defect: {error}"));
+        let mut zlib = ZlibDecoder::new(self.packed.as_slice());
+        let mut reader = coco_string::Reader::default();
+        let mut masks = counts::Runs::new(shape.pixels());
+        self.text.clear();
+        self.runs.clear();
+        loop {
+            let wanted = PIECE - self.text.len();
+            let found = zlib.by_ref().take(wanted as u64).read_to_end(&mut self.text).map_err(defect)?;
+            let ended = found < wanted;
+            self.counts.clear();
+            let read = reader.read(&self.text, ended, &mut self.counts).map_err(|defect| {
+                mask.fault(format!("in the counts, at byte {}, {}", defect.at, defect.expected), defect.found)
+            })?;
+            self.text.drain(..read);
+            let before = self.runs.len();
+            masks.push(&self.counts, &mut self.runs);
+            self.budget.take((self.runs.len() - before) as u64, self.bytes)?;
+            if ended || masks.is_too_long() {
+                break;
+            }
+        }
+        masks.end().map_err(|sum| {
+            mask.fault(format!("counts that sum to {} ({shape})", shape.pixels()), format!("a sum of {sum}"))
+        })
+    }
+
     fn prediction<'a>(
         &mut self,
         row: &Row<'a>,
@@ -100,21 +144,7 @@ impl Buffers {
         STANDARD
             .decode_vec(mask.rest(), &mut self.packed)
             .map_err(|error| mask.fault("a mask in base64", format!("{} ({error})", show(mask.rest()))))?;
-        // A count is at least one pixel, but for the first, and at most 13 characters: a longer text is no mask.
-        let limit = shape.pixels().saturating_add(2).saturating_mul(13);
-        self.text.clear();
-        let inflated =
-            ZlibDecoder::new(self.packed.as_slice()).take(limit.saturating_add(1)).read_to_end(&mut self.text);
-        inflated.map_err(|error| mask.fault("a zlib stream in base64", format!("a defect: {error}")))?;
-        if self.text.len() as u64 > limit {
-            return Err(mask.fault(format!("at most {limit} bytes of counts"), "more"));
-        }
-        coco_string::parse(&self.text, &mut self.counts).map_err(|defect| {
-            mask.fault(format!("in the counts, at byte {}, {}", defect.at, defect.expected), defect.found)
-        })?;
-        counts::runs_of(&self.counts, shape.pixels(), &mut self.runs).map_err(|sum| {
-            mask.fault(format!("counts that sum to {} ({shape})", shape.pixels()), format!("a sum of {sum}"))
-        })?;
+        self.inflate(mask, shape)?;
         sink.object(&Object {
             image: &row.image,
             shape: Some(shape),
@@ -216,3 +246,6 @@ impl Sink for Writer<'_> {
         self.writer.write_all(&text).map_err(writing)
     }
 }
+
+#[cfg(test)]
+mod tests;

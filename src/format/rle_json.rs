@@ -239,7 +239,8 @@ impl Records<'_> {
             _ => None,
         };
         let shape = Shape::new(rle.size.0, rle.size.1)?;
-        if let Some(expected) = self.options.shape
+        let given = if self.rules.image_id { self.options.shape_of(image) } else { self.options.shape };
+        if let Some(expected) = given
             && shape != expected
         {
             return Err(Error::format(place(), format!("size {expected}"), format!("{shape}")));

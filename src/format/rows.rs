@@ -111,14 +111,14 @@ impl Columns {
         let shape = match (side(self.height, "a height")?, side(self.width, "a width")?) {
             (Some(height), Some(width)) => {
                 let shape = Shape::new(height, width)?;
-                if let Some(expected) = options.shape
+                if let Some(expected) = options.shape_of(&image)
                     && shape != expected
                 {
                     return Err(record.fault(format!("an image of {expected}"), format!("{shape}")));
                 }
                 Some(shape)
             }
-            _ => options.shape,
+            _ => options.shape_of(&image),
         };
         let category = match self.category {
             Some(column) => Some(record.field(column).text()?).filter(|category| !category.is_empty()),

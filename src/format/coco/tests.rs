@@ -80,3 +80,16 @@ fn counts_past_32_bits_are_refused_split_or_kept() {
         assert_eq!(read(Format::Coco, &mut bytes.as_slice(), &ReadOptions::default()).unwrap(), runs);
     }
 }
+
+#[test]
+fn a_shape_given_for_one_image_is_not_asked_of_the_others() {
+    let record = |image: u32, height: u32| {
+        format!("{{\"image_id\":{image},\"segmentation\":{{\"size\":[{height},2],\"counts\":[1,{}]}}}}", 2 * height - 1)
+    };
+    let bytes = format!("[{},{}]", record(1, 5), record(2, 7));
+    let options = ReadOptions { shape: Some(Shape { height: 7, width: 2 }), ..ReadOptions::default() };
+    let wanted = |image: &str| ReadOptions { image: Some(image.into()), ..options.clone() };
+    assert_eq!(read(Format::Coco, &mut bytes.as_bytes(), &wanted("2")).unwrap().area(), 13);
+    assert!(read(Format::Coco, &mut bytes.as_bytes(), &wanted("1")).is_err());
+    assert!(read(Format::Coco, &mut bytes.as_bytes(), &options).is_err());
+}

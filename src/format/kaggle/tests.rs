@@ -189,3 +189,17 @@ fn defects_are_named_with_their_place() {
     let error = parse(Format::Kaggle, &sized.replace("5 2", "5 3"), &ReadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("a run inside the mask (height 2 x width 3, 6 pixels)"), "{error}");
 }
+
+#[test]
+fn a_shape_given_for_one_image_is_not_asked_of_the_others() {
+    let bytes = b"id,rle\nA,1 3 10 2\nB,90 5\n";
+    let sided = b"id,rle,height,width\nA,1 3 10 2,5,5\nB,90 5,20,20\n";
+    let shape = Some(Shape { height: 5, width: 5 });
+    for bytes in [&bytes[..], sided] {
+        let options = ReadOptions { shape, image: Some("A".into()), ..ReadOptions::default() };
+        let runs = read(Format::Kaggle, &mut &bytes[..], &options).unwrap();
+        assert_eq!((runs.shape(), runs.area()), (shape, 5));
+        let options = ReadOptions { image: Some("B".into()), ..options };
+        assert!(read(Format::Kaggle, &mut &bytes[..], &options).is_err());
+    }
+}
