@@ -13,33 +13,38 @@ mod synth;
 mod verify;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use runmask::{Error, Result};
 use serde::Serialize;
 
 use crate::args::Command;
+use crate::console::{Console, printable_lines};
 use crate::exit::Status;
-use crate::progress::Progress;
 
 /// Does what was asked for.
-pub(crate) fn run(command: Command, progress: Progress) -> Result<Status> {
+pub(crate) fn run(command: Command, console: &Console) -> Result<Status> {
     match command {
-        Command::Encode(args) => encode::run(&args, progress),
-        Command::Decode(args) => decode::run(&args, progress),
-        Command::Convert(args) => convert::run(&args, progress),
-        Command::Info(args) => info::run(&args, progress),
-        Command::Verify(args) => verify::run(&args, progress),
-        Command::Preview(args) => preview::run(&args, progress),
-        Command::Doctor(args) => doctor::run(&args, progress),
-        Command::Pixels(args) => pixels::run(&args, progress),
-        Command::Synth(args) => synth::run(&args, progress),
-        Command::Bench(args) => bench::run(&args, progress),
+        Command::Encode(args) => encode::run(&args, console),
+        Command::Decode(args) => decode::run(&args, console),
+        Command::Convert(args) => convert::run(&args, console),
+        Command::Info(args) => info::run(&args, console),
+        Command::Verify(args) => verify::run(&args, console),
+        Command::Preview(args) => preview::run(&args, console),
+        Command::Doctor(args) => doctor::run(&args, console),
+        Command::Pixels(args) => pixels::run(&args, console),
+        Command::Synth(args) => synth::run(&args, console),
+        Command::Bench(args) => bench::run(&args, console),
         Command::Engines(args) => engines::run(&args),
     }
 }
 
-/// Writes a report to stdout.
+/// Writes a report for people to stdout.
 fn print(text: &str) -> Result<()> {
+    write(&printable_lines(text))
+}
+
+fn write(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|source| Error::Io { context: "writing standard output".into(), source })
@@ -49,5 +54,10 @@ fn print(text: &str) -> Result<()> {
 fn print_json(report: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(report)
         .map_err(|error| Error::Io { context: "writing the report".into(), source: error.into() })?;
-    print(&(text + "\n"))
+    write(&(text + "\n"))
+}
+
+/// A name in a report: text, with U+FFFD for each byte that is none. One name that is no text must not cost the report.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use crate::console::{printable_lines, say};
 use crate::remedy;
 
 /// The exit status of the program.
@@ -15,9 +16,6 @@ pub(crate) enum Status {
     /// 2: something failed, and has been said on stderr.
     Failed,
 }
-
-/// The exit status after SIGINT and its like: what shells report for a program that the signal ended.
-pub(crate) const INTERRUPTED: i32 = 130;
 
 impl From<Status> for u8 {
     fn from(status: Status) -> Self {
@@ -44,12 +42,11 @@ pub(crate) fn code(result: runmask::Result<Status>) -> u8 {
 
 /// Help, version, or a line about wrong arguments.
 pub(crate) fn usage(error: &clap::Error) -> u8 {
-    let text = error.render();
+    let text = error.render().to_string();
     let written = if error.use_stderr() {
-        let text = text.to_string();
-        write!(io::stderr(), "runmask: {}", text.strip_prefix("error: ").unwrap_or(&text))
+        write!(io::stderr(), "runmask: {}", printable_lines(text.strip_prefix("error: ").unwrap_or(&text)))
     } else {
-        io::stdout().write_all(text.to_string().as_bytes())
+        io::stdout().write_all(text.as_bytes())
     };
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Status::Failed.into(),
@@ -61,11 +58,6 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
 /// One line on stderr.
 pub(crate) fn complain(error: &(dyn Error + 'static)) {
     say(&chain(error));
-}
-
-/// One line on stderr. A stderr that nobody reads is no reason to fail.
-pub(crate) fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "runmask: {message}");
 }
 
 /// An error, everything that caused it and what the user can do about it, in one line.

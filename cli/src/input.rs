@@ -9,8 +9,9 @@ use runmask::source::{self, OpenOptions, RawLayout, Source};
 use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
+use crate::console::Console;
 use crate::output::is_stream;
-use crate::progress::{Progress, Task, Watched};
+use crate::progress::{Task, Watched};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -97,9 +98,9 @@ impl EitherArgs {
     }
 
     /// The runs of a mask by the fastest engine.
-    pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, progress: Progress) -> Result<LabelRuns> {
+    pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, console: &Console) -> Result<LabelRuns> {
         let encoder = Encoder::builder().background(self.background.0).build()?;
-        encoder.encode_source(&mut Watched::new(source, &path.display().to_string(), progress))
+        encoder.encode_source(&mut Watched::new(source, &path.display().to_string(), console))
     }
 }
 
@@ -113,13 +114,13 @@ pub(crate) fn format_of(path: &Path, format: Option<Format>) -> Result<Format> {
 }
 
 /// Reads the runs of one mask.
-pub(crate) fn read_runs(path: &Path, format: Format, options: &ReadOptions, progress: Progress) -> Result<LabelRuns> {
-    let mut reader = open(path, progress)?;
+pub(crate) fn read_runs(path: &Path, format: Format, options: &ReadOptions, console: &Console) -> Result<LabelRuns> {
+    let mut reader = open(path, console)?;
     format::read(format, &mut reader, options).map_err(|error| named(error, path))
 }
 
 /// Opens a run file; what is read counts as progress.
-pub(crate) fn open(path: &Path, progress: Progress) -> Result<BufReader<Counted>> {
+pub(crate) fn open(path: &Path, console: &Console) -> Result<BufReader<Counted>> {
     let failed = |error| Error::io("reading", path, error);
     let (file, length): (Box<dyn io::Read>, u64) = if is_stream(path) {
         (Box::new(io::stdin().lock()), 0)
@@ -131,7 +132,7 @@ pub(crate) fn open(path: &Path, progress: Progress) -> Result<BufReader<Counted>
         }
         (Box::new(file), metadata.len())
     };
-    let counted = Counted { file, task: progress.start(path.display().to_string(), length) };
+    let counted = Counted { file, task: console.start(&path.display().to_string(), length) };
     Ok(BufReader::with_capacity(BUFFER, counted))
 }
 
@@ -173,13 +174,13 @@ pub(crate) fn runs_of(
     format: Option<Format>,
     args: &EitherArgs,
     shape: Option<Shape>,
-    progress: Progress,
+    console: &Console,
 ) -> Result<(LabelRuns, Option<Dtype>)> {
     match args.open(path, format)? {
         Content::Mask(source) => {
             let dtype = source.dtype();
-            Ok((args.encode(source, path, progress)?, Some(dtype)))
+            Ok((args.encode(source, path, console)?, Some(dtype)))
         }
-        Content::Runs(format) => Ok((read_runs(path, format, &args.read.options(shape), progress)?, None)),
+        Content::Runs(format) => Ok((read_runs(path, format, &args.read.options(shape), console)?, None)),
     }
 }

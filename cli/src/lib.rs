@@ -6,11 +6,14 @@
 
 mod args;
 mod commands;
+mod console;
 mod exit;
 mod input;
 mod output;
 mod progress;
 mod remedy;
+mod signals;
+mod threads;
 
 use std::ffi::OsString;
 
@@ -18,7 +21,7 @@ use clap::Parser;
 
 use crate::args::Arguments;
 use crate::exit::Status;
-use crate::progress::Progress;
+use crate::console::Console;
 
 /// Does what `arguments` ask for, of which the first is the name of the program, and gives the exit status.
 ///
@@ -30,13 +33,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
-    if let Err(error) = output::clean_up_when_interrupted() {
-        exit::complain(&error);
-        return Status::Failed.into();
-    }
-    let progress = Progress::new(arguments.global.progress);
-    let result = use_threads(&arguments).and_then(|()| commands::run(arguments.command, progress));
-    exit::code(result)
+    exit::code(run(arguments))
 }
 
 /// The crate parquet meets some damage with a panic, which the library turns into an error: that is the one line to print.
@@ -50,11 +47,9 @@ fn keep_parquet_quiet() {
     }));
 }
 
-/// Everything works in rayon's global pool, so that one number governs reading, marking, decoding and writing.
-fn use_threads(arguments: &Arguments) -> runmask::Result<()> {
-    let Some(threads) = arguments.global.threads else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|error| runmask::Error::Io {
-        context: format!("starting {threads} threads"),
-        source: std::io::Error::other(error),
-    })
+fn run(arguments: Arguments) -> runmask::Result<Status> {
+    signals::clean_up_when_interrupted()?;
+    let console = Console::new(arguments.global.progress);
+    threads::start(arguments.global.threads, &console)?;
+    commands::run(arguments.command, &console)
 }

@@ -4,16 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
-use runmask::output::{AtomicFile, abandon_all};
+use runmask::output::AtomicFile;
 use runmask::{Error, Result};
-
-use crate::exit::INTERRUPTED;
-
-/// From now on an interrupt removes temporary files and ends the program.
-pub(crate) fn clean_up_when_interrupted() -> Result<()> {
-    ctrlc::set_handler(|| abandon_all(|| std::process::exit(INTERRUPTED)))
-        .map_err(|error| Error::Io { context: "listening to interrupts".into(), source: io::Error::other(error) })
-}
 
 /// An error when an output is one of the inputs.
 pub(crate) fn refuse_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {

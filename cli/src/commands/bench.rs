@@ -15,13 +15,14 @@ use runmask::{
 use serde::Serialize;
 
 use crate::args::{Bench, EngineName, Layout};
+use crate::console::Console;
 use crate::exit::Status;
-use crate::progress::{Progress, Watched};
+use crate::progress::Watched;
 
 /// Seconds that all samples together take, about, unless their number is given.
 const PATIENCE: f64 = 4.0;
 
-pub(crate) fn run(args: &Bench, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Bench, console: &Console) -> Result<Status> {
     if args.resident && args.engine != EngineName::Gpu {
         return Err(Error::Argument(
             "--resident is for --engine gpu: other engines have no memory of their own".into(),
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &Bench, progress: Progress) -> Result<Status> {
         Some(path) => (source::open(path, &args.page.options(None))?, path.display().to_string()),
         None => (Box::new(args.looks.synth(args.synth, shape)?), format!("made-up {:?}", args.synth).to_lowercase()),
     };
-    let mut source = Watched::new(source, &name, progress);
+    let mut source = Watched::new(source, &name, console);
     let report = match source.dtype() {
         Dtype::U8 => Bed::<u8>::new(args, &mut source)?.report(args, name),
         Dtype::U16 => Bed::<u16>::new(args, &mut source)?.report(args, name),

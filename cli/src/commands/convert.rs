@@ -4,12 +4,12 @@ use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::{Result, ScanOrder};
 
 use crate::args::Convert;
+use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::output::{Output, refuse_inputs};
-use crate::progress::Progress;
 
-pub(crate) fn run(args: &Convert, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref))?;
     let from = input::format_of(&args.runs, args.from)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Convert, progress: Progress) -> Result<Status> {
         renumber: args.many.renumber,
         ..args.write.options(ScanOrder::default(), &args.runs)
     };
-    let mut reader = input::open(&args.runs, progress)?;
+    let mut reader = input::open(&args.runs, console)?;
     let mut output = Output::create(&args.output)?;
     format::convert((from, &mut reader, &read), (to, &mut output, &write))
         .map_err(|error| output.blame(error, &args.runs))?;

@@ -3,31 +3,31 @@
 use runmask::{Decoder, Dtype, Error, Label, Result, sink};
 
 use crate::args::Decode;
+use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::output::refuse_inputs;
-use crate::progress::Progress;
 
-pub(crate) fn run(args: &Decode, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref))?;
     let format = input::format_of(&args.runs, args.read.format)?;
     let options = args.read.options(args.shape.shape()?);
-    let runs = input::read_runs(&args.runs, format, &options, progress)?;
+    let runs = input::read_runs(&args.runs, format, &options, console)?;
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.map_or_else(|| input::dtype_of(&runs, args.background), Into::into);
     match dtype {
-        Dtype::U8 => write::<u8>(&decoder, args, progress),
-        Dtype::U16 => write::<u16>(&decoder, args, progress),
-        Dtype::U32 => write::<u32>(&decoder, args, progress),
-        Dtype::U64 => write::<u64>(&decoder, args, progress),
+        Dtype::U8 => write::<u8>(&decoder, args, console),
+        Dtype::U16 => write::<u16>(&decoder, args, console),
+        Dtype::U32 => write::<u32>(&decoder, args, console),
+        Dtype::U64 => write::<u64>(&decoder, args, console),
     }?;
     Ok(Status::Done)
 }
 
-fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, progress: Progress) -> Result<()> {
+fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, console: &Console) -> Result<()> {
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
-    let task = progress.start(args.output.display().to_string(), bytes);
+    let task = console.start(&args.output.display().to_string(), bytes);
     let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?;
     let decoded = decoder.decode_rows::<T>(|rows| {
         let rows = bytemuck::cast_slice(rows);

@@ -6,12 +6,12 @@ use runmask::{Result, ScanOrder};
 use serde::Serialize;
 
 use crate::args::Doctor;
-use crate::exit::{self, Status};
+use crate::console::Console;
+use crate::exit::Status;
 use crate::input;
-use crate::progress::Progress;
 
-pub(crate) fn run(args: &Doctor, progress: Progress) -> Result<Status> {
-    let mut reader = input::open(&args.file, progress)?;
+pub(crate) fn run(args: &Doctor, console: &Console) -> Result<Status> {
+    let mut reader = input::open(&args.file, console)?;
     let report = doctor::examine(&mut reader, args.shape.shape()?).map_err(|error| input::named(error, &args.file))?;
     drop(reader);
     let command = report.command(&args.file);
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Doctor, progress: Progress) -> Result<Status> {
         super::print(&format!("{report}{command}"))?;
     }
     if report.format.is_none() {
-        exit::say(&format!("{}: not a run file of any known format", args.file.display()));
+        console.say(&format!("{}: not a run file of any known format", args.file.display()));
         return Ok(Status::Failed);
     }
     Ok(Status::Done)

@@ -8,20 +8,20 @@ use runmask::{LabelRuns, Result};
 use serde::Serialize;
 
 use crate::args::Info;
+use crate::console::{Console, printable, shown};
 use crate::exit::Status;
 use crate::input::{self, Content};
-use crate::progress::Progress;
 
-pub(crate) fn run(args: &Info, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
     let shape = args.either.shape.shape()?;
     let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
         Content::Mask(source) => {
             let dtype = source.dtype();
-            ("mask", None, Some(dtype.name()), vec![only(args.either.encode(source, &args.file, progress)?)])
+            ("mask", None, Some(dtype.name()), vec![only(args.either.encode(source, &args.file, console)?)])
         }
         Content::Runs(format) => {
             let options = args.either.read.options(shape);
-            ("runs", Some(format), None, images(&args.file, format, &options, progress)?)
+            ("runs", Some(format), None, images(&args.file, format, &options, console)?)
         }
     };
     let images = images
@@ -39,11 +39,11 @@ pub(crate) fn run(args: &Info, progress: Progress) -> Result<Status> {
 }
 
 /// The images of a run file.
-fn images(path: &Path, format: Format, options: &format::ReadOptions, progress: Progress) -> Result<Vec<ImageRuns>> {
+fn images(path: &Path, format: Format, options: &format::ReadOptions, console: &Console) -> Result<Vec<ImageRuns>> {
     if matches!(format, Format::Hubmap | Format::Table) {
-        return Ok(vec![only(input::read_runs(path, format, options, progress)?)]);
+        return Ok(vec![only(input::read_runs(path, format, options, console)?)]);
     }
-    let mut reader = input::open(path, progress)?;
+    let mut reader = input::open(path, console)?;
     format::read_images(format, &mut reader, options).map_err(|error| input::named(error, path))
 }
 
@@ -55,6 +55,7 @@ fn only(runs: LabelRuns) -> ImageRuns {
 
 #[derive(Serialize)]
 struct Report<'a> {
+    #[serde(serialize_with = "super::lossy")]
     file: &'a Path,
     kind: &'static str,
     format: Option<&'static str>,
@@ -155,6 +156,7 @@ impl Report<'_> {
     fn print_json(&self) -> Result<()> {
         #[derive(Serialize)]
         struct One<'a> {
+            #[serde(serialize_with = "super::lossy")]
             file: &'a Path,
             kind: &'static str,
             format: Option<&'static str>,
@@ -169,7 +171,7 @@ impl Report<'_> {
 
     fn text(&self) -> String {
         let kind = self.format.map_or_else(|| self.kind.to_owned(), |format| format!("{} ({format})", self.kind));
-        let mut text = format!("{:11} {}\n{:11} {kind}\n", "file", self.file.display(), "kind");
+        let mut text = format!("{:11} {}\n{:11} {kind}\n", "file", shown(self.file), "kind");
         match &self.images[..] {
             [facts] => text.push_str(&facts.text(self.format.is_none())),
             images => {
@@ -178,7 +180,7 @@ impl Report<'_> {
                     let _ = writeln!(
                         text,
                         "  {}: {}, {} labels, {} runs, {} pixels",
-                        facts.image,
+                        printable(facts.image),
                         facts.shape(),
                         facts.labels,
                         facts.runs,

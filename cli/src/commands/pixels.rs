@@ -11,10 +11,11 @@ use runmask::pixels::{self, ChannelOrder, RecordWriter};
 use runmask::{Error, Place, Result, Shape};
 
 use crate::args::{Pixels, PixelsDecode, PixelsEncode};
+use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::output::{Output, refuse_inputs};
-use crate::progress::{Progress, Task};
+use crate::progress::Task;
 
 /// Bytes that reading a picture may take: at most, and whatever the file's length.
 const MAX_HELD: u64 = 2 << 30;
@@ -27,10 +28,10 @@ const LARGEST_FACTOR: u64 = 1032 * 8 * 4;
 /// Bytes of a picture between two reports of progress: whole pixels.
 const STEP: usize = 16 << 20;
 
-pub(crate) fn run(args: &Pixels, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Pixels, console: &Console) -> Result<Status> {
     match args {
-        Pixels::Encode(args) => encode(args, progress),
-        Pixels::Decode(args) => decode(args, progress),
+        Pixels::Encode(args) => encode(args, console),
+        Pixels::Decode(args) => decode(args, console),
     }?;
     Ok(Status::Done)
 }
@@ -39,11 +40,11 @@ fn order(bgra: bool) -> ChannelOrder {
     if bgra { ChannelOrder::Bgra } else { ChannelOrder::Rgba }
 }
 
-fn encode(args: &PixelsEncode, progress: Progress) -> Result<()> {
+fn encode(args: &PixelsEncode, console: &Console) -> Result<()> {
     refuse_inputs(&args.output, [args.image.as_path()])?;
     let picture = read(&args.image)?;
     let mut output = Output::create(&args.output)?;
-    let task = progress.start(args.image.display().to_string(), picture.len() as u64);
+    let task = console.start(&args.image.display().to_string(), picture.len() as u64);
     write_records(&picture, order(args.bgra), &task, &mut output).map_err(|error| output.blame(error, &args.image))?;
     output.commit()
 }
@@ -85,13 +86,13 @@ fn read(path: &Path) -> Result<RgbaImage> {
     }
 }
 
-fn decode(args: &PixelsDecode, progress: Progress) -> Result<()> {
+fn decode(args: &PixelsDecode, console: &Console) -> Result<()> {
     refuse_inputs(&args.output, args.shape.like.iter().chain([&args.records]).map(AsRef::as_ref))?;
     let Some(shape) = args.shape.shape()? else {
         let message = "records do not say how large their picture is: give --height and --width, or --like";
         return Err(Error::Argument(message.into()));
     };
-    let mut reader = input::open(&args.records, progress)?;
+    let mut reader = input::open(&args.records, console)?;
     let mut output = Output::create(&args.output)?;
     write_png(&mut reader, &mut output, shape, order(args.bgra)).map_err(|error| output.blame(error, &args.records))?;
     output.commit()

@@ -9,10 +9,10 @@
 use runmask::{Error, LabelRuns, Result, Run, ScanOrder, Shape};
 
 use crate::args::Preview;
+use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::output::{Output, refuse_inputs};
-use crate::progress::Progress;
 
 const BACKGROUND: [u8; 3] = [14, 15, 20];
 
@@ -22,10 +22,10 @@ const FAINTEST: f64 = 0.55;
 /// Pictures are enlarged by a whole factor as long as their longer side stays below this.
 const COMFORTABLE: u32 = 800;
 
-pub(crate) fn run(args: &Preview, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
-    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, progress)?;
+    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
     let Some(shape) = runs.shape() else {
         let message =
             "a run file of this format does not say how large its mask is: give --height and --width, or --like";

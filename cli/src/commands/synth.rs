@@ -5,18 +5,19 @@ use runmask::source::synth::{Kind, Synth};
 use runmask::{Dtype, Result, Shape, sink};
 
 use crate::args::{self, Looks};
+use crate::console::Console;
 use crate::exit::Status;
-use crate::progress::{Progress, Watched};
+use crate::progress::Watched;
 
 /// Bytes of rows that are made at once.
 const BYTES_AT_ONCE: u64 = 1 << 22;
 
-pub(crate) fn run(args: &args::Synth, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     let shape = Shape { height: args.height, width: args.width };
     let synth = args.looks.synth(args.kind, shape)?;
     let row_bytes = u64::from(shape.width) * synth.dtype().bytes() as u64;
     let mut output = sink::create(&args.output, shape, synth.dtype(), &args.mask.options())?;
-    let mut source = Watched::new(Box::new(synth), &args.output.display().to_string(), progress);
+    let mut source = Watched::new(Box::new(synth), &args.output.display().to_string(), console);
     let at_once = (BYTES_AT_ONCE / row_bytes.max(1)).clamp(1, u64::from(shape.height.max(1)));
     let mut rows = vec![0; (at_once * row_bytes) as usize];
     let mut left = u64::from(shape.height);

@@ -11,12 +11,12 @@ use runmask::sink::MaskFormat;
 use runmask::{LabelRuns, Result, Run, Shape};
 
 use crate::args::Verify;
+use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input::{in_order, runs_of};
 use crate::output::is_stream;
-use crate::progress::Progress;
 
-pub(crate) fn run(args: &Verify, progress: Progress) -> Result<Status> {
+pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     if is_stream(&args.first) && is_stream(&args.second) {
         return Err(runmask::Error::Argument("standard input is one file, not two".into()));
     }
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &Verify, progress: Progress) -> Result<Status> {
             *format = None;
         }
     }
-    let [first, second] = sides(args, files, formats, progress)?;
-    let names = files.map(|file| if is_stream(file) { "standard input".into() } else { file.display().to_string() });
+    let [first, second] = sides(args, files, formats, console)?;
+    let names = files.map(|file| if is_stream(file) { "standard input".into() } else { shown(file) });
     if let (Some(one), Some(other)) = (first.shape(), second.shape())
         && one != other
     {
@@ -48,10 +48,10 @@ pub(crate) fn run(args: &Verify, progress: Progress) -> Result<Status> {
 }
 
 /// The runs of both files. A run file that does not say how large its mask is takes the other's size.
-fn sides(args: &Verify, files: [&Path; 2], formats: [Option<Format>; 2], progress: Progress) -> Result<[LabelRuns; 2]> {
+fn sides(args: &Verify, files: [&Path; 2], formats: [Option<Format>; 2], console: &Console) -> Result<[LabelRuns; 2]> {
     let shape = args.either.shape.shape()?;
     let second_is_mask = args.either.run_format(files[1], formats[1]).is_none();
-    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &args.either, shape, progress);
+    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &args.either, shape, console);
     // The one that is sure to know its size goes first.
     if second_is_mask {
         let (second, _) = read(1, shape)?;

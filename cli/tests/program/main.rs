@@ -4,6 +4,7 @@ mod bad_input;
 mod batch;
 mod bench;
 mod data;
+mod faults;
 mod masks;
 mod outputs;
 mod pictures;
