@@ -20,8 +20,8 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use crate::args::Arguments;
-use crate::exit::Status;
 use crate::console::Console;
+use crate::exit::Status;
 
 /// Does what `arguments` ask for, of which the first is the name of the program, and gives the exit status.
 ///
