@@ -28,6 +28,8 @@ pub use encoder::{Encoder, EncoderBuilder, EngineInfo, Progress, encode};
 pub use engine::{Engine, SimdLevel};
 pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
-pub use runs::{LabelRuns, LabelRunsBuilder, Run};
+pub use runs::{
+    Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run, Values,
+};
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

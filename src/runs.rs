@@ -7,17 +7,24 @@
 //! |---|---|
 //! | `builder.rs` | makes [`LabelRuns`] label by label or from flat lists; joins runs that touch |
 //! | `order.rs` | the same pixels in the other scan order |
+//! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
+//! | `measure.rs` | measures of every label |
 
 use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
 
 mod builder;
+pub(crate) mod lines;
+mod measure;
 pub(crate) mod order;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::push;
+pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]

@@ -1,0 +1,183 @@
+//! Runs cut at scan lines, and what touches in neighbouring lines.
+//!
+//! Gets the runs of one label; gives its pieces, which never go on from one line into the next, so that two pieces touch
+//! only where their pixels do; guarantees at most three pieces for each run, however many lines it fills.
+//!
+//! ```text
+//!   one run of 9 pixels in lines of 4       its pieces
+//!   . . A A | A A A A | A A A .             line 0: 2..4   line 1: 0..4   line 2: 0..3
+//! ```
+
+use std::ops::Range;
+
+use super::Run;
+
+/// What a label covers of a scan line, from `start` to `end`; of many lines side by side where it fills them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) line: u32,
+    /// Number of lines; more than 1 only when they are covered from end to end.
+    pub(crate) lines: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Piece {
+    /// Pixels in each of its lines.
+    #[inline]
+    pub(crate) fn length(self) -> u32 {
+        self.end - self.start
+    }
+
+    /// The last of its lines.
+    #[inline]
+    pub(crate) fn last_line(self) -> u32 {
+        self.line + (self.lines - 1)
+    }
+}
+
+/// Calls `each` with the pieces of runs, which ascend inside a mask whose scan lines have `length` pixels.
+#[inline(always)]
+pub(crate) fn cut(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
+    let Some(first) = runs.first() else { return };
+    let whole = u64::from(length);
+    let (mut line, mut line_start) = (first.start / whole, first.start - first.start % whole);
+    for run in runs {
+        let mut offset = run.start - line_start;
+        if offset >= whole {
+            // Mostly the next line, which needs no division.
+            if offset < 2 * whole {
+                line += 1;
+                line_start += whole;
+            } else {
+                line = run.start / whole;
+                line_start = line * whole;
+            }
+            offset = run.start - line_start;
+        }
+        let end = offset + run.length;
+        let mut piece = |line: u64, lines: u64, range: Range<u64>| {
+            // A mask's sides fit into 32 bits.
+            each(Piece { line: line as u32, lines: lines as u32, start: range.start as u32, end: range.end as u32 });
+        };
+        if end <= whole {
+            piece(line, 1, offset..end);
+            continue;
+        }
+        let mut left = run.length;
+        if offset > 0 {
+            piece(line, 1, offset..whole);
+            left -= whole - offset;
+            line += 1;
+        }
+        if left >= whole {
+            piece(line, left / whole, 0..whole);
+            line += left / whole;
+        }
+        if !left.is_multiple_of(whole) {
+            piece(line, 1, 0..left % whole);
+        }
+        line_start = line * whole;
+    }
+}
+
+/// The pieces of runs, with pieces that touch in a line joined: some files keep such runs apart.
+pub(crate) fn pieces(runs: &[Run], length: u32, into: &mut Vec<Piece>) {
+    into.clear();
+    cut(runs, length, |piece| match into.last_mut() {
+        Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
+        _ => into.push(piece),
+    });
+}
+
+/// The pieces of each line in turn.
+pub(crate) fn by_line(pieces: &[Piece]) -> impl Iterator<Item = Range<usize>> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let first = next;
+        let line = pieces.get(first)?.line;
+        while pieces.get(next).is_some_and(|piece| piece.line == line) {
+            next += 1;
+        }
+        Some(first..next)
+    })
+}
+
+/// Calls `each` with the numbers of two pieces, in ascending order, that touch in lines side by side, at a corner or more.
+///
+/// In each list pieces ascend and do not touch each other.
+#[inline(always)]
+pub(crate) fn touching(line: &[Piece], next: &[Piece], mut each: impl FnMut(usize, usize)) {
+    let (mut i, mut j) = (0, 0);
+    while let (Some(a), Some(b)) = (line.get(i), next.get(j)) {
+        if a.start <= b.end && b.start <= a.end {
+            each(i, j);
+        }
+        // Whichever ends first touches nothing further.
+        let (a_done, b_done) = (a.end <= b.end, b.end <= a.end);
+        i += usize::from(a_done);
+        j += usize::from(b_done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_the_pixels_of_the_runs(
+            length in 1_u32..9,
+            steps in prop::collection::vec((0_u64..40, 1_u64..40), 0..12),
+        ) {
+            let mut runs = Vec::new();
+            let mut end = 0;
+            for (gap, pixels) in steps {
+                runs.push(Run { start: end + gap, length: pixels });
+                end += gap + pixels;
+            }
+            let mut found = Vec::new();
+            let mut count = 0;
+            cut(&runs, length, |piece| {
+                count += 1;
+                assert!(piece.start < piece.end && piece.end <= length && piece.lines > 0);
+                assert!(piece.lines == 1 || piece.length() == length);
+                for line in piece.line..=piece.last_line() {
+                    found.extend((piece.start..piece.end).map(|at| u64::from(line) * u64::from(length) + u64::from(at)));
+                }
+            });
+            prop_assert!(count <= 3 * runs.len());
+            prop_assert_eq!(found, runs.iter().flat_map(|run| run.start..run.end()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn touching_is_by_definition(
+            a in prop::collection::vec((1_u32..4, 1_u32..4), 0..8),
+            b in prop::collection::vec((1_u32..4, 1_u32..4), 0..8),
+        ) {
+            let line = |steps: &[(u32, u32)]| {
+                let mut end = 0;
+                let piece = |&(gap, length): &(u32, u32)| {
+                    let start = end + gap;
+                    end = start + length;
+                    Piece { line: 0, lines: 1, start, end }
+                };
+                steps.iter().map(piece).collect::<Vec<_>>()
+            };
+            let (a, b) = (line(&a), line(&b));
+            let mut found = Vec::new();
+            touching(&a, &b, |i, j| found.push((i, j)));
+            let mut expected = Vec::new();
+            for (i, a) in a.iter().enumerate() {
+                for (j, b) in b.iter().enumerate() {
+                    if (a.start..a.end).any(|y| (b.start..b.end).any(|other| y.abs_diff(other) <= 1)) {
+                        expected.push((i, j));
+                    }
+                }
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Area, box and moments of a label, from its runs, in whole numbers.
+//!
+//! Sums are taken relative to the label's first pixel, so they depend on its size and not on where it lies. In 64 bits they
+//! are exact for a label that spans 46,000 lines of 46,000 pixels; larger ones are summed in 128 bits, which hold every
+//! label of a mask.
+
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+use crate::runs::Run;
+use crate::runs::lines::{Piece, cut};
+
+/// What the runs of a label add up to. Lines and places along them, whichever of them the columns are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) area: u64,
+    /// First line, and one past the last.
+    pub(super) lines: (u64, u64),
+    /// First place along the lines, and one past the last.
+    pub(super) along: (u64, u64),
+    /// The line and place of the first pixel, from which the sums below count.
+    pub(super) origin: (u64, u64),
+    /// Sums of lines and of places.
+    pub(super) first: [i128; 2],
+    /// Sums of squares of lines, of products, of squares of places.
+    pub(super) second: [i128; 3],
+}
+
+/// The whole numbers in which sums are taken.
+trait Whole:
+    Copy
+    + Default
+    + From<u32>
+    + From<i64>
+    + Into<i128>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + AddAssign
+{
+    /// A number that is even, halved.
+    fn half(self) -> Self;
+    /// A number that 6 divides, divided by it.
+    fn sixth(self) -> Self;
+}
+
+macro_rules! whole {
+    ($($type:ty),*) => {$(
+        impl Whole for $type {
+            #[inline(always)]
+            fn half(self) -> Self {
+                self >> 1
+            }
+            #[inline(always)]
+            fn sixth(self) -> Self {
+                self / 6
+            }
+        }
+    )*};
+}
+whole!(i64, i128);
+
+impl Sums {
+    /// The sums of runs in lines of `length` pixels; those of second degree only when `second` asks for them.
+    pub(super) fn of(runs: &[Run], length: u32, second: bool) -> Self {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
+        let whole = u64::from(length);
+        let lines = u128::from((last.end() - 1) / whole - first.start / whole + 1);
+        let side = lines.max(u128::from(whole));
+        // No sum is larger than the number of pixels times the largest distance, or its square.
+        let largest = if second { side * side } else { side };
+        let narrow = lines.saturating_mul(u128::from(whole)).saturating_mul(largest) < 1 << 62;
+        match (narrow, second) {
+            (true, false) => Self::sum::<i64, false>(runs, length),
+            (true, true) => Self::sum::<i64, true>(runs, length),
+            (false, false) => Self::sum::<i128, false>(runs, length),
+            (false, true) => Self::sum::<i128, true>(runs, length),
+        }
+    }
+
+    #[inline(never)]
+    fn sum<N: Whole, const SECOND: bool>(runs: &[Run], length: u32) -> Self {
+        let whole = u64::from(length);
+        let start = runs[0].start;
+        let origin = (start / whole, start % whole);
+        let mut area = 0;
+        let (mut low, mut high) = (u32::MAX, 0);
+        let (mut last_line, mut lines_sum, mut along_sum) = (0, N::default(), N::default());
+        let mut second = [N::default(); 3];
+        cut(runs, length, |piece| {
+            let Piece { line, lines, start, end } = piece;
+            area += u64::from(end - start) * u64::from(lines);
+            low = low.min(start);
+            high = high.max(end);
+            last_line = piece.last_line();
+            let one = N::from(1_u32);
+            let n = N::from(end - start);
+            let x = N::from(line - origin.0 as u32);
+            let y = N::from(i64::from(start) - origin.1 as i64);
+            // Sums over the places of the piece in one line: of 1, of the place, of its square.
+            let twice = n * (n - one);
+            let ys = n * y + twice.half();
+            if lines == 1 {
+                lines_sum += n * x;
+                along_sum += ys;
+                if SECOND {
+                    second[0] += n * x * x;
+                    second[1] += x * ys;
+                    second[2] += n * y * y + y * twice + (twice * (n + n - one)).sixth();
+                }
+                return;
+            }
+            let k = N::from(lines);
+            let pairs = k * (k - one);
+            let xs = k * x + pairs.half();
+            lines_sum += n * xs;
+            along_sum += k * ys;
+            if SECOND {
+                second[0] += n * (k * x * x + x * pairs + (pairs * (k + k - one)).sixth());
+                second[1] += xs * ys;
+                second[2] += k * (n * y * y + y * twice + (twice * (n + n - one)).sixth());
+            }
+        });
+        Self {
+            area,
+            lines: (origin.0, u64::from(last_line) + 1),
+            along: (u64::from(low), u64::from(high)),
+            origin,
+            first: [lines_sum.into(), along_sum.into()],
+            second: second.map(Into::into),
+        }
+    }
+
+    /// The mean line and the mean place of the pixels; not a number for no pixels.
+    #[inline]
+    pub(super) fn mean(&self) -> (f64, f64) {
+        let area = self.area as f64;
+        (self.origin.0 as f64 + self.first[0] as f64 / area, self.origin.1 as f64 + self.first[1] as f64 / area)
+    }
+
+    /// The variance of lines, the covariance, and the variance of places, over the pixels.
+    pub(super) fn variances(&self) -> [f64; 3] {
+        let area = i128::from(self.area);
+        let [x, y] = self.first;
+        let central = |square: i128, a: i128, b: i128| {
+            let exact = area.checked_mul(square).zip(a.checked_mul(b)).and_then(|(all, mean)| all.checked_sub(mean));
+            let area = self.area as f64;
+            match exact {
+                Some(exact) => exact as f64 / area / area,
+                // The first pixel lies on the label's box, so that little is lost here.
+                None => square as f64 / area - (a as f64 / area) * (b as f64 / area),
+            }
+        };
+        let [xx, xy, yy] = self.second;
+        [central(xx, x, x), central(xy, x, y), central(yy, y, y)]
+    }
+}

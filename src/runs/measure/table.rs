@@ -1,0 +1,297 @@
+//! The table of measures: named columns of numbers, and their text.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use super::{MeasureOptions, Measured, Property, Units};
+use crate::error::{Error, Result};
+
+/// The numbers of a column, one for each label.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Values {
+    /// Labels, counts and boxes.
+    U64(Vec<u64>),
+    /// Whole numbers that may be negative.
+    I64(Vec<i64>),
+    /// Any other; NaN where a label has too few pixels for the property.
+    F64(Vec<f64>),
+}
+
+/// A column of a table: its name and its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    name: String,
+    values: Values,
+}
+
+impl Column {
+    /// The name: that of the property, a part of it after `-` and a unit after `_`, for instance `bbox-2` or `area_um2`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The numbers.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// The name and the numbers, without a copy.
+    pub fn into_parts(self) -> (String, Values) {
+        (self.name, self.values)
+    }
+}
+
+/// A table of measures, column by column; what [`LabelRuns::measure`](crate::LabelRuns::measure) gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measures {
+    rows: usize,
+    columns: Vec<Column>,
+    /// The property and the part of it that each column holds.
+    kinds: Vec<(Property, usize)>,
+}
+
+/// How many columns a property has.
+fn parts(property: Property) -> usize {
+    match property {
+        Property::Bbox => 4,
+        Property::Centroid => 2,
+        _ => 1,
+    }
+}
+
+/// What is added to the name of a property that has a unit.
+fn unit(property: Property) -> &'static str {
+    match property {
+        Property::Area | Property::AreaConvex => "_um2",
+        Property::EquivalentDiameterArea
+        | Property::AxisMajorLength
+        | Property::AxisMinorLength
+        | Property::Perimeter
+        | Property::PerimeterCrofton
+        | Property::OutlineLength
+        | Property::FeretDiameterMax => "_um",
+        _ => "",
+    }
+}
+
+impl Measures {
+    /// A table of so many rows, all of them 0.
+    pub(super) fn sized(options: &MeasureOptions, rows: usize) -> Result<Self> {
+        let mut table = Self { rows, columns: Vec::new(), kinds: Vec::new() };
+        for &property in &options.properties {
+            let sized = options.pixel_size.is_some();
+            for part in 0..parts(property) {
+                let number = if parts(property) > 1 { format!("-{part}") } else { String::new() };
+                let name = format!("{property}{number}{}", if sized { unit(property) } else { "" });
+                let values = match property {
+                    Property::Label | Property::Bbox | Property::Holes | Property::Pieces => Values::U64(zeros(rows)?),
+                    Property::Area | Property::AreaConvex | Property::OutlineLength if !sized => {
+                        Values::U64(zeros(rows)?)
+                    }
+                    Property::EulerNumber => Values::I64(zeros(rows)?),
+                    _ => Values::F64(zeros(rows)?),
+                };
+                table.columns.push(Column { name, values });
+                table.kinds.push((property, part));
+            }
+        }
+        Ok(table)
+    }
+
+    /// Number of labels.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns in the order in which their properties were asked for.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The numbers of the column of this name.
+    pub fn column(&self, name: &str) -> Option<&Values> {
+        self.columns.iter().find(|column| column.name == name).map(Column::values)
+    }
+
+    /// The columns, without a copy.
+    pub fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+
+    /// Pieces of the table with so many rows each, to be filled side by side.
+    pub(super) fn blocks(&mut self, rows: usize) -> Vec<Block<'_>> {
+        let count = self.rows.div_ceil(rows);
+        let block = |index: usize| index * rows..((index + 1) * rows).min(self.rows);
+        let mut blocks: Vec<Block<'_>> = (0..count)
+            .map(|index| Block { rows: block(index), columns: Vec::with_capacity(self.columns.len()) })
+            .collect();
+        for (column, &(property, part)) in self.columns.iter_mut().zip(&self.kinds) {
+            let cells: Vec<Cells<'_>> = match &mut column.values {
+                Values::U64(values) => values.chunks_mut(rows).map(Cells::U64).collect(),
+                Values::I64(values) => values.chunks_mut(rows).map(Cells::I64).collect(),
+                Values::F64(values) => values.chunks_mut(rows).map(Cells::F64).collect(),
+            };
+            for (block, cells) in blocks.iter_mut().zip(cells) {
+                block.columns.push((property, part, cells));
+            }
+        }
+        blocks
+    }
+
+    /// Writes the table as CSV: a line of names, then a line for each label. Numbers that are not whole have as few digits
+    /// as tell them from any other; NaN is `nan`.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_csv(&self, output: &mut dyn Write) -> Result<()> {
+        let names: Vec<&str> = self.columns.iter().map(Column::name).collect();
+        let mut text = names.join(",");
+        for row in 0..self.rows {
+            text.push('\n');
+            for (index, column) in self.columns.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                column.values.write(row, &mut text, "nan");
+            }
+            flush(&mut text, output, FLUSH)?;
+        }
+        text.push('\n');
+        flush(&mut text, output, 0)
+    }
+
+    /// Writes the table as JSON: a list with an object for each label, whose members are named like the columns. NaN is
+    /// `null`.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_json(&self, output: &mut dyn Write) -> Result<()> {
+        let mut text = String::from("[");
+        for row in 0..self.rows {
+            text.push_str(if row > 0 { ",\n{" } else { "\n{" });
+            for (index, column) in self.columns.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                text.push('"');
+                // Names are ASCII letters, digits, - and _.
+                text.push_str(&column.name);
+                text.push_str("\":");
+                column.values.write(row, &mut text, "null");
+            }
+            text.push('}');
+            flush(&mut text, output, FLUSH)?;
+        }
+        text.push_str("\n]\n");
+        flush(&mut text, output, 0)
+    }
+}
+
+/// Bytes of text that are written at once.
+const FLUSH: usize = 1 << 16;
+
+/// Writes the text when it is longer than so many bytes.
+fn flush(text: &mut String, output: &mut dyn Write, over: usize) -> Result<()> {
+    if text.len() > over {
+        let written = output.write_all(text.as_bytes());
+        written.map_err(|source: io::Error| Error::Io { context: "writing the table".into(), source })?;
+        text.clear();
+    }
+    Ok(())
+}
+
+fn zeros<T: Clone + Default>(count: usize) -> Result<Vec<T>> {
+    let mut room = Vec::<T>::new();
+    match room.try_reserve_exact(count) {
+        Ok(()) => Ok(vec![T::default(); count]),
+        Err(_) => {
+            let needed = count.saturating_mul(size_of::<T>()) as u64;
+            Err(Error::Memory { what: "a table of measures".into(), needed, limit: None })
+        }
+    }
+}
+
+impl Values {
+    /// Appends a number to a text.
+    fn write(&self, row: usize, text: &mut String, nan: &str) {
+        match self {
+            Self::U64(values) => text.push_str(itoa::Buffer::new().format(values[row])),
+            Self::I64(values) => text.push_str(itoa::Buffer::new().format(values[row])),
+            Self::F64(values) if values[row].is_finite() => {
+                use std::fmt::Write as _;
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{:?}", values[row]);
+            }
+            Self::F64(_) => text.push_str(nan),
+        }
+    }
+}
+
+/// Some rows of a table.
+pub(super) struct Block<'a> {
+    rows: Range<usize>,
+    columns: Vec<(Property, usize, Cells<'a>)>,
+}
+
+/// The rows' cells in a column.
+enum Cells<'a> {
+    U64(&'a mut [u64]),
+    I64(&'a mut [i64]),
+    F64(&'a mut [f64]),
+}
+
+impl Block<'_> {
+    /// The numbers of its rows.
+    pub(super) fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Writes what was measured, row by row of the block.
+    pub(super) fn fill(&mut self, labels: &[u64], measured: &[Measured], units: &Units) {
+        for (property, part, cells) in &mut self.columns {
+            match (*property, cells) {
+                (Property::Label, Cells::U64(cells)) => cells.copy_from_slice(labels),
+                (Property::Bbox, Cells::U64(cells)) => {
+                    let part = *part;
+                    each(cells, measured, |measured| measured.bbox(units)[part]);
+                }
+                (Property::Area, Cells::U64(cells)) => each(cells, measured, |measured| measured.sums.area),
+                (Property::AreaConvex, Cells::U64(cells)) => each(cells, measured, |measured| measured.convex),
+                (Property::OutlineLength, Cells::U64(cells)) => each(cells, measured, Measured::edges),
+                (Property::Holes, Cells::U64(cells)) => each(cells, measured, |measured| measured.holes(units)),
+                (Property::Pieces, Cells::U64(cells)) => each(cells, measured, |measured| measured.contact.pieces),
+                (Property::EulerNumber, Cells::I64(cells)) => each(cells, measured, |measured| measured.euler(units)),
+                (property, Cells::F64(cells)) => fill(cells, property, *part, measured, units),
+                // No other property is given a column of whole numbers.
+                _ => {}
+            }
+        }
+    }
+}
+
+fn each<T>(cells: &mut [T], measured: &[Measured], value: impl Fn(&Measured) -> T) {
+    cells.iter_mut().zip(measured).for_each(|(cell, measured)| *cell = value(measured));
+}
+
+fn fill(cells: &mut [f64], property: Property, part: usize, measured: &[Measured], units: &Units) {
+    match property {
+        Property::Area => each(cells, measured, |measured| measured.area(units)),
+        Property::Centroid if part == 0 => each(cells, measured, |measured| units.turn(measured.sums.mean()).0),
+        Property::Centroid => each(cells, measured, |measured| units.turn(measured.sums.mean()).1),
+        Property::EquivalentDiameterArea => each(cells, measured, |measured| measured.equivalent_diameter(units)),
+        Property::Extent => each(cells, measured, Measured::extent),
+        Property::AxisMajorLength => each(cells, measured, |measured| 4.0 * measured.eigenvalues(units).0.sqrt()),
+        Property::AxisMinorLength => each(cells, measured, |measured| 4.0 * measured.eigenvalues(units).1.sqrt()),
+        Property::Eccentricity => each(cells, measured, |measured| measured.eccentricity(units)),
+        Property::Orientation => each(cells, measured, |measured| measured.orientation(units)),
+        Property::Perimeter => each(cells, measured, |measured| measured.weights.perimeter() * units.edge),
+        Property::PerimeterCrofton => each(cells, measured, |measured| measured.crofton(units)),
+        Property::OutlineLength => each(cells, measured, |measured| measured.outline(units)),
+        Property::AreaConvex => each(cells, measured, |measured| measured.convex as f64 * units.area),
+        Property::Solidity => each(cells, measured, Measured::solidity),
+        Property::FeretDiameterMax => each(cells, measured, |measured| measured.feret),
+        // These are whole numbers.
+        Property::Label | Property::Bbox | Property::EulerNumber | Property::Holes | Property::Pieces => {}
+    }
+}
