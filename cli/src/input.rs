@@ -52,6 +52,10 @@ fn shape_like(path: &Path) -> Result<Shape> {
         Err(error @ Error::Io { .. }) => return Err(error),
         Err(error) => error,
     };
+    // What is read of a pipe is gone, and nobody may ever write to it again.
+    if !path.is_file() {
+        return Err(error);
+    }
     match imagesize::size(path) {
         Ok(size) => Shape::new(size.height as u64, size.width as u64),
         Err(_) => Err(error),
@@ -111,6 +115,14 @@ pub(crate) fn format_of(path: &Path, format: Option<Format>) -> Result<Format> {
         let message = format!("{}: the name does not tell the format; name it: {}", path.display(), names.join(", "));
         Error::Argument(message)
     })
+}
+
+/// An error when two of these are standard input.
+pub(crate) fn one_stdin<'a>(inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    match inputs.into_iter().filter(|input| is_stream(input)).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Error::Argument("standard input is one file, not two".into())),
+    }
 }
 
 /// Reads the runs of one mask.

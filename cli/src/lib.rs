@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod exit;
 mod input;
+mod kind;
 mod output;
 mod progress;
 mod remedy;

@@ -7,10 +7,15 @@ use crate::args::Convert;
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
+use crate::kind;
 use crate::output::{Output, refuse_inputs};
 
 pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
-    refuse_inputs(&args.output, args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref))?;
+    let inputs = || args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref);
+    input::one_stdin(inputs())?;
+    refuse_inputs(&args.output, inputs())?;
+    kind::expect_runs(&args.runs)?;
+    kind::runs_go_to(&args.output)?;
     let from = input::format_of(&args.runs, args.from)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
     let read = ReadOptions {

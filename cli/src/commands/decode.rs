@@ -6,10 +6,15 @@ use crate::args::Decode;
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
+use crate::kind;
 use crate::output::refuse_inputs;
 
 pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
-    refuse_inputs(&args.output, args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref))?;
+    let inputs = || args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref);
+    input::one_stdin(inputs())?;
+    refuse_inputs(&args.output, inputs())?;
+    kind::expect_runs(&args.runs)?;
+    kind::mask_goes_to(&args.output)?;
     let format = input::format_of(&args.runs, args.read.format)?;
     let options = args.read.options(args.shape.shape()?);
     let runs = input::read_runs(&args.runs, format, &options, console)?;

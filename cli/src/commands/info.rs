@@ -13,6 +13,7 @@ use crate::exit::Status;
 use crate::input::{self, Content};
 
 pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
+    input::one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
     let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
         Content::Mask(source) => {

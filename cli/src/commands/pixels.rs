@@ -14,6 +14,7 @@ use crate::args::{Pixels, PixelsDecode, PixelsEncode};
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
+use crate::kind;
 use crate::output::{Output, refuse_inputs};
 use crate::progress::Task;
 
@@ -42,6 +43,7 @@ fn order(bgra: bool) -> ChannelOrder {
 
 fn encode(args: &PixelsEncode, console: &Console) -> Result<()> {
     refuse_inputs(&args.output, [args.image.as_path()])?;
+    kind::records_go_to(&args.output)?;
     let picture = read(&args.image)?;
     let mut output = Output::create(&args.output)?;
     let task = console.start(&args.image.display().to_string(), picture.len() as u64);
@@ -87,10 +89,12 @@ fn read(path: &Path) -> Result<RgbaImage> {
 }
 
 fn decode(args: &PixelsDecode, console: &Console) -> Result<()> {
-    refuse_inputs(&args.output, args.shape.like.iter().chain([&args.records]).map(AsRef::as_ref))?;
+    let inputs = || args.shape.like.iter().chain([&args.records]).map(AsRef::as_ref);
+    input::one_stdin(inputs())?;
+    refuse_inputs(&args.output, inputs())?;
+    kind::png_goes_to(&args.output)?;
     let Some(shape) = args.shape.shape()? else {
-        let message = "records do not say how large their picture is: give --height and --width, or --like";
-        return Err(Error::Argument(message.into()));
+        return Err(Error::UnknownShape { what: "records do not say how large their picture is".into() });
     };
     let mut reader = input::open(&args.records, console)?;
     let mut output = Output::create(&args.output)?;

@@ -12,6 +12,7 @@ use crate::args::Preview;
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
+use crate::kind;
 use crate::output::{Output, refuse_inputs};
 
 const BACKGROUND: [u8; 3] = [14, 15, 20];
@@ -23,13 +24,15 @@ const FAINTEST: f64 = 0.55;
 const COMFORTABLE: u32 = 800;
 
 pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
-    refuse_inputs(&args.output, args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
+    let inputs = || args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref);
+    input::one_stdin(inputs())?;
+    refuse_inputs(&args.output, inputs())?;
+    kind::png_goes_to(&args.output)?;
     let shape = args.either.shape.shape()?;
     let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
     let Some(shape) = runs.shape() else {
-        let message =
-            "a run file of this format does not say how large its mask is: give --height and --width, or --like";
-        return Err(Error::Argument(message.into()).in_file(&args.file));
+        let what = "a run file of this format does not say how large its mask is".into();
+        return Err(Error::UnknownShape { what }.in_file(&args.file));
     };
     if shape.pixels() == 0 {
         return Err(Error::Argument(format!("an empty mask ({shape}) cannot be drawn")).in_file(&args.file));

@@ -7,12 +7,14 @@ use runmask::{Dtype, Result, Shape, sink};
 use crate::args::{self, Looks};
 use crate::console::Console;
 use crate::exit::Status;
+use crate::kind;
 use crate::progress::Watched;
 
 /// Bytes of rows that are made at once.
 const BYTES_AT_ONCE: u64 = 1 << 22;
 
 pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
+    kind::mask_goes_to(&args.output)?;
     let shape = Shape { height: args.height, width: args.width };
     let synth = args.looks.synth(args.kind, shape)?;
     let row_bytes = u64::from(shape.width) * synth.dtype().bytes() as u64;

@@ -13,14 +13,12 @@ use runmask::{LabelRuns, Result, Run, Shape};
 use crate::args::Verify;
 use crate::console::{Console, shown};
 use crate::exit::Status;
-use crate::input::{in_order, runs_of};
+use crate::input::{in_order, one_stdin, runs_of};
 use crate::output::is_stream;
 
 pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
-    if is_stream(&args.first) && is_stream(&args.second) {
-        return Err(runmask::Error::Argument("standard input is one file, not two".into()));
-    }
     let files = [args.first.as_path(), args.second.as_path()];
+    one_stdin(files.into_iter().chain(args.either.shape.like.as_deref()))?;
     let mut formats = [args.either.read.format, args.second_format.or(args.either.read.format)];
     for (file, format) in files.iter().zip(&mut formats) {
         // A format is meant for the run file of the two.

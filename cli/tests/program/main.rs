@@ -10,6 +10,7 @@ mod outputs;
 mod pictures;
 mod run_files;
 mod slides;
+mod words;
 
 use std::ffi::OsStr;
 use std::fs;

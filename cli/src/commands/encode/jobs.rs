@@ -12,6 +12,7 @@ use runmask::format::Format;
 use runmask::{Error, Result};
 
 use crate::args::Encode;
+use crate::kind::{self, Kind};
 use crate::output::{is_stream, refuse_inputs};
 
 /// A mask and where its runs go.
@@ -32,15 +33,35 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
     if args.verify && args.masks.iter().any(|mask| is_stream(mask)) {
         return Err(Error::Argument("standard input cannot be read twice, which --verify does".into()));
     }
+    for (place, mask) in args.masks.iter().enumerate() {
+        check_mask(place, mask, args)?;
+    }
     let jobs = args.masks.iter().map(|mask| job(mask, args)).collect::<Result<Vec<_>>>()?;
     refuse_one_output_for_two(&jobs, folds_case)?;
     for job in &jobs {
         refuse_inputs(&job.output, args.masks.iter().map(PathBuf::as_path))?;
+        kind::runs_go_to(&job.output)?;
         if args.json && is_stream(&job.output) {
             return Err(Error::Argument("runs and summary cannot both go to standard output".into()));
         }
     }
     Ok(jobs)
+}
+
+/// Asks back when a mask is rather something else: before anything is touched, so that no other mask is encoded either.
+fn check_mask(place: usize, mask: &Path, args: &Encode) -> Result<()> {
+    let given = args.output.is_some() || args.out_dir.is_some();
+    let kind = Kind::of_file(mask).or_else(|| Kind::of_name(mask).filter(|_| !mask.exists()));
+    match kind {
+        _ if args.raw.dtype.is_some() => Ok(()),
+        Some(Kind::Runs) if place > 0 && !given => {
+            let message = format!("a run file, not a mask; where the runs go is said with -o {}", mask.display());
+            Err(Error::Argument(message).in_file(mask))
+        }
+        // Of many, as in `encode folder/*`, a folder is one that fails.
+        Some(Kind::Folder) if args.masks.len() > 1 && mask.file_name().is_some() => Ok(()),
+        _ => kind::expect_mask(mask),
+    }
 }
 
 fn job(mask: &Path, args: &Encode) -> Result<Job> {

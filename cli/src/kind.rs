@@ -1,0 +1,177 @@
+//! Of what kind a file is, so that a file in the wrong place gets the right question.
+//!
+//! Gets a path; looks at its first bytes or at its name; gives an error that says what the file is and what was perhaps
+//! meant. A file that nothing is known about is let through: whoever reads it says what is wrong with it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use runmask::format::Format;
+use runmask::sink::MaskFormat;
+use runmask::{Error, Result};
+
+use crate::output::is_stream;
+
+/// What a file holds, or what its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    Mask,
+    Picture,
+    Runs,
+}
+
+/// Extensions of pictures, those of slides included, that no mask is written to.
+const PICTURES: [&str; 14] =
+    ["jpg", "jpeg", "jp2", "jxl", "gif", "bmp", "webp", "pnm", "ppm", "pgm", "heic", "svg", "svs", "ndpi"];
+
+impl Kind {
+    /// What the name says.
+    pub(crate) fn of_name(path: &Path) -> Option<Self> {
+        if is_stream(path) {
+            None
+        } else if Format::from_path(path).is_some() {
+            Some(Self::Runs)
+        } else if MaskFormat::of(path).is_ok() {
+            Some(Self::Mask)
+        } else {
+            let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+            PICTURES.contains(&extension.as_str()).then_some(Self::Picture)
+        }
+    }
+
+    /// What is there: by its first bytes, or by the name where these may be those of any text.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        if is_stream(path) {
+            return None;
+        }
+        let metadata = path.metadata().ok()?;
+        if metadata.is_dir() {
+            return Some(Self::Folder);
+        }
+        // A pipe is read once.
+        if !metadata.is_file() {
+            return None;
+        }
+        let mut start = [0; 8];
+        let length = File::open(path).ok()?.read(&mut start).ok()?;
+        match &start[..length] {
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Mask),
+            [0x89, b'P', b'N', b'G', ..] | [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Self::Mask),
+            [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] | [b'R', b'I', b'F', b'F', ..] => Some(Self::Picture),
+            [b'P', b'A', b'R', b'1', ..] => Some(Self::Runs),
+            _ => Self::of_name(path).filter(|&kind| kind == Self::Runs),
+        }
+    }
+}
+
+fn refuse(path: &Path, message: String) -> Result<()> {
+    Err(Error::Argument(message).in_file(path))
+}
+
+/// Asks back when a file that is to be read as a mask is something else.
+pub(crate) fn expect_mask(path: &Path) -> Result<()> {
+    match Kind::of_file(path) {
+        Some(Kind::Folder) => {
+            refuse(path, format!("is a directory; name the masks in it, for instance {}", path.join("*.tif").display()))
+        }
+        Some(Kind::Runs) => refuse(
+            path,
+            "a run file, not a mask; `decode` writes its mask, `convert` writes it in another format".into(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Asks back when a file that is to be read as a run file is something else.
+pub(crate) fn expect_runs(path: &Path) -> Result<()> {
+    match Kind::of_file(path) {
+        Some(Kind::Folder) => refuse(path, "is a directory, not a run file".into()),
+        Some(Kind::Mask) => refuse(path, "a mask, not a run file; `encode` writes its runs".into()),
+        Some(Kind::Picture) => refuse(path, "a picture, not a run file".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses the name of a mask or picture for runs.
+pub(crate) fn runs_go_to(path: &Path) -> Result<()> {
+    match Kind::of_name(path) {
+        Some(kind @ (Kind::Mask | Kind::Picture)) => {
+            let what = if kind == Kind::Mask { "mask" } else { "picture" };
+            refuse(
+                path,
+                format!(
+                    "the extension of a {what}, but runs are written; a run file ends in .csv, .json, .xml or .parquet"
+                ),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses the name of a run file or of another kind of picture for a mask.
+pub(crate) fn mask_goes_to(path: &Path) -> Result<()> {
+    match Kind::of_name(path) {
+        Some(kind @ (Kind::Runs | Kind::Picture)) => {
+            let what = if kind == Kind::Runs { "run file" } else { "picture" };
+            refuse(
+                path,
+                format!(
+                    "the extension of a {what}, but a mask is written; a mask file ends in .tif, .png, .npy, .raw or .bin"
+                ),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses every known extension but that of PNG.
+pub(crate) fn png_goes_to(path: &Path) -> Result<()> {
+    let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    if is_png || Kind::of_name(path).is_none() {
+        return Ok(());
+    }
+    refuse(path, "the picture is a PNG; its name ends in .png".into())
+}
+
+/// Refuses the extension of a picture or run file for escape-key records.
+pub(crate) fn records_go_to(path: &Path) -> Result<()> {
+    let known = Kind::of_name(path).is_some() && !matches!(MaskFormat::of(path), Ok(MaskFormat::Raw));
+    if known {
+        return refuse(path, "the extension of another format, but escape-key records are written".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_kinds() {
+        let kind = |name: &str| Kind::of_name(Path::new(name));
+        assert_eq!(kind("a/b.TIF"), Some(Kind::Mask));
+        assert_eq!(kind("a.png"), Some(Kind::Mask));
+        assert_eq!(kind("a.Jpg"), Some(Kind::Picture));
+        assert_eq!(kind("a.csv"), Some(Kind::Runs));
+        assert_eq!(kind("a.txt"), None);
+        assert_eq!(kind("-"), None);
+    }
+
+    #[test]
+    fn bytes_tell_more_than_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            Kind::of_file(&path)
+        };
+        assert_eq!(kind("a.csv", b"II*\0\x08\0\0\0"), Some(Kind::Mask));
+        assert_eq!(kind("b.csv", b"glom,pixels\n"), Some(Kind::Runs));
+        assert_eq!(kind("a.tif", b"glom,pixels\n"), None);
+        assert_eq!(kind("c.csv", b""), Some(Kind::Runs));
+        assert_eq!(Kind::of_file(folder.path()), Some(Kind::Folder));
+        assert_eq!(Kind::of_file(&folder.path().join("none.csv")), None);
+    }
+}

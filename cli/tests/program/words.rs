@@ -1,0 +1,100 @@
+//! Files in the wrong place: the right question instead of a wrong result.
+
+use crate::{Folder, SMALL_HUBMAP, small_mask};
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("slide.npy", small_mask());
+    folder.write("slide.csv", SMALL_HUBMAP);
+    folder.write("slide.json", "[]");
+    folder.write("photo.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF");
+    folder.write("photo.csv", b"\xff\xd8\xff\xe0\x00\x10JFIF");
+    std::fs::create_dir(folder.file("sub")).unwrap();
+    folder
+}
+
+#[test]
+fn the_kind_of_the_input_is_looked_at_first() {
+    let folder = folder();
+    for (words, parts) in [
+        ("encode slide.csv", &["slide.csv: a run file, not a mask", "`decode`", "`convert`"][..]),
+        ("encode slide.csv -o other.csv", &["slide.csv: a run file", "`convert`"]),
+        ("encode slide.npy slide.json", &["slide.json: a run file", "-o slide.json"]),
+        ("encode slide.npy new.csv", &["new.csv: a run file", "-o new.csv"]),
+        ("encode .", &[".: is a directory", "./*.tif"]),
+        ("encode sub", &["sub: is a directory", "sub/*.tif"]),
+        ("encode slide.npy .", &[".: is a directory"]),
+        ("decode slide.npy -o a.csv", &["slide.npy: a mask, not a run file", "`encode`"]),
+        ("decode slide.npy -o a.npy -f hubmap", &["slide.npy: a mask, not a run file", "`encode`"]),
+        ("convert slide.npy -o a.csv", &["slide.npy: a mask", "`encode`"]),
+        ("convert photo.csv -o a.json", &["photo.csv: a picture"]),
+        ("decode sub -o a.npy", &["sub: is a directory"]),
+        ("doctor slide.npy", &["slide.npy: a mask", "`encode`"]),
+        ("encode photo.jpg", &["photo.jpg", "a JPEG, which cannot hold labels exactly"]),
+    ] {
+        folder.fails_with(words, parts);
+    }
+    // One bad file of many does not stop the others, and a folder is one.
+    let ended = folder.run("encode slide.npy sub --out-dir out");
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains("sub: is a directory") && ended.stderr.contains("1 encoded"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_extension_of_another_kind_is_refused() {
+    let folder = folder();
+    let size = "--height 4 --width 5";
+    for (words, part) in [
+        ("encode slide.npy -o out.tif".to_owned(), "out.tif: the extension of a mask, but runs are written"),
+        ("encode slide.npy -o out.tif -f table".into(), "but runs are written"),
+        ("encode slide.npy -o out.JPG".into(), "the extension of a picture, but runs are written"),
+        ("convert slide.csv -o out.png -f table".into(), "but runs are written"),
+        (format!("decode slide.csv -o out.csv {size}"), "the extension of a run file, but a mask is written"),
+        (format!("decode slide.csv -o out.json {size} --mask-format npy"), "but a mask is written"),
+        (format!("decode slide.csv -o out.jpg {size}"), "the extension of a picture, but a mask is written"),
+        ("synth noise --height 1 --width 1 -o out.csv --mask-format raw".into(), "but a mask is written"),
+        ("preview slide.npy -o out.jpg".into(), "out.jpg: the picture is a PNG"),
+        ("preview slide.npy -o out.csv".into(), "the picture is a PNG"),
+        ("pixels encode photo.jpg -o out.png".into(), "escape-key records are written"),
+        (format!("pixels decode slide.npy -o out.tif {size}"), "the picture is a PNG"),
+    ] {
+        folder.fails_with(&words, &[part]);
+    }
+    // Another run format's extension, or none that is known, says nothing.
+    folder.ok("encode slide.npy -o out.csv -f coco");
+    folder.ok("convert slide.csv -o out.json -f table --drop-empty-labels");
+    folder.ok("encode slide.npy -o out.runs");
+    folder.ok("preview slide.npy -o picture");
+    folder.ok(&format!("decode slide.csv -o labels --mask-format raw {size}"));
+}
+
+#[test]
+fn standard_input_is_one_file() {
+    let folder = folder();
+    for words in [
+        "decode - -o out.npy -f hubmap --like -",
+        "convert - -o out.csv --from table --like -",
+        "info - -f hubmap --like -",
+        "doctor - --like -",
+        "verify - slide.csv --like -",
+        "preview - -o out.png -f hubmap --like -",
+        "pixels decode - -o out.png --like -",
+    ] {
+        folder.fails_with(words, &["standard input is one file"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_size_is_not_waited_for_at_the_end_of_a_pipe() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let runmask = env!("CARGO_BIN_EXE_runmask");
+    let script = format!("cat photo.jpg | timeout 10 {runmask} decode slide.csv -o out.npy --like /dev/stdin");
+    let ended = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).stdin(Stdio::null()).output();
+    let line = crate::Ended::of(ended.unwrap()).one_line("a JPEG in a pipe");
+    assert!(line.contains("/dev/stdin"), "{line}");
+    let script = format!("cat slide.npy | timeout 10 {runmask} decode slide.csv -o out.npy --like /dev/stdin");
+    let ended = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
