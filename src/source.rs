@@ -8,7 +8,7 @@
 //!
 //! | format | labels | from a pipe |
 //! |---|---|---|
-//! | TIFF, BigTIFF | 1 to 64 bits, signed ones without negatives; tiles, strips, pages, pyramid levels | no |
+//! | TIFF, BigTIFF | 1 to 64 bits, signed ones without negatives; tiles, strips, pages, pyramid levels | yes, by way of a temporary file |
 //! | PNG | grey, 1 to 16 bits, not scaled | yes |
 //! | NPY | 8 to 64 bits, signed ones without negatives, bool; C and Fortran order | C order |
 //! | raw | 8 to 64 bits, little endian, of a shape that the caller gives | yes |
@@ -307,19 +307,40 @@ fn from_stream(mut stream: Box<dyn BufRead + Send>, name: &Path, options: &OpenO
     if format != Format::Tiff {
         only_tiff_has_pages(options).map_err(|error| error.in_file(name))?;
     }
-    #[cfg_attr(not(any(feature = "image", feature = "npy")), expect(unused_variables, reason = "no format reads it"))]
+    #[cfg_attr(
+        not(any(feature = "tiff", feature = "image", feature = "npy")),
+        expect(unused_variables, reason = "no format reads it")
+    )]
     let stream = Box::new(io::Cursor::new(start).chain(stream));
     match format {
-        Format::Tiff => {
-            let message = "a TIFF file is read from many places at once; give its path instead of a pipe".into();
-            Err(Error::Unsupported(message).in_file(name))
-        }
+        #[cfg(feature = "tiff")]
+        Format::Tiff => Ok(Box::new(tiff::TiffSource::open(spool(stream, name)?, options)?)),
         #[cfg(feature = "image")]
         Format::Png => Ok(Box::new(png::PngSource::open(stream, name, None, options.memory)?)),
         #[cfg(feature = "npy")]
         Format::Npy => npy::from_stream(stream, name),
-        #[cfg(not(all(feature = "image", feature = "npy")))]
+        #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
         other => Err(other.left_out().in_file(name)),
+    }
+}
+
+/// Copies a stream to a temporary file that has no name, for a format that is read from many places at once. The file is
+/// gone when it is closed, however the process ends.
+#[cfg(feature = "tiff")]
+fn spool(mut stream: impl BufRead, name: &Path) -> Result<RandomAccess> {
+    let copying = |source| Error::Io { context: format!("copying {} to a temporary file", name.display()), source };
+    let mut file = tempfile::tempfile().map_err(copying)?;
+    loop {
+        let bytes = match stream.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            bytes => bytes.map_err(|error| Error::io("reading", name, error))?,
+        };
+        if bytes.is_empty() {
+            return RandomAccess::from_file(file, name);
+        }
+        io::Write::write_all(&mut file, bytes).map_err(copying)?;
+        let count = bytes.len();
+        stream.consume(count);
     }
 }
 
@@ -423,10 +444,11 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tiff")]
     #[test]
-    fn a_tiff_in_a_pipe_is_refused() {
-        let stream = Box::new(io::Cursor::new(b"II*\x00\x08\x00\x00\x00"));
+    fn a_tiff_in_a_pipe_is_copied_and_its_errors_name_the_pipe() {
+        let stream = Box::new(io::Cursor::new(b"II*\x00\xff\x00\x00\x00"));
         let error = from_stream(stream, Path::new("a pipe"), &OpenOptions::default()).err().unwrap();
-        assert!(error.to_string().starts_with("a pipe: a TIFF file is read from many places at once"), "{error}");
+        assert!(error.to_string().starts_with("a pipe: "), "{error}");
     }
 }

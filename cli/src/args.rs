@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Synth(Synth),
     Bench(Bench),
     Engines(Engines),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Write the runs of every label of masks
@@ -385,6 +387,31 @@ pub(crate) struct Engines {
     /// In JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Write the completions of a shell to stdout
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask completions bash > ~/.local/share/bash-completion/completions/runmask
+  runmask completions zsh > ~/.zfunc/_runmask
+  runmask completions fish > ~/.config/fish/completions/runmask.fish")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write a man page to stdout
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask man | man -l -
+  runmask man encode > /usr/local/share/man/man1/runmask-encode.1")]
+pub(crate) struct Man {
+    /// The command that the page is about [default: the program]
+    #[arg(value_name = "COMMAND", num_args = 0..=2)]
+    pub(crate) command: Vec<String>,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod doctor;
 mod encode;
 mod engines;
 mod info;
+mod manual;
 mod pixels;
 mod preview;
 mod synth;
@@ -36,17 +37,19 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Status> {
         Command::Synth(args) => synth::run(&args, console),
         Command::Bench(args) => bench::run(&args, console),
         Command::Engines(args) => engines::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }
 
 /// Writes a report for people to stdout.
 fn print(text: &str) -> Result<()> {
-    write(&printable_lines(text))
+    write(printable_lines(text).as_bytes())
 }
 
-fn write(text: &str) -> Result<()> {
+fn write(text: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
     written.map_err(|source| Error::Io { context: "writing standard output".into(), source })
 }
 
@@ -54,7 +57,7 @@ fn write(text: &str) -> Result<()> {
 fn print_json(report: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(report)
         .map_err(|error| Error::Io { context: "writing the report".into(), source: error.into() })?;
-    write(&(text + "\n"))
+    write((text + "\n").as_bytes())
 }
 
 /// A name in a report: text, with U+FFFD for each byte that is none. One name that is no text must not cost the report.

@@ -227,3 +227,22 @@ fn a_named_engine_is_never_replaced() {
     assert!(line.starts_with("runmask: gpu engine: "), "{line}");
     assert_eq!(folder.names(), ["mask.npy"]);
 }
+
+#[test]
+fn a_tiff_is_read_from_a_pipe() {
+    let folder = Folder::new();
+    folder.ok("synth glomeruli --height 700 --width 500 --labels 5 -o mask.tif --pyramid");
+    let mask = folder.read("mask.tif");
+    folder.ok("encode mask.tif -o expected.csv");
+    let ended = folder.run_with("encode - -o piped.csv", &mask);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(folder.read("piped.csv"), folder.read("expected.csv"));
+    let ended = folder.run_with("encode - --level 1", &mask);
+    folder.ok("encode mask.tif --level 1 -o level.csv");
+    assert_eq!(ended.stdout, folder.read("level.csv"));
+    // Nothing stays, and what is wrong with the file has its name.
+    assert!(!folder.names().iter().any(|name| name.starts_with('.')), "{:?}", folder.names());
+    let line = folder.run_with("encode -", &mask[..mask.len() / 2]).one_line("half a file");
+    assert!(line.contains("standard input"), "{line}");
+    assert!(folder.run_with("encode - --verify", &mask).one_line("twice").contains("--verify"));
+}

@@ -98,3 +98,20 @@ fn a_size_is_not_waited_for_at_the_end_of_a_pipe() {
     let ended = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
+
+#[test]
+fn shells_and_man_are_told_what_the_arguments_are() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = folder.ok(&format!("completions {shell}"));
+        assert!(text.contains("runmask") && text.contains("skip-existing"), "{shell}");
+    }
+    assert!(folder.ok("completions bash").contains("labelstudio"));
+    let page = folder.ok("man");
+    assert!(page.contains(".TH runmask 1") && page.contains("encode"), "{page}");
+    let page = folder.ok("man encode");
+    assert!(page.contains(".TH runmask-encode 1") && page.contains("skip\\-existing"), "{page}");
+    assert!(folder.ok("man pixels decode").contains(".TH runmask-pixels-decode 1"));
+    folder.fails_with("man steam", &["no command steam", "encode"]);
+    folder.fails_with("man encode more", &["more"]);
+}

@@ -30,8 +30,10 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
             args.masks.len()
         )));
     }
-    if args.verify && args.masks.iter().any(|mask| is_stream(mask)) {
-        return Err(Error::Argument("standard input cannot be read twice, which --verify does".into()));
+    let read_once =
+        |mask: &&PathBuf| is_stream(mask) || mask.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir());
+    if args.verify && args.masks.iter().any(|mask| read_once(&mask)) {
+        return Err(Error::Argument("a pipe or standard input cannot be read twice, which --verify does".into()));
     }
     for (place, mask) in args.masks.iter().enumerate() {
         check_mask(place, mask, args)?;
