@@ -100,7 +100,7 @@ fn science_bowl(criterion: &mut Criterion) {
         bencher.iter(|| assert_eq!(count(black_box(&bytes)), expected));
     });
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-    let options = WriteOptions { drop_shape: true, ..WriteOptions::default() };
+    let options = WriteOptions::new().drop_shape(true);
     let mut written = Vec::with_capacity(bytes.len());
     group.bench_function("read, check and write as kaggle", |bencher| {
         bencher.iter(|| {

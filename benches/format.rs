@@ -38,9 +38,9 @@ fn write_and_read(criterion: &mut Criterion) {
     let runs = nuclei(30_000);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     for format in [Format::Hubmap, Format::Table, Format::Kaggle, Format::Coco] {
-        let write_options = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
+        let write_options = WriteOptions::new().coco_form(CocoForm::Results);
         let bytes = text(format, &runs, &write_options);
-        let options = ReadOptions { shape: Some(SHAPE), ..ReadOptions::default() };
+        let options = ReadOptions::new().shape(SHAPE);
         assert_eq!(format::read(format, &mut bytes.as_slice(), &options).expect("a valid file"), runs);
         let mut group = criterion.benchmark_group(format.name());
         group.throughput(Throughput::Bytes(bytes.len() as u64)).sample_size(20);
@@ -134,9 +134,9 @@ fn coco(criterion: &mut Criterion) {
     let mut slide = source::open(&slide, &OpenOptions::default()).expect("a mask");
     let slide = Encoder::builder().build().and_then(|encoder| encoder.encode_source(&mut *slide)).expect("a mask");
     compressed_counts(criterion, "slide", &slide);
-    let results = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
+    let results = WriteOptions::new().coco_form(CocoForm::Results);
     read_coco(criterion, "slide", &text(Format::Coco, &slide, &results));
-    let numbers = WriteOptions { counts: format::JsonCounts::Numbers, ..results };
+    let numbers = results.counts(format::JsonCounts::Numbers);
     read_coco(criterion, "slide, numbers", &text(Format::Coco, &slide, &numbers));
     let detector = std::fs::read(folder.join("runs/coco_fakesegm100_results.json")).expect("a file");
     let records = detector.trim_ascii().strip_prefix(b"[").and_then(|list| list.strip_suffix(b"]")).expect("a list");
@@ -145,7 +145,7 @@ fn coco(criterion: &mut Criterion) {
 
 /// Results of a detector, read beside what passing over their JSON takes.
 fn read_coco(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
-    let options = ReadOptions { renumber: true, ..ReadOptions::default() };
+    let options = ReadOptions::new().renumber(true);
     let area = |mut bytes: &[u8]| {
         let mut area = Area::default();
         format::read_objects(Format::Coco, &mut bytes, &options, &mut area).expect("valid");

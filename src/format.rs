@@ -23,6 +23,7 @@ mod kaggle;
 mod labelstudio;
 #[cfg(feature = "oid")]
 mod oid;
+mod options;
 #[cfg(feature = "json")]
 mod rle_json;
 #[cfg(test)]
@@ -38,7 +39,6 @@ mod table;
 mod text;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
@@ -46,6 +46,7 @@ use std::path::Path;
 pub use coco::CocoForm;
 pub use counts::LargeCounts;
 pub use document::{Attributes, Collect, Image, ImageRuns, Object, Sink};
+pub use options::{Compat, LineEnding, ReadOptions, WriteOptions};
 #[cfg(feature = "json")]
 pub use rle_json::JsonCounts;
 
@@ -54,7 +55,7 @@ use kaggle::Starts;
 
 use crate::error::{Error, Result};
 use crate::runs::LabelRuns;
-use crate::shape::{ScanOrder, Shape};
+use crate::shape::ScanOrder;
 
 /// A convention for run files. Each is set out at the head of its module in `src/format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -172,111 +173,6 @@ impl Format {
             Self::Runs => Capabilities { holds_shape: true, empty_labels: false, any_order: true, ..one_csv },
         }
     }
-}
-
-/// What a reader is told beside the bytes.
-#[derive(Clone, Debug, Default)]
-pub struct ReadOptions {
-    /// Height and width of the mask, for formats that do not say: runs outside it are then an error. Where the file
-    /// says, both must agree. When [`ReadOptions::image`] names one image of many, this is the shape of that image alone.
-    pub shape: Option<Shape>,
-    /// The order of the positions, for formats that leave it open; column-major when not given.
-    pub order: Option<ScanOrder>,
-    /// [`Format::Kaggle`]: the number of the first pixel; 1 when not given.
-    pub base: Option<u64>,
-    /// [`read`]: the image to read from a file of many.
-    pub image: Option<String>,
-    /// Numbers the objects of an image 1, 2, 3 ... in the order of the file, whatever numbers the file gives them.
-    pub renumber: bool,
-    /// JSON: passes over annotations without runs, such as polygons; otherwise they are an error.
-    pub skip_other_shapes: bool,
-    /// CSV: passes over columns that are not known; otherwise they are an error.
-    pub ignore_columns: bool,
-}
-
-impl ReadOptions {
-    /// The shape given for the image of this id. Where one image of many is asked for, the shape is that one's.
-    fn shape_of(&self, image: &str) -> Option<Shape> {
-        self.shape.filter(|_| self.is_wanted(image))
-    }
-
-    /// Whether the image of this id is asked for: all are when none is named.
-    fn is_wanted(&self, image: &str) -> bool {
-        self.image.as_deref().is_none_or(|wanted| wanted == image)
-    }
-}
-
-/// How lines end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum LineEnding {
-    /// `\n`
-    #[default]
-    Lf,
-    /// `\r\n`, what Python's csv module writes.
-    Crlf,
-}
-
-impl LineEnding {
-    fn bytes(self) -> &'static [u8] {
-        match self {
-            Self::Lf => b"\n",
-            Self::Crlf => b"\r\n",
-        }
-    }
-}
-
-/// Another program whose defects a writer reproduces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compat {
-    /// [`Format::Hubmap`]: Method 1 of the original notebook. Where labels touch, the second run loses its first pixel; a
-    /// run that ends at the mask's last pixel is not written.
-    Notebook,
-}
-
-/// What a writer is told beside the runs.
-#[derive(Clone, Debug, Default)]
-pub struct WriteOptions {
-    /// How lines of text formats end.
-    pub line_ending: LineEnding,
-    /// Reproduces another program's defects; the right answer when not given.
-    pub compat: Option<Compat>,
-    /// [`Format::Hubmap`]: rows for the labels 1 to this one; up to the largest label when not given.
-    pub labels: Option<u64>,
-    /// The order of the positions in the file, for formats that leave it open; column-major when not given. Runs in
-    /// the other order are converted when their shape is known.
-    pub order: Option<ScanOrder>,
-    /// [`Format::Kaggle`]: the number of the first pixel; 1 when not given.
-    pub base: Option<u64>,
-    /// CSV formats with several headers: which one. In [`Format::Kaggle`] and [`Format::Siim`] it may name columns of
-    /// height and width and one of classes beside those of images and runs, in any order.
-    pub header: Option<String>,
-    /// [`write()`]: the image's id, for formats that name images; 1 when not given.
-    pub image: Option<String>,
-    /// Leaves out labels without runs, and images without objects, where the format has no way to write them; otherwise
-    /// they are an error.
-    pub drop_empty_labels: bool,
-    /// Gives objects new numbers where the format cannot hold theirs; otherwise that is an error.
-    pub renumber: bool,
-    /// Leaves out categories, scores, crowd marks and names of image files that the format cannot hold; otherwise they
-    /// are an error.
-    pub drop_attributes: bool,
-    /// [`convert`]: leaves out height and width when the format cannot hold them; otherwise that is an error.
-    pub drop_shape: bool,
-    /// [`Format::Kaggle`], [`Format::Siim`]: all objects of an image as one row.
-    pub union: bool,
-    /// What to do with counts above 2^32 - 1.
-    pub large_counts: LargeCounts,
-    /// [`Format::Coco`]: which of its two files.
-    #[cfg(feature = "json")]
-    pub coco_form: CocoForm,
-    /// [`Format::Coco`]: how counts are written.
-    #[cfg(feature = "json")]
-    pub counts: JsonCounts,
-    /// [`Format::Coco`]: the category of a label.
-    pub category_of: BTreeMap<u64, u64>,
-    /// [`Format::Coco`]: categories and their names.
-    pub categories: BTreeMap<u64, String>,
 }
 
 impl WriteOptions {

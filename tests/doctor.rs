@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use runmask::doctor::{self, Finding, Grouping, Report};
-use runmask::format::{self, Format, ReadOptions, WriteOptions};
+use runmask::format::{self, Format, WriteOptions};
 use runmask::{LabelRuns, LabelRunsBuilder, Run, ScanOrder, Shape};
 
 fn examine(bytes: &[u8], shape: Option<Shape>) -> Report {
@@ -77,7 +77,7 @@ fn the_order_and_the_base_of_a_kaggle_file_are_found() {
     for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
         for base in [0, 1] {
             let runs = discs(order);
-            let options = WriteOptions { order: Some(order), base: Some(base), ..WriteOptions::default() };
+            let options = WriteOptions::new().order(order).base(base);
             let mut bytes = Vec::new();
             format::write(Format::Kaggle, &mut bytes, &runs, &options).unwrap();
             let report = examine(&bytes, runs.shape());
@@ -133,14 +133,14 @@ fn every_format_of_ours_is_recognised() {
     let runs = discs(ScanOrder::ColumnMajor);
     for &format in Format::ALL {
         let mut bytes = Vec::new();
-        match format::write(format, &mut bytes, &runs, &WriteOptions::default()) {
+        match format::write(format, &mut bytes, &runs, &WriteOptions::new()) {
             Err(runmask::Error::Unsupported(_)) => continue,
             answer => answer.unwrap(),
         }
         let report = examine(&bytes, runs.shape());
         // Relative starts that happen to ascend are told from absolute ones by nothing but the shape.
         assert_eq!(report.format, Some(format), "{report}");
-        let read = ReadOptions { shape: runs.shape(), ..report.read_options().unwrap().1 };
+        let read = report.read_options().unwrap().1.shape(runs.shape());
         let again = format::read(format, &mut &bytes[..], &read).unwrap();
         let again = again.to_order(ScanOrder::ColumnMajor).unwrap();
         assert!(again.iter().eq(runs.iter()), "{}", format.name());
@@ -154,7 +154,7 @@ fn the_sizes_in_a_file_come_before_the_one_that_is_given() {
     let report = examine(sided, given);
     assert_eq!(report.format, Some(Format::Kaggle), "{report}");
     assert!(report.to_string().contains("the given size (height 5 x width 5) is not that of every image"), "{report}");
-    assert_eq!(report.read_options().unwrap().1.shape, None);
+    assert!(!report.command(Path::new("a.csv")).unwrap_or_default().contains("--height"));
     let report = examine(b"id,rle\na,1 3 10 2\nb,90 5\n", given);
     assert_eq!((report.format, report.images), (Some(Format::Kaggle), 2), "{report}");
 }

@@ -31,7 +31,7 @@ fn hubmap_files_of_real_slides_are_read_and_written_byte_for_byte() {
         let bytes = fs::read(folder.join(format!("hubmap/{name}_correct.csv"))).expect("the run file");
         let facts = &expected[mask];
         let shape = Shape::new(facts["height"].as_u64().unwrap(), facts["width"].as_u64().unwrap()).unwrap();
-        let options = ReadOptions { shape: Some(shape), ..ReadOptions::default() };
+        let options = ReadOptions::new().shape(shape);
         let runs = format::read(Format::Hubmap, &mut &bytes[..], &options).expect("a valid file");
         assert_eq!(runs.labels().len() as u64, facts["labels"].as_u64().unwrap());
         assert_eq!(runs.run_count() as u64, facts["runs"].as_u64().unwrap());
@@ -121,7 +121,7 @@ fn coco_files_of_others_are_read_as_pycocotools_reads_them() {
         ),
     ] {
         let bytes = fs::read(folder.join("runs").join(name)).expect(name);
-        let options = ReadOptions { skip_other_shapes: true, ..ReadOptions::default() };
+        let options = ReadOptions::new().skip_other_shapes(true);
         let mut lines = Lines::default();
         format::read_objects(Format::Coco, &mut &bytes[..], &options, &mut lines).expect(name);
         assert_eq!((lines.objects, lines.area), (objects, area), "{name}");
@@ -137,7 +137,7 @@ fn compressed_counts_of_others_are_written_as_they_were() {
     let bytes = fs::read(folder.join("runs/coco_fakesegm100_results.json")).expect("the file");
     let original: Vec<serde_json::Value> = serde_json::from_slice(&bytes).expect("JSON");
     let mut written = Vec::new();
-    let options = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
+    let options = WriteOptions::new().coco_form(CocoForm::Results);
     format::convert((Format::Coco, &mut &bytes[..], &ReadOptions::default()), (Format::Coco, &mut written, &options))
         .expect("the same format");
     let written: Vec<serde_json::Value> = serde_json::from_slice(&written).expect("JSON");
@@ -293,10 +293,10 @@ fn the_notebook_with_its_defects_is_reproduced_byte_for_byte() {
     let [correct, golden] = ["van0003_correct.csv", "van0003_golden_with_bug.csv"]
         .map(|name| fs::read(folder.join("hubmap").join(name)).expect(name));
     let shape = Shape { height: 18_484, width: 13_013 };
-    let options = ReadOptions { shape: Some(shape), ..ReadOptions::default() };
+    let options = ReadOptions::new().shape(shape);
     let runs = format::read(Format::Hubmap, &mut &correct[..], &options).expect("a valid file");
     let mut bytes = Vec::new();
-    let compat = WriteOptions { compat: Some(Compat::Notebook), ..WriteOptions::default() };
+    let compat = WriteOptions::new().compat(Compat::Notebook);
     format::write(Format::Hubmap, &mut bytes, &runs, &compat).expect("runs of a mask");
     assert!(bytes == golden, "not the notebook's bytes");
     assert!(bytes != correct);
@@ -317,13 +317,14 @@ fn sparse() -> LabelRuns {
 
 /// Takes the option that a refusal names.
 fn allow(option: &str, shape: Shape, read: &mut ReadOptions, write: &mut WriteOptions) {
+    let old = write.clone();
     match option {
-        "renumber" => write.renumber = true,
-        "drop-shape" => write.drop_shape = true,
-        "drop-attributes" => write.drop_attributes = true,
-        "drop-empty-labels" => write.drop_empty_labels = true,
-        "category" => _ = write.categories.insert(1, "object".into()),
-        "height" => read.shape = Some(shape),
+        "renumber" => *write = old.renumber(true),
+        "drop-shape" => *write = old.drop_shape(true),
+        "drop-attributes" => *write = old.drop_attributes(true),
+        "drop-empty-labels" => *write = old.drop_empty_labels(true),
+        "category" => *write = old.categories([(1, "object".into())]),
+        "height" => *read = read.clone().shape(shape),
         other => panic!("no option is called {other}"),
     }
 }
@@ -336,29 +337,29 @@ fn every_ordered_pair_of_formats_converts_or_names_the_option_that_allows_it() {
     let mut kinds = Vec::new();
     for &format in Format::ALL {
         let held = format.capabilities();
-        let order = |order| (ReadOptions { order, ..Default::default() }, WriteOptions { order, ..Default::default() });
-        kinds.push((format, order(None)));
+        let order = |order| (ReadOptions::new().order(order), WriteOptions::new().order(order));
+        kinds.push((format, order(None), false));
         if held.any_order {
-            kinds.push((format, order(Some(ScanOrder::RowMajor))));
+            kinds.push((format, order(Some(ScanOrder::RowMajor)), false));
         }
         if format == Format::Coco {
-            let results = WriteOptions { coco_form: CocoForm::Results, ..WriteOptions::default() };
-            kinds.push((format, (ReadOptions::default(), results)));
+            let results = WriteOptions::new().coco_form(CocoForm::Results);
+            kinds.push((format, (ReadOptions::default(), results), true));
         }
     }
     let mut pairs = 0;
-    for (from, (read_from, write_from)) in &kinds {
+    for (from, (read_from, write_from), from_results) in &kinds {
         let mut source = Vec::new();
-        let number = WriteOptions { renumber: true, ..write_from.clone() };
-        let keep_labels = from.capabilities().any_labels && write_from.coco_form == CocoForm::Dataset;
+        let number = write_from.clone().renumber(true);
+        let keep_labels = from.capabilities().any_labels && !from_results;
         let keep = if keep_labels { write_from } else { &number };
         match format::write(*from, &mut source, &mask, keep) {
             Err(runmask::Error::Unsupported(_)) => continue,
             answer => answer.unwrap(),
         }
-        let known = ReadOptions { shape: Some(shape), ..read_from.clone() };
+        let known = read_from.clone().shape(shape);
         let original = format::read(*from, &mut &source[..], &known).unwrap();
-        for (to, (read_to, write_to)) in &kinds {
+        for (to, (read_to, write_to), to_results) in &kinds {
             let name = format!("{} to {}", from.name(), to.name());
             let (mut read, mut write) = (read_from.clone(), write_to.clone());
             let mut allowed = Vec::new();
@@ -384,10 +385,9 @@ fn every_ordered_pair_of_formats_converts_or_names_the_option_that_allows_it() {
             pairs += 1;
             // Nothing more is asked for than what would be lost.
             let (a, b) = (from.capabilities(), to.capabilities());
-            let results = write.coco_form == CocoForm::Results;
             for option in &allowed {
                 let right = match option.as_str() {
-                    "renumber" => !b.any_labels || results,
+                    "renumber" => !b.any_labels || *to_results,
                     "drop-shape" => a.holds_shape && !b.holds_shape,
                     "drop-attributes" => a.holds_shape && *from != Format::Runs,
                     "drop-empty-labels" => *from == Format::Hubmap && !b.empty_labels,
@@ -396,7 +396,7 @@ fn every_ordered_pair_of_formats_converts_or_names_the_option_that_allows_it() {
                 };
                 assert!(right, "{name}: option {option} was asked for");
             }
-            let known = ReadOptions { shape: Some(shape), ..read_to.clone() };
+            let known = read_to.clone().shape(shape);
             let again = format::read(*to, &mut &target[..], &known).unwrap_or_else(|error| panic!("{name}: {error}"));
             let objects = |runs: &LabelRuns| {
                 let runs = runs.to_order(ScanOrder::ColumnMajor).unwrap();

@@ -64,19 +64,17 @@ fn shape_like(path: &Path) -> Result<Shape> {
 
 impl ManyArgs {
     pub(crate) fn options(&self) -> ReadOptions {
-        ReadOptions {
-            image: self.image.clone(),
-            renumber: self.renumber,
-            skip_other_shapes: self.skip_other_shapes,
-            ignore_columns: self.ignore_columns,
-            ..ReadOptions::default()
-        }
+        ReadOptions::new()
+            .image(self.image.clone())
+            .renumber(self.renumber)
+            .skip_other_shapes(self.skip_other_shapes)
+            .ignore_columns(self.ignore_columns)
     }
 }
 
 impl ReadArgs {
     pub(crate) fn options(&self, shape: Option<Shape>) -> ReadOptions {
-        ReadOptions { shape, order: self.order.map(Into::into), base: self.base, ..self.many.options() }
+        self.many.options().shape(shape).order(self.order.map(ScanOrder::from)).base(self.base)
     }
 }
 

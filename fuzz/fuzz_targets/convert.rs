@@ -6,7 +6,7 @@ use runmask::format::{self, Format, ReadOptions, WriteOptions};
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let [from, to, data @ ..] = data else { return };
     let pick = |byte: u8| Format::ALL[usize::from(byte) % Format::ALL.len()];
-    let read = ReadOptions { skip_other_shapes: true, ignore_columns: true, ..ReadOptions::default() };
-    let write = WriteOptions { renumber: true, drop_shape: true, drop_attributes: true, ..WriteOptions::default() };
+    let read = ReadOptions::new().skip_other_shapes(true).ignore_columns(true);
+    let write = WriteOptions::new().renumber(true).drop_shape(true).drop_attributes(true);
     let _ = format::convert((pick(*from), &mut &*data, &read), (pick(*to), &mut Vec::new(), &write));
 });

@@ -9,7 +9,7 @@ use runmask::{Error, LabelRuns, ScanOrder};
 /// Any bytes are read, or refused with the same words however they are cut; what is read is written and read again.
 pub fn reader(format: Format, data: &[u8]) {
     let options =
-        ReadOptions { renumber: true, skip_other_shapes: true, ignore_columns: true, ..ReadOptions::default() };
+        ReadOptions::new().renumber(true).skip_other_shapes(true).ignore_columns(true);
     let read = |cut: usize| format::read(format, &mut BufReader::with_capacity(cut, data), &options);
     let whole = read(1 << 16);
     for cut in [1, 7] {
@@ -25,13 +25,11 @@ fn text(answer: &runmask::Result<LabelRuns>) -> Result<&LabelRuns, String> {
 }
 
 fn round_trip(format: Format, runs: &LabelRuns) {
-    let options = WriteOptions {
-        drop_empty_labels: true,
-        renumber: true,
-        drop_attributes: true,
-        large_counts: format::LargeCounts::Keep,
-        ..WriteOptions::default()
-    };
+    let options = WriteOptions::new()
+        .drop_empty_labels(true)
+        .renumber(true)
+        .drop_attributes(true)
+        .large_counts(format::LargeCounts::Keep);
     let mut bytes = Vec::new();
     match format::write(format, &mut bytes, runs, &options) {
         // What can be read but not be written again: numbers at the end of u64, sparse labels, huge masks, images without a size.
@@ -43,7 +41,7 @@ fn round_trip(format: Format, runs: &LabelRuns) {
         }
         answer => answer.expect("runs of this format"),
     }
-    let read = ReadOptions { shape: runs.shape(), ..ReadOptions::default() };
+    let read = ReadOptions::new().shape(runs.shape());
     let again = match format::read(format, &mut bytes.as_slice(), &read) {
         Ok(again) => again,
         // A file of no objects may name no image.

@@ -29,6 +29,7 @@ use super::rows::Sequence;
 use super::text::push_number;
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
+use crate::names::names;
 use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
@@ -41,6 +42,8 @@ pub enum CocoForm {
     /// A list of annotations with scores: what a detector found.
     Results,
 }
+
+names! { "a form of COCO", CocoForm { Dataset => "dataset", Results => "results" } }
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
     rle_json::read(reader, options, Rules { format: Format::Coco, image_id: true }, sink)

@@ -4,6 +4,7 @@
 //! pixels column-major, CVAT row-major.
 
 use crate::error::{Error, Result};
+use crate::names::names;
 use crate::runs::{Run, push};
 
 /// The largest count that other programs read: pycocotools and most others keep counts in 32 bits.
@@ -20,6 +21,8 @@ pub enum LargeCounts {
     /// Writes it whole; readers of 64-bit counts, this one among them, read it.
     Keep,
 }
+
+names! { "a way to write large counts", LargeCounts { Refuse => "refuse", Split => "split", Keep => "keep" } }
 
 impl LargeCounts {
     /// The counts of `runs`, which ascend without overlap, in a mask of `pixels`; the former content is lost.

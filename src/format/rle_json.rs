@@ -11,6 +11,7 @@ use super::json::Json;
 use super::text::push_number;
 use super::{Format, ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Result};
+use crate::names::names;
 use crate::runs::Run;
 use crate::shape::{ScanOrder, Shape};
 
@@ -23,6 +24,8 @@ pub enum JsonCounts {
     /// A list of numbers.
     Numbers,
 }
+
+names! { "a way to write counts", JsonCounts { Compressed => "compressed", Numbers => "numbers" } }
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]

@@ -1,10 +1,13 @@
 //! Every format, written and read again.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::samples::cut_into;
 use super::*;
 use crate::runs::{LabelRunsBuilder, Run};
+use crate::shape::Shape;
 
 /// The formats whose features are built in.
 fn formats() -> impl Iterator<Item = Format> {

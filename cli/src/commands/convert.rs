@@ -1,6 +1,6 @@
 //! `convert`: a run file in one format to one in another, object by object.
 
-use runmask::format::{self, Format, ReadOptions, WriteOptions};
+use runmask::format::{self, Format};
 use runmask::{Result, ScanOrder};
 
 use crate::args::Convert;
@@ -18,19 +18,15 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     kind::runs_go_to(&args.output)?;
     let from = input::format_of(&args.runs, args.from)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
-    let read = ReadOptions {
-        shape: args.shape.shape()?,
-        order: args.from_order.map(Into::into),
-        base: args.from_base,
-        ..args.many.options()
-    };
-    let write = WriteOptions {
-        order: args.order.map(Into::into),
-        drop_shape: args.drop_shape,
-        drop_attributes: args.drop_attributes,
-        renumber: args.many.renumber,
-        ..args.write.options(ScanOrder::default(), &args.runs)
-    };
+    let read =
+        args.many.options().shape(args.shape.shape()?).order(args.from_order.map(ScanOrder::from)).base(args.from_base);
+    let write = args
+        .write
+        .options(ScanOrder::default(), &args.runs)
+        .order(args.order.map(ScanOrder::from))
+        .drop_shape(args.drop_shape)
+        .drop_attributes(args.drop_attributes)
+        .renumber(args.many.renumber);
     let mut reader = input::open(&args.runs, console)?;
     let mut output = Output::create(&args.output)?;
     format::convert((from, &mut reader, &read), (to, &mut output, &write))

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use runmask::format::{self, LineEnding, WriteOptions};
+use runmask::format::{self, Compat, LineEnding, WriteOptions};
 use runmask::source::{self, OpenOptions};
 use runmask::{Encoder, Engine, Error, LabelRuns, Result, ScanOrder};
 
@@ -83,23 +83,21 @@ fn at_once(masks: usize) -> usize {
 impl WriteArgs {
     /// What a writer is told; `name` is what the image is called unless the user says.
     pub(crate) fn options(&self, order: ScanOrder, name: &Path) -> WriteOptions {
-        WriteOptions {
-            line_ending: if self.crlf { LineEnding::Crlf } else { LineEnding::Lf },
-            compat: self.compat.map(Into::into),
-            labels: self.labels,
-            order: Some(order),
-            base: self.base,
-            header: self.header.clone(),
-            image: self.image_id.clone().or_else(|| name.file_stem().map(|stem| stem.to_string_lossy().into())),
-            drop_empty_labels: self.drop_empty_labels,
-            union: self.union,
-            large_counts: self.large_counts.into(),
-            coco_form: self.coco_form.into(),
-            counts: self.counts.into(),
-            category_of: self.category_of.iter().copied().collect(),
-            categories: self.category.iter().cloned().collect(),
-            ..WriteOptions::default()
-        }
+        WriteOptions::new()
+            .line_ending(if self.crlf { LineEnding::Crlf } else { LineEnding::Lf })
+            .compat(self.compat.map(Compat::from))
+            .labels(self.labels)
+            .order(order)
+            .base(self.base)
+            .header(self.header.clone())
+            .image(self.image_id.clone().or_else(|| name.file_stem().map(|stem| stem.to_string_lossy().into())))
+            .drop_empty_labels(self.drop_empty_labels)
+            .union(self.union)
+            .large_counts(self.large_counts.into())
+            .coco_form(self.coco_form.into())
+            .counts(self.counts.into())
+            .category_of(self.category_of.iter().copied())
+            .categories(self.category.iter().cloned())
     }
 }
 
@@ -145,7 +143,7 @@ impl Work<'_> {
             std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
         }
         let mut output = Output::create(&job.output)?;
-        let write = WriteOptions { renumber: self.args.renumber, ..self.args.write.options(order, &job.mask) };
+        let write = self.args.write.options(order, &job.mask).renumber(self.args.renumber);
         format::write(job.format, &mut output, &runs, &write).map_err(|error| output.blame(error, &job.output))?;
         output.commit()?;
         let (labels, runs) = (runs.labels().len(), runs.run_count());

@@ -1,0 +1,311 @@
+//! What a reader or a writer of run files is told beside the bytes or the runs.
+//!
+//! Both kinds of options start from [`Default`] and are set by name, one after the other. Options that only some formats
+//! know are policed by the descriptions of the formats: one that means nothing to a format is an error.
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "json")]
+use super::coco::CocoForm;
+use super::counts::LargeCounts;
+#[cfg(feature = "json")]
+use super::rle_json::JsonCounts;
+use crate::names::names;
+use crate::shape::{ScanOrder, Shape};
+
+/// What a reader is told beside the bytes.
+///
+/// ```
+/// use runmask::format::{self, Format, ReadOptions};
+/// use runmask::Shape;
+///
+/// let file = b"id,rle\nslide,0 3\n";
+/// let options = ReadOptions::new().shape(Shape { height: 2, width: 5 }).base(0);
+/// let runs = format::read(Format::Kaggle, &mut &file[..], &options)?;
+/// assert_eq!(runs.area(), 3);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    pub(crate) shape: Option<Shape>,
+    pub(crate) order: Option<ScanOrder>,
+    pub(crate) base: Option<u64>,
+    pub(crate) image: Option<String>,
+    pub(crate) renumber: bool,
+    pub(crate) skip_other_shapes: bool,
+    pub(crate) ignore_columns: bool,
+}
+
+impl ReadOptions {
+    /// Options that tell a reader nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Height and width of the mask, for formats that do not say: runs outside it are then an error. Where the file
+    /// says, both must agree. When [`ReadOptions::image`] names one image of many, this is the shape of that image alone.
+    #[must_use]
+    pub fn shape(mut self, shape: impl Into<Option<Shape>>) -> Self {
+        self.shape = shape.into();
+        self
+    }
+
+    /// The order of the positions, for formats that leave it open; column-major when not given.
+    #[must_use]
+    pub fn order(mut self, order: impl Into<Option<ScanOrder>>) -> Self {
+        self.order = order.into();
+        self
+    }
+
+    /// [`Format::Kaggle`](super::Format::Kaggle): the number of the first pixel; 1 when not given.
+    #[must_use]
+    pub fn base(mut self, base: impl Into<Option<u64>>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// The id of the image to read from a file of many; [`read_images`](super::read_images) and
+    /// [`read_objects`](super::read_objects) give the others too.
+    #[must_use]
+    pub fn image(mut self, image: impl Into<Option<String>>) -> Self {
+        self.image = image.into();
+        self
+    }
+
+    /// Numbers the objects of an image 1, 2, 3 ... in the order of the file, whatever numbers the file gives them.
+    #[must_use]
+    pub fn renumber(mut self, renumber: bool) -> Self {
+        self.renumber = renumber;
+        self
+    }
+
+    /// JSON and XML: passes over annotations that are no runs, such as polygons; otherwise they are an error.
+    #[must_use]
+    pub fn skip_other_shapes(mut self, skip: bool) -> Self {
+        self.skip_other_shapes = skip;
+        self
+    }
+
+    /// CSV: passes over columns that are not known; otherwise they are an error.
+    #[must_use]
+    pub fn ignore_columns(mut self, ignore: bool) -> Self {
+        self.ignore_columns = ignore;
+        self
+    }
+
+    /// The shape given for the image of this id. Where one image of many is asked for, the shape is that one's.
+    pub(super) fn shape_of(&self, image: &str) -> Option<Shape> {
+        self.shape.filter(|_| self.is_wanted(image))
+    }
+
+    /// Whether the image of this id is asked for: all are when none is named.
+    pub(super) fn is_wanted(&self, image: &str) -> bool {
+        self.image.as_deref().is_none_or(|wanted| wanted == image)
+    }
+}
+
+/// How lines end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LineEnding {
+    /// `\n`
+    #[default]
+    Lf,
+    /// `\r\n`, what Python's csv module writes.
+    Crlf,
+}
+
+names! { "a line ending", LineEnding { Lf => "lf", Crlf => "crlf" } }
+
+impl LineEnding {
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::Crlf => b"\r\n",
+        }
+    }
+}
+
+/// Another program whose defects a writer reproduces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compat {
+    /// [`Format::Hubmap`](super::Format::Hubmap): Method 1 of the original notebook. Where labels touch, the second run
+    /// loses its first pixel; a run that ends at the mask's last pixel is not written.
+    Notebook,
+}
+
+names! { "a program whose defects are known", Compat { Notebook => "notebook" } }
+
+/// What a writer is told beside the runs.
+///
+/// ```
+/// use runmask::format::{self, Format, WriteOptions};
+/// use runmask::{LabelRunsBuilder, Run, ScanOrder};
+///
+/// let mut runs = LabelRunsBuilder::new(None, ScanOrder::ColumnMajor);
+/// runs.label(1)?;
+/// runs.run(Run { start: 4, length: 2 })?;
+/// let mut file = Vec::new();
+/// let options = WriteOptions::new().header("ImageId,EncodedPixels".to_owned()).image("slide".to_owned());
+/// format::write(Format::Kaggle, &mut file, &runs.finish(), &options)?;
+/// assert_eq!(file, b"ImageId,EncodedPixels\nslide,5 2\n");
+/// # Ok::<(), runmask::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    pub(crate) line_ending: LineEnding,
+    pub(crate) compat: Option<Compat>,
+    pub(crate) labels: Option<u64>,
+    pub(crate) order: Option<ScanOrder>,
+    pub(crate) base: Option<u64>,
+    pub(crate) header: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) drop_empty_labels: bool,
+    pub(crate) renumber: bool,
+    pub(crate) drop_attributes: bool,
+    pub(crate) drop_shape: bool,
+    pub(crate) union: bool,
+    pub(crate) large_counts: LargeCounts,
+    #[cfg(feature = "json")]
+    pub(crate) coco_form: CocoForm,
+    #[cfg(feature = "json")]
+    pub(crate) counts: JsonCounts,
+    pub(crate) category_of: BTreeMap<u64, u64>,
+    pub(crate) categories: BTreeMap<u64, String>,
+}
+
+impl WriteOptions {
+    /// Options that tell a writer nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How lines of text formats end.
+    #[must_use]
+    pub fn line_ending(mut self, line_ending: LineEnding) -> Self {
+        self.line_ending = line_ending;
+        self
+    }
+
+    /// Reproduces another program's defects; the right answer when not given.
+    #[must_use]
+    pub fn compat(mut self, compat: impl Into<Option<Compat>>) -> Self {
+        self.compat = compat.into();
+        self
+    }
+
+    /// [`Format::Hubmap`](super::Format::Hubmap): rows for the labels 1 to this one; up to the largest label when not
+    /// given.
+    #[must_use]
+    pub fn labels(mut self, labels: impl Into<Option<u64>>) -> Self {
+        self.labels = labels.into();
+        self
+    }
+
+    /// The order of the positions in the file, for formats that leave it open; column-major when not given. Runs in the
+    /// other order are converted when their shape is known.
+    #[must_use]
+    pub fn order(mut self, order: impl Into<Option<ScanOrder>>) -> Self {
+        self.order = order.into();
+        self
+    }
+
+    /// [`Format::Kaggle`](super::Format::Kaggle): the number of the first pixel; 1 when not given.
+    #[must_use]
+    pub fn base(mut self, base: impl Into<Option<u64>>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// CSV formats with several headers: which one. In [`Format::Kaggle`](super::Format::Kaggle) and
+    /// [`Format::Siim`](super::Format::Siim) it may name columns of height and width and one of classes beside those of
+    /// images and runs, in any order.
+    #[must_use]
+    pub fn header(mut self, header: impl Into<Option<String>>) -> Self {
+        self.header = header.into();
+        self
+    }
+
+    /// The image's id, for formats that name images, where the source does not name it; 1 when not given.
+    #[must_use]
+    pub fn image(mut self, image: impl Into<Option<String>>) -> Self {
+        self.image = image.into();
+        self
+    }
+
+    /// Leaves out labels without runs, and images without objects, where the format has no way to write them; otherwise
+    /// they are an error.
+    #[must_use]
+    pub fn drop_empty_labels(mut self, drop: bool) -> Self {
+        self.drop_empty_labels = drop;
+        self
+    }
+
+    /// Gives objects new numbers where the format cannot hold theirs; otherwise that is an error.
+    #[must_use]
+    pub fn renumber(mut self, renumber: bool) -> Self {
+        self.renumber = renumber;
+        self
+    }
+
+    /// Leaves out categories, scores, crowd marks and names of image files that the format cannot hold; otherwise they
+    /// are an error.
+    #[must_use]
+    pub fn drop_attributes(mut self, drop: bool) -> Self {
+        self.drop_attributes = drop;
+        self
+    }
+
+    /// [`convert`](super::convert): leaves out height and width when the format cannot hold them; otherwise that is an
+    /// error.
+    #[must_use]
+    pub fn drop_shape(mut self, drop: bool) -> Self {
+        self.drop_shape = drop;
+        self
+    }
+
+    /// [`Format::Kaggle`](super::Format::Kaggle), [`Format::Siim`](super::Format::Siim): all objects of an image as one
+    /// row.
+    #[must_use]
+    pub fn union(mut self, union: bool) -> Self {
+        self.union = union;
+        self
+    }
+
+    /// What to do with counts above 2^32 - 1.
+    #[must_use]
+    pub fn large_counts(mut self, large_counts: LargeCounts) -> Self {
+        self.large_counts = large_counts;
+        self
+    }
+
+    /// [`Format::Coco`](super::Format::Coco): which of its two files.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn coco_form(mut self, form: CocoForm) -> Self {
+        self.coco_form = form;
+        self
+    }
+
+    /// [`Format::Coco`](super::Format::Coco): how counts are written.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn counts(mut self, counts: JsonCounts) -> Self {
+        self.counts = counts;
+        self
+    }
+
+    /// [`Format::Coco`](super::Format::Coco): pairs of a label and the number of its category.
+    #[must_use]
+    pub fn category_of(mut self, pairs: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        self.category_of = pairs.into_iter().collect();
+        self
+    }
+
+    /// [`Format::Coco`](super::Format::Coco): pairs of the number of a category and its name.
+    #[must_use]
+    pub fn categories(mut self, pairs: impl IntoIterator<Item = (u64, String)>) -> Self {
+        self.categories = pairs.into_iter().collect();
+        self
+    }
+}
