@@ -79,24 +79,34 @@ impl<T: Label> Boundaries<T> {
     }
 
     /// The boundaries of strips that hold a stretch of the same lines each, given with the number of pixels of a line
-    /// before it.
+    /// before it. All strips together have fewer than 2^32.
     pub(crate) fn one_below_the_other(strips: &[(u32, Self)], spare: Self) -> Self {
         let count = strips.iter().map(|(_, strip)| strip.offsets.len()).sum();
-        let lines = strips.first().map_or(0, |(_, strip)| strip.lines());
         let mut all = spare;
         all.clear();
-        all.line_starts.reserve(lines + 1);
-        all.offsets.reserve(count);
-        all.labels.reserve(count);
-        all.line_starts.push(0);
-        for line in 0..lines {
-            for (before, strip) in strips {
-                let (offsets, labels) = strip.line(line);
-                all.offsets.extend(offsets.iter().map(|offset| before + offset));
-                all.labels.extend_from_slice(labels);
-            }
-            all.line_starts.push(all.offsets.len() as u32);
+        all.line_starts.resize(strips.first().map_or(0, |(_, strip)| strip.line_starts.len()), 0);
+        all.offsets.resize(count, 0);
+        all.labels.resize(count, T::default());
+        for (_, strip) in strips {
+            all.line_starts.iter_mut().zip(&strip.line_starts).for_each(|(sum, start)| *sum += start);
         }
+        // Strip by strip, since most lines of most strips have none; a line's start moves on to the start of the next.
+        for (before, strip) in strips {
+            for (line, ends) in strip.line_starts.windows(2).enumerate() {
+                let (from, to) = (ends[0] as usize, ends[1] as usize);
+                if from == to {
+                    continue;
+                }
+                let place = all.line_starts[line] as usize;
+                let place = place..place + to - from;
+                let offsets = all.offsets[place.clone()].iter_mut().zip(&strip.offsets[from..to]);
+                offsets.for_each(|(place, offset)| *place = before + offset);
+                all.labels[place].copy_from_slice(&strip.labels[from..to]);
+                all.line_starts[line] += ends[1] - ends[0];
+            }
+        }
+        all.line_starts.pop();
+        all.line_starts.insert(0, 0);
         all
     }
 }

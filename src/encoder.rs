@@ -8,7 +8,7 @@ mod piece;
 mod stream;
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Gpu, GpuOptions};
 use crate::mask::{Dtype, Label, LabelMask};
+use crate::progress::{Progress, unwatched};
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
@@ -51,9 +52,6 @@ pub fn encode<T: Label>(mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
     Encoder::builder().build()?.encode(mask)
 }
 
-/// Called with the rows done and the rows in all, from time to time.
-pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
-
 /// Chooses how an [`Encoder`] works.
 #[derive(Clone, Default)]
 #[must_use]
@@ -65,7 +63,6 @@ pub struct EncoderBuilder {
     threads: Option<usize>,
     strip_rows: Option<u32>,
     memory: Option<u64>,
-    progress: Option<Progress>,
     #[cfg(feature = "gpu")]
     gpu: GpuOptions,
 }
@@ -136,12 +133,6 @@ impl EncoderBuilder {
         self
     }
 
-    /// Reports the rows done while a source is encoded.
-    pub fn progress(mut self, progress: Progress) -> Self {
-        self.progress = Some(progress);
-        self
-    }
-
     /// How the gpu engine opens its device.
     #[cfg(feature = "gpu")]
     pub fn gpu(mut self, options: GpuOptions) -> Self {
@@ -177,7 +168,6 @@ impl EncoderBuilder {
             background: self.background.0,
             strip_rows: self.strip_rows,
             memory: self.memory,
-            progress: self.progress,
             spare: Spare::default(),
         })
     }
@@ -191,7 +181,6 @@ pub struct Encoder {
     background: Option<u64>,
     strip_rows: Option<u32>,
     memory: Option<u64>,
-    progress: Option<Progress>,
     spare: Spare,
 }
 
@@ -287,16 +276,49 @@ impl Encoder {
     }
 
     /// The runs of every label of a source, which is read strip by strip in bounded memory.
+    ///
+    /// ```no_run
+    /// use runmask::source::{self, OpenOptions};
+    /// let mut slide = source::open("slide.tif".as_ref(), &OpenOptions::default())?;
+    /// let runs = runmask::Encoder::builder().build()?.encode_source(&mut *slide)?;
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
     pub fn encode_source(&self, source: &mut dyn Source) -> Result<LabelRuns> {
+        self.encode_source_with(source, &mut unwatched)
+    }
+
+    /// [`Encoder::encode_source`], which tells `progress` from time to time how many bytes of pixels are done, and ends
+    /// with [`Error::Stopped`] when that answers [`ControlFlow::Break`].
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use runmask::source::synth::{Kind, Synth};
+    /// use runmask::{Dtype, Encoder, Shape};
+    /// let mut slide = Synth::new(Kind::Cells, Shape { height: 300, width: 500 }, Dtype::U16, None, 1)?;
+    /// let runs = Encoder::builder().build()?.encode_source_with(&mut slide, &mut |progress| {
+    ///     eprintln!("{} of {} bytes", progress.done, progress.total);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn encode_source_with(
+        &self,
+        source: &mut dyn Source,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
         match source.dtype() {
-            Dtype::U8 => self.encode_rows::<u8>(source),
-            Dtype::U16 => self.encode_rows::<u16>(source),
-            Dtype::U32 => self.encode_rows::<u32>(source),
-            Dtype::U64 => self.encode_rows::<u64>(source),
+            Dtype::U8 => self.encode_rows::<u8>(source, progress),
+            Dtype::U16 => self.encode_rows::<u16>(source, progress),
+            Dtype::U32 => self.encode_rows::<u32>(source, progress),
+            Dtype::U64 => self.encode_rows::<u64>(source, progress),
         }
     }
 
-    fn encode_rows<T: Label>(&self, source: &mut dyn Source) -> Result<LabelRuns> {
+    fn encode_rows<T: Label>(
+        &self,
+        source: &mut dyn Source,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
         let shape = source.shape();
         if shape.pixels() == 0 {
             return Ok(LabelRuns::empty(Some(shape), self.order));
@@ -309,21 +331,20 @@ impl Encoder {
         // A processor looks at what changes only; a graphics card gets whole strips.
         let sparse = cut == Cut::AcrossLines && matches!(self.marker, Marker::Scalar | Marker::Simd(_));
         let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
-        let tallest = (MAX_STRIP_PIXELS / u64::from(shape.width) / 2).min(u64::from(STRIP_ROWS)) as u32;
-        let mut parts = Stack { cut, tallest, done: Vec::new(), waiting: Vec::new(), rows: 0 };
+        let mut parts = Stack::new(cut);
+        let row_bytes = u64::from(shape.width) * size_of::<T>() as u64;
         let mut done = 0;
         while done < shape.height {
             let marked = self.install(|| {
                 buffer.read(source, rows.min(shape.height - done))?;
                 self.mark_rows(&buffer, done, cut)
             })?;
-            parts.push(marked, buffer.rows, &self.spare);
             done += buffer.rows;
+            parts.push(marked, done, &self.spare);
             buffer.keep_last_row();
             self.check_memory(&parts, buffer.bytes())?;
-            if let Some(progress) = &self.progress {
-                progress(u64::from(done), u64::from(shape.height));
-            }
+            let bytes = |rows: u32| u64::from(rows).saturating_mul(row_bytes);
+            Progress { done: bytes(done), total: bytes(shape.height) }.tell(progress)?;
         }
         drop(buffer);
         Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(&self.spare) }))
@@ -491,7 +512,7 @@ impl Encoder {
             boundaries.offsets.len() as u64 * (4 + size_of::<T>() as u64 + runs)
                 + boundaries.line_starts.len() as u64 * 4
         };
-        let held: u64 = parts.done.iter().chain(&parts.waiting).map(bytes).sum();
+        let held: u64 = parts.parts().map(bytes).sum();
         self.check_limit("memory for rows, boundaries and runs, bytes", rows + held)
     }
 

@@ -14,6 +14,7 @@ mod mask;
 mod names;
 pub mod output;
 pub mod pixels;
+mod progress;
 #[cfg(feature = "tiff")]
 mod rows;
 mod runs;
@@ -24,10 +25,11 @@ mod spare;
 mod strip;
 
 pub use decode::{Decoder, decode};
-pub use encoder::{Encoder, EncoderBuilder, EngineInfo, Progress, encode};
+pub use encoder::{Encoder, EncoderBuilder, EngineInfo, encode};
 pub use engine::{Engine, SimdLevel};
 pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
+pub use progress::Progress;
 pub use runs::{
     Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run, Values,
 };

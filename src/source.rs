@@ -42,6 +42,46 @@ const STREAM_BUFFER: usize = 1 << 17;
 const MAX_ROW_BYTES: u64 = 1 << 28;
 
 /// A mask that is read from top to bottom.
+///
+/// ```
+/// use runmask::source::{Repeat, Source};
+/// use runmask::{Dtype, Encoder, Result, Run, Shape};
+///
+/// /// A mask in which every pixel of row r has the label r.
+/// struct Stairs {
+///     next_row: u8,
+/// }
+///
+/// impl Source for Stairs {
+///     fn shape(&self) -> Shape {
+///         Shape { height: 3, width: 4 }
+///     }
+///
+///     fn dtype(&self) -> Dtype {
+///         Dtype::U8
+///     }
+///
+///     fn row_group(&self) -> u32 {
+///         1
+///     }
+///
+///     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
+///         for row in rows.chunks_exact_mut(4) {
+///             row.fill(self.next_row);
+///             self.next_row += 1;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let runs = Encoder::builder().build()?.encode_source(&mut Stairs { next_row: 0 })?;
+/// assert_eq!(runs.labels(), [1, 2]);
+/// assert_eq!(runs.get(2).unwrap().first(), Some(&Run { start: 2, length: 1 }));
+/// # Ok::<(), runmask::Error>(())
+/// ```
+///
+/// No method but [`Source::read_rows`] has a default, so that whoever wraps a source has to pass on all that makes it
+/// fast; `&mut S` and `Box<S>` do so.
 pub trait Source: Send {
     /// Height and width.
     fn shape(&self) -> Shape;
@@ -49,26 +89,47 @@ pub trait Source: Send {
     /// The type of its labels.
     fn dtype(&self) -> Dtype;
 
+    /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
+    fn row_group(&self) -> u32;
+
     /// Reads the next rows into `rows`: a whole number of rows of `width` labels in native byte order, never more than
     /// are left.
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()>;
-
-    /// Reads the next rows as [`Source::read_rows`] does, but may leave out what is known to repeat, and lists that in
-    /// `repeats`.
     ///
-    /// Where the runs of columns are sought, a tile of one label has nothing to say below its first row. So rows need not
-    /// be written to memory there, and need not be read from it: most of a slide. This gives what compares every row
-    /// with the one above all it needs.
-    fn read_rows_sparse(&mut self, rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
-        repeats.clear();
-        self.read_rows(rows)
-    }
+    /// With `repeats`, an empty list, the source may leave out pixels whose labels are those of the pixels above them,
+    /// and adds a [`Repeat`] for each such part of the rows. A caller who looks for runs of columns needs neither to
+    /// have these pixels written to memory nor to read them: a tile of one label has nothing to say below its first
+    /// row, and most tiles of a slide are of that kind. A source that knows no such parts ignores the list.
+    fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()>;
 
-    /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
-    fn row_group(&self) -> u32 {
-        1
+    /// Reads the next rows, every pixel of them.
+    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+        self.read(rows, None)
     }
 }
+
+macro_rules! forward {
+    ($type:ty) => {
+        impl<S: Source + ?Sized> Source for $type {
+            fn shape(&self) -> Shape {
+                (**self).shape()
+            }
+
+            fn dtype(&self) -> Dtype {
+                (**self).dtype()
+            }
+
+            fn row_group(&self) -> u32 {
+                (**self).row_group()
+            }
+
+            fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
+                (**self).read(rows, repeats)
+            }
+        }
+    };
+}
+forward!(&mut S);
+forward!(Box<S>);
 
 /// A part of the rows read together in which every label is that of the pixel above.
 ///

@@ -2,6 +2,8 @@
 
 mod oracle;
 
+use std::ops::ControlFlow;
+
 use runmask::source::synth::{Kind, Synth};
 use runmask::source::{Repeat, Source};
 use runmask::{Decoder, Dtype, Encoder, Engine, Error, LabelMask, Result, Run, ScanOrder, Shape};
@@ -23,7 +25,7 @@ impl Source for Rows {
         Dtype::U16
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(&self.pixels[self.row * self.shape.width as usize..]);
         rows.copy_from_slice(&bytes[..rows.len()]);
         self.row += rows.len() / 2 / self.shape.width as usize;
@@ -87,14 +89,10 @@ impl Source for Tiles {
         Dtype::U16
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
-        self.rows.read_rows(rows)
-    }
-
-    fn read_rows_sparse(&mut self, rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
         const NO_LABEL: u16 = 54_321;
-        repeats.clear();
         self.rows.read_rows(rows)?;
+        let Some(repeats) = repeats else { return Ok(()) };
         let width = self.rows.shape.width;
         let labels: &mut [u16] = bytemuck::cast_slice_mut(rows);
         let height = labels.len() as u32 / width;
@@ -216,16 +214,49 @@ fn too_little_memory_is_an_error_before_it_is_taken() {
 
 #[test]
 fn progress_ends_with_every_row_done() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let log = seen.clone();
-    let encoder = Encoder::builder()
-        .progress(std::sync::Arc::new(move |done, all| log.lock().unwrap().push((done, all))))
-        .build();
+    let encoder = Encoder::builder().build().unwrap();
     let shape = Shape { height: 5000, width: 9000 };
-    encoder.unwrap().encode_source(&mut Synth::new(Kind::Glomeruli, shape, Dtype::U8, None, 1).unwrap()).unwrap();
-    let seen = seen.lock().unwrap();
+    let mut source = Synth::new(Kind::Glomeruli, shape, Dtype::U16, None, 1).unwrap();
+    let mut seen = Vec::new();
+    let runs = encoder.encode_source_with(&mut source, &mut |progress| {
+        seen.push((progress.done, progress.total));
+        ControlFlow::Continue(())
+    });
+    assert!(runs.unwrap().run_count() > 0);
     assert!(seen.len() > 1 && seen.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(seen.last(), Some(&(5000, 5000)));
+    assert_eq!(seen.last(), Some(&(90_000_000, 90_000_000)));
+}
+
+#[test]
+fn the_caller_can_stop() {
+    let encoder = Encoder::builder().build().unwrap();
+    let shape = Shape { height: u32::MAX, width: 100_000 };
+    let mut source = Synth::new(Kind::Glomeruli, shape, Dtype::U8, Some(1), 1).unwrap();
+    let mut calls = 0;
+    let stopped = encoder.encode_source_with(&mut source, &mut |_| {
+        calls += 1;
+        if calls < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert!(matches!(stopped, Err(Error::Stopped)));
+    assert_eq!(calls, 3);
+    // The encoder is as good as before.
+    let mut small = Synth::new(Kind::Cells, Shape { height: 99, width: 98 }, Dtype::U8, Some(9), 1).unwrap();
+    assert_eq!(encoder.encode_source(&mut small).unwrap().labels().len(), 9);
+}
+
+/// A source behind any number of references and boxes is still read in parts, without what repeats.
+#[test]
+fn references_and_boxes_pass_on_what_repeats() {
+    let shape = Shape { height: 640, width: 320 };
+    let rows = Rows { shape, pixels: vec![7; shape.pixels() as usize], row: 0, group: 64 };
+    let mut tiles = Tiles { rows, tile: (64, 64), left_out: 0 };
+    let mut wrapped: Box<dyn Source + '_> = Box::new(&mut tiles);
+    let encoder = Encoder::builder().build().unwrap();
+    assert_eq!(wrapped.row_group(), 64);
+    let runs = encoder.encode_source(&mut &mut wrapped).unwrap();
+    assert_eq!(runs.get(7), Some(&[Run { start: 0, length: shape.pixels() }][..]));
+    drop(wrapped);
+    assert_eq!(tiles.left_out, 10 * 62 * 320);
 }
 
 /// A mask of more than 2^32 pixels in little memory: a thin frame around nothing, made up row by row.
@@ -243,7 +274,7 @@ impl Source for Frame {
         Dtype::U8
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         for row in rows.chunks_exact_mut(self.shape.width as usize) {
             let edge = self.row == 0 || self.row == self.shape.height - 1;
             row.fill(u8::from(edge));
@@ -252,6 +283,10 @@ impl Source for Frame {
             self.row += 1;
         }
         Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        1
     }
 }
 

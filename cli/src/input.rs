@@ -11,7 +11,7 @@ use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
 use crate::output::is_stream;
-use crate::progress::{Task, Watched};
+use crate::progress::{Task, pixel_bytes};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -102,8 +102,19 @@ impl EitherArgs {
     /// The runs of a mask by the fastest engine.
     pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, console: &Console) -> Result<LabelRuns> {
         let encoder = Encoder::builder().background(self.background.0).build()?;
-        encoder.encode_source(&mut Watched::new(source, &path.display().to_string(), console))
+        encode(&encoder, source, &path.display().to_string(), console)
     }
+}
+
+/// The runs of an open mask; `name` stands beside its progress.
+pub(crate) fn encode(
+    encoder: &Encoder,
+    mut source: Box<dyn Source>,
+    name: &str,
+    console: &Console,
+) -> Result<LabelRuns> {
+    let task = console.start(name, pixel_bytes(&*source));
+    encoder.encode_source_with(&mut *source, &mut task.watch())
 }
 
 /// The format of a run file: the one asked for, or the one that its extension stands for.

@@ -4,15 +4,15 @@
 //! second.
 
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runmask::source::Source;
-use runmask::{Dtype, Shape};
 
-use crate::console::{Console, say};
+use crate::console::say;
 
 /// Work that is done earlier needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,6 +34,11 @@ impl Progress {
             (false, false) => Self::Nowhere,
         }
     }
+}
+
+/// Bytes of all pixels of a source.
+pub(crate) fn pixel_bytes(source: &dyn Source) -> u64 {
+    source.shape().pixels().saturating_mul(source.dtype().bytes() as u64)
 }
 
 /// A bar that waits, or the lines in its place.
@@ -99,6 +104,15 @@ impl Task {
     pub(crate) fn advance(&self, bytes: u64) {
         self.0.bar.inc(bytes);
         self.0.show(|| self.line());
+    }
+
+    /// What a long call of the library is to tell its progress to.
+    pub(crate) fn watch(&self) -> impl FnMut(runmask::Progress) -> ControlFlow<()> {
+        |progress| {
+            self.0.bar.set_position(progress.done);
+            self.0.show(|| self.line());
+            ControlFlow::Continue(())
+        }
     }
 
     fn line(&self) -> String {
@@ -169,39 +183,6 @@ impl Count {
         let left = self.all_bytes.saturating_sub(self.bytes) as f64 / self.bytes as f64;
         let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() * left).unwrap_or(Duration::MAX);
         format!("{done}, {} left", HumanDuration(left))
-    }
-}
-
-/// A source whose rows count as progress.
-pub(crate) struct Watched<'a> {
-    source: Box<dyn Source + 'a>,
-    task: Task,
-}
-
-impl<'a> Watched<'a> {
-    pub(crate) fn new(source: Box<dyn Source + 'a>, name: &str, console: &Console) -> Self {
-        let bytes = source.shape().pixels().saturating_mul(source.dtype().bytes() as u64);
-        Self { source, task: console.start(name, bytes) }
-    }
-}
-
-impl Source for Watched<'_> {
-    fn shape(&self) -> Shape {
-        self.source.shape()
-    }
-
-    fn dtype(&self) -> Dtype {
-        self.source.dtype()
-    }
-
-    fn read_rows(&mut self, rows: &mut [u8]) -> runmask::Result<()> {
-        self.source.read_rows(rows)?;
-        self.task.advance(rows.len() as u64);
-        Ok(())
-    }
-
-    fn row_group(&self) -> u32 {
-        self.source.row_group()
     }
 }
 

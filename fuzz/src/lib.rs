@@ -118,7 +118,7 @@ fn read(source: &mut dyn Source, rows: u32) -> runmask::Result<Vec<u8>> {
         if rows == u32::MAX {
             source.read_rows(&mut buffer)?;
         } else {
-            source.read_rows_sparse(&mut buffer, &mut repeats)?;
+            source.read(&mut buffer, Some(&mut repeats))?;
         }
         for Repeat { rows, columns } in repeats.drain(..) {
             for row in rows {

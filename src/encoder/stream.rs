@@ -13,44 +13,119 @@ use crate::source::{Repeat, Source};
 use crate::spare::Spare;
 use crate::strip::Cut;
 
-/// The parts of a mask that is read piece by piece. Strips of few rows are stacked to taller ones, because every strip
-/// costs a start for each of its lines.
+/// Rows of a strip that is tall enough to stay as it is, unless it holds next to nothing.
+const TALL: u64 = 1024;
+/// Bytes of boundaries that are copied together at once.
+const STACK_BYTES: u64 = 32 << 20;
+/// Bytes that a strip takes in memory besides its lines and boundaries.
+const STRIP_BYTES: u64 = 128;
+
+/// The parts of a mask that is read piece by piece.
+///
+/// A strip takes four bytes for each of its lines, whatever it holds. So strips of few rows, and strips that hold less
+/// than their lines take, are stacked to taller ones; those without a boundary are dropped. Memory stays in proportion to
+/// the boundaries and the width of the mask, whatever its height.
 pub(super) struct Stack<T> {
-    pub(super) cut: Cut,
-    /// Rows that make a strip tall enough, and few enough that its boundaries are counted in 32 bits.
-    pub(super) tallest: u32,
-    pub(super) done: Vec<Part<T>>,
-    pub(super) waiting: Vec<Part<T>>,
-    /// Rows of the waiting parts.
-    pub(super) rows: u32,
+    cut: Cut,
+    done: Vec<Part<T>>,
+    /// Strips that become one, and their size together.
+    waiting: Vec<Part<T>>,
+    size: Size,
+}
+
+/// How large strips are, one or several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    rows: u64,
+    /// Bytes that they take even if they hold nothing.
+    fixed: u64,
+    /// Their boundaries, and the bytes of these.
+    boundaries: u64,
+    bytes: u64,
+}
+
+impl Size {
+    fn of<T: Label>(part: &Part<T>, rows: u64) -> Self {
+        let boundaries = part.boundaries.offsets.len() as u64;
+        Self {
+            rows,
+            fixed: STRIP_BYTES + part.boundaries.line_starts.len() as u64 * 4,
+            boundaries,
+            bytes: boundaries * (4 + size_of::<T>() as u64),
+        }
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            fixed: self.fixed + other.fixed,
+            boundaries: self.boundaries + other.boundaries,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    /// Whether strips of this size together are better one, of which each takes `fixed` bytes.
+    fn is_one(self, fixed: u64) -> bool {
+        let low = self.rows <= TALL && self.bytes <= STACK_BYTES;
+        let empty = self.bytes <= 4 * fixed;
+        self.boundaries < u64::from(u32::MAX) && (low || empty)
+    }
 }
 
 impl<T: Label> Stack<T> {
-    pub(super) fn push(&mut self, parts: Vec<Part<T>>, rows: u32, spare: &Spare) {
-        if self.rows.saturating_add(rows) > self.tallest {
-            self.stack(spare);
+    pub(super) fn new(cut: Cut) -> Self {
+        Self { cut, done: Vec::new(), waiting: Vec::new(), size: Size::default() }
+    }
+
+    /// Adds the parts of the rows up to row `end`.
+    pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Spare) {
+        if self.cut == Cut::BetweenLines {
+            self.done.extend(parts);
+            return;
         }
-        self.waiting.extend(parts);
-        self.rows += rows;
-        if self.rows >= self.tallest || self.cut == Cut::BetweenLines {
-            self.stack(spare);
+        let ends: Vec<u32> = parts.iter().skip(1).map(|part| part.first).chain([end]).collect();
+        for (part, end) in parts.into_iter().zip(ends) {
+            let size = Size::of(&part, u64::from(end - part.first));
+            if size.boundaries == 0 {
+                spare.give(part.boundaries);
+                self.size.rows += size.rows;
+                continue;
+            }
+            if !self.size.with(size).is_one(size.fixed) {
+                self.flush(spare);
+            }
+            self.waiting.push(part);
+            self.size = self.size.with(size);
+            if self.size.fixed > STACK_BYTES {
+                self.stack(spare);
+            }
         }
     }
 
+    /// Makes one of the strips that wait.
     fn stack(&mut self, spare: &Spare) {
-        let waiting = std::mem::take(&mut self.waiting);
-        let rows = std::mem::take(&mut self.rows);
-        if self.cut == Cut::BetweenLines || waiting.len() < 2 || rows > self.tallest {
-            self.done.extend(waiting);
-        } else {
-            let first = waiting[0].first;
-            let strips = waiting.into_iter().map(|part| (part.first - first, part.boundaries)).collect();
-            self.done.push(Part { first, boundaries: one_below_the_other(strips, spare) });
+        if self.waiting.len() > 1 {
+            let first = self.waiting[0].first;
+            let strips = self.waiting.drain(..).map(|part| (part.first - first, part.boundaries)).collect();
+            let part = Part { first, boundaries: one_below_the_other(strips, spare) };
+            self.size = Size::of(&part, self.size.rows);
+            self.waiting.push(part);
         }
+    }
+
+    fn flush(&mut self, spare: &Spare) {
+        self.stack(spare);
+        self.done.append(&mut self.waiting);
+        self.size = Size::default();
+    }
+
+    /// All parts so far.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part<T>> {
+        self.done.iter().chain(&self.waiting)
     }
 
     pub(super) fn finish(mut self, spare: &Spare) -> Vec<Part<T>> {
-        self.stack(spare);
+        self.flush(spare);
         self.done
     }
 }
@@ -84,10 +159,8 @@ impl<T: Label> RowBuffer<T> {
         let width = self.width as usize;
         let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
         let pixels = bytemuck::cast_slice_mut(pixels);
-        match self.sparse {
-            true => source.read_rows_sparse(pixels, &mut self.repeats),
-            false => source.read_rows(pixels),
-        }
+        self.repeats.clear();
+        source.read(pixels, self.sparse.then_some(&mut self.repeats))
     }
 
     /// Bytes it takes.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use png::{ColorType, DecodingError, Limits, Transformations};
 
 use super::samples::Samples;
-use super::{Source, check_row, row_count};
+use super::{Repeat, Source, check_row, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
@@ -153,7 +153,7 @@ impl Source for PngSource {
         self.samples.dtype()
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         let count = row_count(self.shape, self.dtype(), self.next_row, rows.len())?;
         let row_bytes = self.shape.width as usize * self.samples.dtype().bytes();
         for labels in rows.chunks_exact_mut(row_bytes) {
@@ -165,6 +165,10 @@ impl Source for PngSource {
             self.reader.finish().map_err(|error| failed(error, &self.name, Place::File))?;
         }
         Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        1
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::random_access::{Cursor, RandomAccess};
 use super::samples::Samples;
-use super::{RawLayout, Source, check_row, row_count};
+use super::{RawLayout, Repeat, Source, check_row, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
@@ -79,7 +79,7 @@ impl Source for RowStream {
         self.samples.dtype()
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         let count = row_count(self.shape, self.dtype(), self.next_row, rows.len())?;
         let failed = |error: io::Error| Error::io("reading", &self.name, error);
         match self.stream.read_exact(rows) {
@@ -103,5 +103,9 @@ impl Source for RowStream {
             }
         }
         Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        1
     }
 }

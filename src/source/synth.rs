@@ -9,7 +9,7 @@
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
-use crate::source::Source;
+use crate::source::{Repeat, Source};
 
 /// What a synthetic mask looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Source for Synth {
         self.dtype
     }
 
-    fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         let width = self.shape.width as usize;
         if width == 0 {
             return Ok(());
@@ -161,6 +161,10 @@ impl Source for Synth {
             self.row += 1;
         }
         Ok(())
+    }
+
+    fn row_group(&self) -> u32 {
+        1
     }
 }
 

@@ -197,31 +197,22 @@ impl Source for TiffSource {
         self.chunks.page.samples.dtype()
     }
 
-    fn read_rows(&mut self, mut rows: &mut [u8]) -> Result<()> {
-        row_count(self.shape(), self.dtype(), self.next_row, rows.len())?;
-        while !rows.is_empty() {
-            let count = self.read_next(rows, None)?;
-            self.next_row += count;
-            rows = &mut rows[count as usize * self.row_bytes()..];
-        }
-        Ok(())
-    }
-
-    fn read_rows_sparse(&mut self, mut rows: &mut [u8], repeats: &mut Vec<Repeat>) -> Result<()> {
-        repeats.clear();
+    fn read(&mut self, mut rows: &mut [u8], mut repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
         row_count(self.shape(), self.dtype(), self.next_row, rows.len())?;
         let first = self.next_row;
         while !rows.is_empty() {
-            let (known, skipped) = (repeats.len(), self.next_row - first);
-            let count = self.read_next(rows, Some(repeats))?;
-            for repeat in &mut repeats[known..] {
+            let (known, skipped) = (repeats.as_ref().map_or(0, |repeats| repeats.len()), self.next_row - first);
+            let count = self.read_next(rows, repeats.as_deref_mut())?;
+            for repeat in repeats.iter_mut().flat_map(|repeats| &mut repeats[known..]) {
                 repeat.rows = repeat.rows.start + skipped..repeat.rows.end + skipped;
             }
             self.next_row += count;
             rows = &mut rows[count as usize * self.row_bytes()..];
         }
-        // A chunk of one row has nothing below its first.
-        repeats.retain(|repeat| !repeat.rows.is_empty());
+        if let Some(repeats) = repeats {
+            // A chunk of one row has nothing below its first.
+            repeats.retain(|repeat| !repeat.rows.is_empty());
+        }
         Ok(())
     }
 

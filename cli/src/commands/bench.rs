@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::args::{Bench, EngineName, Layout};
 use crate::console::Console;
 use crate::exit::Status;
-use crate::progress::Watched;
+use crate::progress::{Task, pixel_bytes};
 
 /// Seconds that all samples together take, about, unless their number is given.
 const PATIENCE: f64 = 4.0;
@@ -29,16 +29,16 @@ pub(crate) fn run(args: &Bench, console: &Console) -> Result<Status> {
         ));
     }
     let shape = Shape { height: args.height, width: args.width };
-    let (source, name): (Box<dyn Source>, String) = match &args.mask {
+    let (mut source, name): (Box<dyn Source>, String) = match &args.mask {
         Some(path) => (source::open(path, &args.page.options(None))?, path.display().to_string()),
         None => (Box::new(args.looks.synth(args.synth, shape)?), format!("made-up {:?}", args.synth).to_lowercase()),
     };
-    let mut source = Watched::new(source, &name, console);
+    let task = console.start(&name, pixel_bytes(&*source));
     let report = match source.dtype() {
-        Dtype::U8 => Bed::<u8>::new(args, &mut source)?.report(args, name),
-        Dtype::U16 => Bed::<u16>::new(args, &mut source)?.report(args, name),
-        Dtype::U32 => Bed::<u32>::new(args, &mut source)?.report(args, name),
-        Dtype::U64 => Bed::<u64>::new(args, &mut source)?.report(args, name),
+        Dtype::U8 => Bed::<u8>::new(args, &mut *source, task)?.report(args, name),
+        Dtype::U16 => Bed::<u16>::new(args, &mut *source, task)?.report(args, name),
+        Dtype::U32 => Bed::<u32>::new(args, &mut *source, task)?.report(args, name),
+        Dtype::U64 => Bed::<u64>::new(args, &mut *source, task)?.report(args, name),
     }?;
     if args.json {
         super::print_json(&report)?;
@@ -73,14 +73,16 @@ struct Sample {
 }
 
 impl<T: Label> Bed<T> {
-    fn new(args: &Bench, source: &mut dyn Source) -> Result<Self> {
+    fn new(args: &Bench, source: &mut dyn Source, task: Task) -> Result<Self> {
         let shape = source.shape();
         let mut pixels = room::<T>(shape)?;
         let width = shape.width as usize;
         let step = (width * source.row_group() as usize).max(1 << 20).next_multiple_of(width.max(1));
         for rows in pixels.chunks_mut(step) {
             source.read_rows(bytemuck::cast_slice_mut(rows))?;
+            task.advance(size_of_val(rows) as u64);
         }
+        drop(task);
         if args.layout == Layout::Column {
             pixels = transpose(&pixels, shape)?;
         }

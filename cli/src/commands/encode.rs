@@ -20,8 +20,8 @@ use self::summary::{Counts, Slide, summarize};
 use crate::args::{Encode, EncoderArgs, WriteArgs};
 use crate::console::Console;
 use crate::exit::Status;
+use crate::input;
 use crate::output::{Output, is_stream};
-use crate::progress::Watched;
 
 /// Masks that are worked on at once: each has rows and tiles in memory, and all cores are busy with a few.
 const AT_ONCE: usize = 4;
@@ -67,8 +67,8 @@ impl EncoderArgs {
     fn check(&self, runs: &LabelRuns, path: &Path, open: &OpenOptions, console: &Console) -> Result<()> {
         let encoder =
             Encoder::builder().engine(Engine::Scalar).order(self.order.into()).background(self.background.0).build()?;
-        let mut source = Watched::new(source::open(path, open)?, &format!("{} again", path.display()), console);
-        if &encoder.encode_source(&mut source)? == runs {
+        let source = source::open(path, open)?;
+        if &input::encode(&encoder, source, &format!("{} again", path.display()), console)? == runs {
             return Ok(());
         }
         let message = format!("{}: its runs are not those of the scalar engine; nothing was written", path.display());
@@ -135,7 +135,7 @@ impl Work<'_> {
         }
         let source = source::open(&job.mask, &self.open)?;
         let shape = source.shape();
-        let runs = self.encoder.encode_source(&mut Watched::new(source, &job.mask.display().to_string(), console))?;
+        let runs = input::encode(&self.encoder, source, &job.mask.display().to_string(), console)?;
         if self.args.verify {
             self.args.encoder.check(&runs, &job.mask, &self.open, console)?;
         }

@@ -8,7 +8,7 @@ use crate::args::{self, Looks};
 use crate::console::Console;
 use crate::exit::Status;
 use crate::kind;
-use crate::progress::Watched;
+use crate::progress::pixel_bytes;
 
 /// Bytes of rows that are made at once.
 const BYTES_AT_ONCE: u64 = 1 << 22;
@@ -16,10 +16,10 @@ const BYTES_AT_ONCE: u64 = 1 << 22;
 pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     kind::mask_goes_to(&args.output)?;
     let shape = Shape { height: args.height, width: args.width };
-    let synth = args.looks.synth(args.kind, shape)?;
-    let row_bytes = u64::from(shape.width) * synth.dtype().bytes() as u64;
-    let mut output = sink::create(&args.output, shape, synth.dtype(), &args.mask.options())?;
-    let mut source = Watched::new(Box::new(synth), &args.output.display().to_string(), console);
+    let mut source = args.looks.synth(args.kind, shape)?;
+    let row_bytes = u64::from(shape.width) * source.dtype().bytes() as u64;
+    let mut output = sink::create(&args.output, shape, source.dtype(), &args.mask.options())?;
+    let task = console.start(&args.output.display().to_string(), pixel_bytes(&source));
     let at_once = (BYTES_AT_ONCE / row_bytes.max(1)).clamp(1, u64::from(shape.height.max(1)));
     let mut rows = vec![0; (at_once * row_bytes) as usize];
     let mut left = u64::from(shape.height);
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
         let rows = &mut rows[..(left.min(at_once) * row_bytes) as usize];
         source.read_rows(rows)?;
         output.write_rows(rows)?;
+        task.advance(rows.len() as u64);
         left -= left.min(at_once);
     }
     output.finish()?;

@@ -9,6 +9,7 @@ mod masks;
 mod outputs;
 mod pictures;
 mod run_files;
+mod shortcut;
 mod slides;
 mod words;
 

@@ -10,7 +10,7 @@
 
 use super::super::random_access::RandomAccess;
 use super::super::samples::Samples;
-use super::super::{Source, check_row, row_count};
+use super::super::{Repeat, Source, check_row, row_count};
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::shape::Shape;
@@ -48,7 +48,7 @@ impl FortranSource {
     }
 
     /// Reads the rows from `first` on that `rows` holds.
-    fn read(&self, first: u32, rows: &mut [u8]) -> Result<()> {
+    fn transpose(&self, first: u32, rows: &mut [u8]) -> Result<()> {
         let bytes = self.samples.dtype().bytes();
         let row_bytes = self.shape.width as usize * bytes;
         let height = rows.len() / row_bytes;
@@ -93,14 +93,14 @@ impl Source for FortranSource {
         self.samples.dtype()
     }
 
-    fn read_rows(&mut self, mut rows: &mut [u8]) -> Result<()> {
+    fn read(&mut self, mut rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
         row_count(self.shape, self.dtype(), self.next_row, rows.len())?;
         let row_bytes = self.shape.width as usize * self.samples.dtype().bytes();
         while !rows.is_empty() {
             if self.taken == self.ahead.len() {
                 let asked = rows.len() / row_bytes;
                 if asked >= self.group as usize {
-                    self.read(self.next_row, rows)?;
+                    self.transpose(self.next_row, rows)?;
                     self.next_row += asked as u32;
                     return Ok(());
                 }
@@ -108,7 +108,7 @@ impl Source for FortranSource {
                 let mut ahead = std::mem::take(&mut self.ahead);
                 self.taken = 0;
                 ahead.resize(height * row_bytes, 0);
-                self.read(self.next_row, &mut ahead)?;
+                self.transpose(self.next_row, &mut ahead)?;
                 self.ahead = ahead;
             }
             let count = rows.len().min(self.ahead.len() - self.taken);

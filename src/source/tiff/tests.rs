@@ -217,10 +217,11 @@ fn read_sparse(bytes: Vec<u8>, rows: u32, way: Way) -> (Vec<u64>, u64) {
         source.chunks.chunk_memory = 0;
     }
     let (row_bytes, label_bytes) = (source.row_bytes(), source.dtype().bytes());
-    let (mut all, mut repeated, mut repeats) = (Vec::new(), 0, Vec::new());
+    let (mut all, mut repeated) = (Vec::new(), 0);
     while source.next_row < source.shape().height {
         let mut buffer = vec![0xa5; rows.min(source.shape().height - source.next_row) as usize * row_bytes];
-        source.read_rows_sparse(&mut buffer, &mut repeats).unwrap();
+        let mut repeats = Vec::new();
+        source.read(&mut buffer, Some(&mut repeats)).unwrap();
         for Repeat { rows, columns } in &repeats {
             assert!(rows.start > 0 && !rows.is_empty() && !columns.is_empty());
             repeated += u64::from(rows.end - rows.start) * u64::from(columns.end - columns.start);
