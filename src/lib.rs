@@ -31,7 +31,8 @@ pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{
-    Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run, Values,
+    Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Point, PolygonParts,
+    Polygons, Property, Run, Values,
 };
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

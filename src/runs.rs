@@ -9,6 +9,8 @@
 //! | `order.rs` | the same pixels in the other scan order |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
+//! | `polygons.rs` | polygons of every label |
+//! | `trace.rs` | runs to polygons |
 
 use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
@@ -17,14 +19,17 @@ mod builder;
 pub(crate) mod lines;
 mod measure;
 pub(crate) mod order;
+mod polygons;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::push;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
+pub use self::polygons::{Point, PolygonParts, Polygons};
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
