@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuOptions};
 use crate::mask::{Dtype, Label, LabelMask};
 use crate::progress::{Progress, unwatched};
-use crate::runs::{LabelRuns, Run};
+use crate::runs::{LabelRuns, Run, Window};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
 use crate::spare::Spare;
@@ -237,6 +237,28 @@ impl Encoder {
     /// The runs of every label of a mask in memory.
     pub fn encode<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
         Ok(self.finish(self.boundaries(mask)?))
+    }
+
+    /// The runs of a block of a mask, in positions of the whole mask: the block's first pixel is at row `origin.0` and
+    /// column `origin.1` of a mask of `shape`. [`LabelRuns::merge`] puts blocks together.
+    ///
+    /// # Errors
+    /// Those of [`Encoder::encode`], and [`Error::Argument`] when the block reaches outside the mask.
+    pub fn encode_block<T: Label>(
+        &self,
+        block: &LabelMask<'_, T>,
+        origin: (u32, u32),
+        shape: Shape,
+    ) -> Result<LabelRuns> {
+        let (row, column) = origin;
+        Window::new(row, column, block.shape().height, block.shape().width).check(shape)?;
+        let runs = self.encode(block)?;
+        if block.shape() == shape {
+            return Ok(runs);
+        }
+        let placed = self.install(|| runs.place((i64::from(row), i64::from(column)), shape));
+        self.recycle(runs);
+        placed
     }
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].

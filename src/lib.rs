@@ -32,7 +32,7 @@ pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{
     Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Point, PolygonParts,
-    Polygons, Property, Run, Values,
+    Polygons, Property, Run, SetOperation, Values, Window,
 };
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

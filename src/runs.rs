@@ -7,6 +7,12 @@
 //! |---|---|
 //! | `builder.rs` | makes [`LabelRuns`] label by label or from flat lists; joins runs that touch |
 //! | `order.rs` | the same pixels in the other scan order |
+//! | `build.rs` | makes the runs of many labels side by side |
+//! | `scan.rs` | the runs of all labels together, in scan order |
+//! | `select.rs` | labels chosen and numbered anew |
+//! | `merge.rs` | parts of one mask put together |
+//! | `place.rs` | a mask cut out, shifted, padded |
+//! | `sets.rs` | union, intersection, differences; the foreground |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
 //! | `polygons.rs` | polygons of every label |
@@ -15,11 +21,17 @@
 use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
 
+mod build;
 mod builder;
 pub(crate) mod lines;
 mod measure;
+mod merge;
 pub(crate) mod order;
+mod place;
 mod polygons;
+mod scan;
+mod select;
+mod sets;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -29,7 +41,9 @@ mod trace;
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::push;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
+pub use self::place::Window;
 pub use self::polygons::{Point, PolygonParts, Polygons};
+pub use self::sets::SetOperation;
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
@@ -137,14 +151,20 @@ impl LabelRuns {
 
     /// The same runs for a mask of `shape`; an error when a run ends outside it.
     pub fn with_shape(mut self, shape: Shape) -> Result<Self> {
+        self.fits(shape)?;
+        self.shape = Some(shape);
+        Ok(self)
+    }
+
+    /// An error when a run ends outside a mask of `shape`.
+    fn fits(&self, shape: Shape) -> Result<()> {
         for (label, runs) in self.iter() {
             // Runs ascend without overlap, so the last one reaches furthest.
             if let Some(&run) = runs.last() {
                 builder::inside(run, Some(shape)).map_err(|fault| builder::fault(label, fault))?;
             }
         }
-        self.shape = Some(shape);
-        Ok(self)
+        Ok(())
     }
 
     /// Pixels of all runs together, at most `u64::MAX`.

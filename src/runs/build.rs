@@ -1,0 +1,122 @@
+//! Makes the runs of many labels side by side.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{LabelRuns, Run};
+use crate::error::{Error, Result};
+use crate::shape::{ScanOrder, Shape};
+
+/// Labels that a thread makes at a time.
+const BLOCK: usize = 256;
+
+/// Whether labels without runs stay in the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    Keep,
+    Drop,
+}
+
+/// What some labels became: each with its number of runs, and all their runs.
+struct Made {
+    labels: Vec<(u64, usize)>,
+    runs: Vec<Run>,
+}
+
+/// The runs of `count` labels, which ascend. `make(index, runs)` appends those of one label, which must keep the promises of
+/// [`LabelRuns`], and gives the label; `runs` ends with the runs of other labels.
+pub(super) fn build(
+    shape: Option<Shape>,
+    order: ScanOrder,
+    count: usize,
+    empty: Empty,
+    make: impl Fn(usize, &mut Vec<Run>) -> Result<u64> + Sync,
+) -> Result<LabelRuns> {
+    let block = |block: usize| -> Result<Made> {
+        let mut made = Made { labels: Vec::new(), runs: Vec::new() };
+        for index in block * BLOCK..((block + 1) * BLOCK).min(count) {
+            let before = made.runs.len();
+            let label = make(index, &mut made.runs)?;
+            let runs = made.runs.len() - before;
+            if runs > 0 || empty == Empty::Keep {
+                made.labels.push((label, runs));
+            }
+        }
+        Ok(made)
+    };
+    let blocks: Vec<Made> = (0..count.div_ceil(BLOCK)).into_par_iter().map(block).collect::<Result<_>>()?;
+    let mut result = LabelRuns::empty(shape, order);
+    let room = blocks.iter().fold((0, 0), |(labels, runs), made| (labels + made.labels.len(), runs + made.runs.len()));
+    result.labels.reserve_exact(room.0);
+    result.offsets.reserve_exact(room.0);
+    result.runs.reserve_exact(room.1);
+    let mut end = 0;
+    for made in blocks {
+        for (label, runs) in made.labels {
+            end += runs;
+            result.labels.push(label);
+            result.offsets.push(end);
+        }
+        result.runs.extend_from_slice(&made.runs);
+    }
+    Ok(result)
+}
+
+/// The runs that a label adds to runs of others: only these are joined.
+pub(super) struct Tail<'a> {
+    runs: &'a mut Vec<Run>,
+    first: usize,
+}
+
+impl<'a> Tail<'a> {
+    pub(super) fn new(runs: &'a mut Vec<Run>) -> Self {
+        let first = runs.len();
+        Self { runs, first }
+    }
+
+    /// The runs added so far.
+    pub(super) fn added(&self) -> &[Run] {
+        &self.runs[self.first..]
+    }
+
+    /// Adds a run that begins where the last one ends or later; joins it where they touch.
+    #[inline]
+    pub(super) fn push(&mut self, run: Run) {
+        match self.runs[self.first..].last_mut() {
+            Some(last) if last.end() == run.start => last.length += run.length,
+            _ if run.length == 0 => {}
+            _ => self.runs.push(run),
+        }
+    }
+
+    /// Adds a run that begins where the last one begins or later, but for what is covered already.
+    pub(super) fn cover(&mut self, run: Run) {
+        match self.runs[self.first..].last_mut() {
+            Some(last) if last.end() >= run.start => last.length = last.length.max(run.end() - last.start),
+            _ => self.push(run),
+        }
+    }
+}
+
+/// The shape of results of two masks, which must agree where both are known.
+pub(super) fn same_shape(one: Option<Shape>, other: Option<Shape>) -> Result<Option<Shape>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => {
+            Err(Error::Argument(format!("masks of different shapes: {one}, and {other}")))
+        }
+        _ => Ok(one.or(other)),
+    }
+}
+
+/// Ranges of equal keys in a list in which equal keys are neighbours.
+pub(super) fn groups<T, K: PartialEq>(list: &[T], key: impl Fn(&T) -> K) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (index, item) in list.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if key(&list[group.start]) == key(item) => group.end = index + 1,
+            _ => groups.push(index..index + 1),
+        }
+    }
+    groups
+}
