@@ -10,7 +10,7 @@ use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
-use crate::output::is_stream;
+use crate::paths::{is_read_once, is_stream, named};
 use crate::progress::{Task, pixel_bytes};
 
 /// Bytes that are read at once.
@@ -53,7 +53,7 @@ fn shape_like(path: &Path) -> Result<Shape> {
         Err(error) => error,
     };
     // What is read of a pipe is gone, and nobody may ever write to it again.
-    if !path.is_file() {
+    if is_read_once(path) {
         return Err(error);
     }
     match imagesize::size(path) {
@@ -126,14 +126,6 @@ pub(crate) fn format_of(path: &Path, format: Option<Format>) -> Result<Format> {
     })
 }
 
-/// An error when two of these are standard input.
-pub(crate) fn one_stdin<'a>(inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    match inputs.into_iter().filter(|input| is_stream(input)).count() {
-        0 | 1 => Ok(()),
-        _ => Err(Error::Argument("standard input is one file, not two".into())),
-    }
-}
-
 /// Reads the runs of one mask.
 pub(crate) fn read_runs(path: &Path, format: Format, options: &ReadOptions, console: &Console) -> Result<LabelRuns> {
     let mut reader = open(path, console)?;
@@ -155,14 +147,6 @@ pub(crate) fn open(path: &Path, console: &Console) -> Result<BufReader<Counted>>
     };
     let counted = Counted { file, task: console.start(&path.display().to_string(), length) };
     Ok(BufReader::with_capacity(BUFFER, counted))
-}
-
-/// Names the file in an error.
-pub(crate) fn named(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Io { context, source } => Error::Io { context: format!("{}: {context}", path.display()), source },
-        other => other.in_file(if is_stream(path) { Path::new("standard input") } else { path }),
-    }
 }
 
 /// A file whose bytes count as progress.

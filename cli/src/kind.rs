@@ -11,7 +11,7 @@ use runmask::format::Format;
 use runmask::sink::MaskFormat;
 use runmask::{Error, Result};
 
-use crate::output::is_stream;
+use crate::paths::is_stream;
 
 /// What a file holds, or what its name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod exit;
 mod input;
 mod kind;
 mod output;
+mod paths;
 mod progress;
 mod remedy;
 mod signals;

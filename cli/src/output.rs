@@ -1,31 +1,12 @@
 //! Where results go: a file that appears whole or not at all, or stdout.
 
-use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use runmask::output::AtomicFile;
 use runmask::{Error, Result};
 
-/// An error when an output is one of the inputs.
-pub(crate) fn refuse_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    if is_stream(output) {
-        return Ok(());
-    }
-    // A file that does not exist yet is nobody's input.
-    let Ok(found) = fs::canonicalize(output) else { return Ok(()) };
-    for input in inputs {
-        if !is_stream(input) && fs::canonicalize(input).is_ok_and(|input| input == found) {
-            return Err(Error::Argument(format!("{}: the output would replace the input", output.display())));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a path stands for stdin or stdout.
-pub(crate) fn is_stream(path: &Path) -> bool {
-    path == Path::new("-")
-}
+use crate::paths::{is_stream, named};
 
 /// A file that gets its name when it is committed, or stdout.
 pub(crate) struct Output {
@@ -57,7 +38,7 @@ impl Output {
     pub(crate) fn blame(&self, error: Error, input: &Path) -> Error {
         match error {
             Error::Io { source, .. } if self.failed => Error::io("writing", &self.name, source),
-            other => crate::input::named(other, input),
+            other => named(other, input),
         }
     }
 

@@ -8,11 +8,12 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
-use crate::output::{Output, refuse_inputs};
+use crate::output::Output;
+use crate::paths::{one_stdin, refuse_inputs};
 
 pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     let inputs = || args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref);
-    input::one_stdin(inputs())?;
+    one_stdin(inputs())?;
     refuse_inputs(&args.output, inputs())?;
     kind::expect_runs(&args.runs)?;
     kind::runs_go_to(&args.output)?;

@@ -7,11 +7,11 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
-use crate::output::refuse_inputs;
+use crate::paths::{one_stdin, refuse_inputs};
 
 pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     let inputs = || args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref);
-    input::one_stdin(inputs())?;
+    one_stdin(inputs())?;
     refuse_inputs(&args.output, inputs())?;
     kind::expect_runs(&args.runs)?;
     kind::mask_goes_to(&args.output)?;

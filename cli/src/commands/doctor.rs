@@ -10,12 +10,13 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
+use crate::paths::{named, one_stdin};
 
 pub(crate) fn run(args: &Doctor, console: &Console) -> Result<Status> {
-    input::one_stdin(args.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
+    one_stdin(args.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     kind::expect_runs(&args.file)?;
     let mut reader = input::open(&args.file, console)?;
-    let report = doctor::examine(&mut reader, args.shape.shape()?).map_err(|error| input::named(error, &args.file))?;
+    let report = doctor::examine(&mut reader, args.shape.shape()?).map_err(|error| named(error, &args.file))?;
     drop(reader);
     let command = report.command(&args.file);
     if args.json {

@@ -21,7 +21,8 @@ use crate::args::{Encode, EncoderArgs, WriteArgs};
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
-use crate::output::{Output, is_stream};
+use crate::output::Output;
+use crate::paths::is_stream;
 
 /// Masks that are worked on at once: each has rows and tiles in memory, and all cores are busy with a few.
 const AT_ONCE: usize = 4;

@@ -11,9 +11,10 @@ use crate::args::Info;
 use crate::console::{Console, printable, shown};
 use crate::exit::Status;
 use crate::input::{self, Content};
+use crate::paths::{named, one_stdin};
 
 pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
-    input::one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
+    one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
     let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
         Content::Mask(source) => {
@@ -45,7 +46,7 @@ fn images(path: &Path, format: Format, options: &format::ReadOptions, console: &
         return Ok(vec![only(input::read_runs(path, format, options, console)?)]);
     }
     let mut reader = input::open(path, console)?;
-    format::read_images(format, &mut reader, options).map_err(|error| input::named(error, path))
+    format::read_images(format, &mut reader, options).map_err(|error| named(error, path))
 }
 
 /// The one image of a file that does not name it.

@@ -15,7 +15,8 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
-use crate::output::{Output, refuse_inputs};
+use crate::output::Output;
+use crate::paths::{one_stdin, refuse_inputs};
 use crate::progress::Task;
 
 /// Bytes that reading a picture may take: at most, and whatever the file's length.
@@ -90,7 +91,7 @@ fn read(path: &Path) -> Result<RgbaImage> {
 
 fn decode(args: &PixelsDecode, console: &Console) -> Result<()> {
     let inputs = || args.shape.like.iter().chain([&args.records]).map(AsRef::as_ref);
-    input::one_stdin(inputs())?;
+    one_stdin(inputs())?;
     refuse_inputs(&args.output, inputs())?;
     kind::png_goes_to(&args.output)?;
     let Some(shape) = args.shape.shape()? else {

@@ -13,7 +13,8 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
-use crate::output::{Output, refuse_inputs};
+use crate::output::Output;
+use crate::paths::{one_stdin, refuse_inputs};
 
 const BACKGROUND: [u8; 3] = [14, 15, 20];
 
@@ -25,7 +26,7 @@ const COMFORTABLE: u32 = 800;
 
 pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
     let inputs = || args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref);
-    input::one_stdin(inputs())?;
+    one_stdin(inputs())?;
     refuse_inputs(&args.output, inputs())?;
     kind::png_goes_to(&args.output)?;
     let shape = args.either.shape.shape()?;

@@ -13,8 +13,9 @@ use runmask::{LabelRuns, Result, Run, Shape};
 use crate::args::Verify;
 use crate::console::{Console, shown};
 use crate::exit::Status;
-use crate::input::{in_order, one_stdin, runs_of};
-use crate::output::is_stream;
+use crate::input::{in_order, runs_of};
+use crate::paths::is_stream;
+use crate::paths::one_stdin;
 
 pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     let files = [args.first.as_path(), args.second.as_path()];

@@ -13,7 +13,7 @@ use runmask::{Error, Result};
 
 use crate::args::Encode;
 use crate::kind::{self, Kind};
-use crate::output::{is_stream, refuse_inputs};
+use crate::paths::{is_read_once, is_stream, refuse_inputs};
 
 /// A mask and where its runs go.
 pub(super) struct Job {
@@ -30,9 +30,7 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
             args.masks.len()
         )));
     }
-    let read_once =
-        |mask: &&PathBuf| is_stream(mask) || mask.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir());
-    if args.verify && args.masks.iter().any(|mask| read_once(&mask)) {
+    if args.verify && args.masks.iter().any(|mask| is_read_once(mask)) {
         return Err(Error::Argument("a pipe or standard input cannot be read twice, which --verify does".into()));
     }
     for (place, mask) in args.masks.iter().enumerate() {
