@@ -67,7 +67,8 @@ pub(crate) enum Command {
 /// Write the runs of every label of masks
 ///
 /// Without -o and --out-dir the runs of slide.tif go to slide.csv beside it. Of several masks one that fails does not
-/// stop the others: a summary says what happened, and the exit status is then 2.
+/// stop the others: a summary says what happened, and the exit status is then 2. Several masks with one -o go to one
+/// file, whole or not at all: when one of them fails every bad mask is named and no file is written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -75,13 +76,14 @@ Examples:
   runmask encode slide.tif -o slide.json         COCO annotations
   runmask encode slide.tif -o - -f table | head  one run a line, on stdout
   runmask encode *.tif --out-dir runs --skip-existing --json > summary.json
+  runmask encode *.tif -o submission.csv -f kaggle --union    one file of many masks
   zcat mask.npy.gz | runmask encode - -o mask.csv
   runmask encode labels.bin --dtype u32 --height 40000 --width 30000 -o labels.csv")]
 pub(crate) struct Encode {
     /// Mask files (TIFF, PNG, NPY, raw); - is stdin
     #[arg(value_name = "MASK", required = true)]
     pub(crate) masks: Vec<PathBuf>,
-    /// The run file; - is stdout. One mask only
+    /// The run file; - is stdout. Several masks go to it together where its format holds many images
     #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     pub(crate) output: Option<PathBuf>,
     /// The folder for the run files of all masks

@@ -1,6 +1,7 @@
 //! Where results go: a file that appears whole or not at all, or stdout.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use runmask::output::AtomicFile;
@@ -8,7 +9,8 @@ use runmask::{Error, Result};
 
 use crate::paths::{is_stream, named};
 
-/// A file that gets its name when it is committed, or stdout.
+/// A file that gets its name when it is committed, or stdout. What is given up leaves no file; stdout then has what was
+/// written until then, unless the output is whole.
 pub(crate) struct Output {
     to: To,
     name: PathBuf,
@@ -17,6 +19,8 @@ pub(crate) struct Output {
 
 enum To {
     Stdout(BufWriter<StdoutLock<'static>>),
+    /// A temporary file without a name, which is copied to stdout at the end.
+    Whole(BufWriter<File>),
     File(AtomicFile),
 }
 
@@ -34,6 +38,17 @@ impl Output {
         Ok(Self { to, name: name.to_path_buf(), failed: false })
     }
 
+    /// Begins an output of which nothing appears before it is committed, not on stdout either.
+    pub(crate) fn create_whole(path: &Path) -> Result<Self> {
+        if !is_stream(path) {
+            return Self::create(path);
+        }
+        let file = tempfile::tempfile()
+            .map_err(|source| Error::Io { context: "making a temporary file for standard output".into(), source })?;
+        let to = To::Whole(BufWriter::with_capacity(BUFFER, file));
+        Ok(Self { to, name: "standard output".into(), failed: false })
+    }
+
     /// An error of work that reads `input` and writes this output, with the name of the one that it arose in.
     pub(crate) fn blame(&self, error: Error, input: &Path) -> Error {
         match error {
@@ -46,15 +61,25 @@ impl Output {
     pub(crate) fn commit(self) -> Result<()> {
         match self.to {
             To::Stdout(mut stdout) => stdout.flush().map_err(|error| Error::io("writing", &self.name, error)),
+            To::Whole(file) => to_stdout(file).map_err(|error| Error::io("writing", &self.name, error)),
             To::File(file) => file.finish(),
         }
     }
+}
+
+fn to_stdout(file: BufWriter<File>) -> io::Result<()> {
+    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    let mut stdout = io::stdout().lock();
+    io::copy(&mut file, &mut stdout)?;
+    stdout.flush()
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match &mut self.to {
             To::Stdout(stdout) => stdout.write(bytes),
+            To::Whole(file) => file.write(bytes),
             To::File(file) => file.write(bytes),
         };
         self.failed |= written.is_err();
@@ -64,6 +89,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         let flushed = match &mut self.to {
             To::Stdout(stdout) => stdout.flush(),
+            To::Whole(file) => file.flush(),
             To::File(file) => file.flush(),
         };
         self.failed |= flushed.is_err();

@@ -1,13 +1,15 @@
 //! `encode`: masks to run files.
 //!
-//! One mask's error ends the program; of several masks one that fails does not stop the others.
+//! One mask's error ends the program; of several masks one that fails does not stop the others. Several masks go to a run
+//! file each, or together to one that holds many images.
 
 mod jobs;
 mod summary;
+mod together;
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -15,14 +17,16 @@ use runmask::format::{self, Compat, LineEnding, WriteOptions};
 use runmask::source::{self, OpenOptions};
 use runmask::{Encoder, Engine, Error, LabelRuns, Result, ScanOrder};
 
-use self::jobs::{Job, jobs};
+use self::jobs::{Job, image_name, jobs};
 use self::summary::{Counts, Slide, summarize};
+use self::together::encode_together;
 use crate::args::{Encode, EncoderArgs, WriteArgs};
-use crate::console::Console;
+use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input;
 use crate::output::Output;
 use crate::paths::is_stream;
+use crate::progress::Batch;
 
 /// Masks that are worked on at once: each has rows and tiles in memory, and all cores are busy with a few.
 const AT_ONCE: usize = 4;
@@ -44,9 +48,16 @@ pub(crate) fn run(args: &Encode, console: &Console) -> Result<Status> {
         }
         return Ok(Status::Done);
     }
-    let slides = work.encode_all(&jobs, console);
-    let Counts { encoded, skipped, failed } = Counts::of(&slides);
-    console.say(&format!("{encoded} encoded, {skipped} skipped, {failed} failed"));
+    let slides = match args.output {
+        Some(_) => encode_together(&work, &jobs, console)?,
+        None => work.encode_all(&jobs, console),
+    };
+    let Counts { encoded, skipped, failed, .. } = Counts::of(&slides);
+    let what = match &args.output {
+        Some(output) if failed > 0 => format!("; {} is not written", shown(output)),
+        _ => String::new(),
+    };
+    console.say(&format!("{encoded} encoded, {skipped} skipped, {failed} failed{what}"));
     if args.json {
         summarize(&slides, console)?;
     }
@@ -91,7 +102,7 @@ impl WriteArgs {
             .order(order)
             .base(self.base)
             .header(self.header.clone())
-            .image(self.image_id.clone().or_else(|| name.file_stem().map(|stem| stem.to_string_lossy().into())))
+            .image(self.image_id.clone().or_else(|| image_name(name)))
             .drop_empty_labels(self.drop_empty_labels)
             .union(self.union)
             .large_counts(self.large_counts.into())
@@ -127,61 +138,72 @@ impl Work<'_> {
     }
 
     fn encode(&self, job: &Job, console: &Console) -> Result<Encoded> {
-        let order: ScanOrder = self.args.encoder.order.into();
-        if order != ScanOrder::ColumnMajor && !job.format.capabilities().any_order {
-            return Err(Error::Argument(format!(
-                "a {} file has an order of its own: leave out --order",
-                job.format.name()
-            )));
+        let (runs, encoded) = self.runs(job, console)?;
+        if let Some(folder) = &self.args.out_dir {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
         }
+        let mut output = Output::create(&job.output)?;
+        format::write(job.format, &mut output, &runs, &self.write_options(job))
+            .map_err(|error| output.blame(error, &job.output))?;
+        output.commit()?;
+        Ok(encoded)
+    }
+
+    /// The runs of a mask.
+    fn runs(&self, job: &Job, console: &Console) -> Result<(LabelRuns, Encoded)> {
         let source = source::open(&job.mask, &self.open)?;
         let shape = source.shape();
         let runs = input::encode(&self.encoder, source, &job.mask.display().to_string(), console)?;
         if self.args.verify {
             self.args.encoder.check(&runs, &job.mask, &self.open, console)?;
         }
-        if let Some(folder) = &self.args.out_dir {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
-        }
-        let mut output = Output::create(&job.output)?;
-        let write = self.args.write.options(order, &job.mask).renumber(self.args.renumber);
-        format::write(job.format, &mut output, &runs, &write).map_err(|error| output.blame(error, &job.output))?;
-        output.commit()?;
-        let (labels, runs) = (runs.labels().len(), runs.run_count());
-        Ok(Encoded { height: shape.height, width: shape.width, labels, runs })
+        let encoded =
+            Encoded { height: shape.height, width: shape.width, labels: runs.labels().len(), runs: runs.run_count() };
+        Ok((runs, encoded))
+    }
+
+    fn write_options(&self, job: &Job) -> WriteOptions {
+        self.args.write.options(self.args.encoder.order.into(), &job.mask).renumber(self.args.renumber)
+    }
+
+    fn batch(&self, jobs: &[Job], console: &Console) -> Batch {
+        console.batch(jobs.len(), jobs.iter().map(Job::bytes).sum())
     }
 
     /// Encodes many masks, some at once, and says what fails as it fails.
     fn encode_all(&self, jobs: &[Job], console: &Console) -> Vec<Slide> {
-        let sizes: Vec<u64> = jobs.iter().map(|job| job.mask.metadata().map_or(0, |file| file.len())).collect();
-        let batch = console.batch(jobs.len(), sizes.iter().sum());
-        let next = AtomicUsize::new(0);
-        let slides = Mutex::new(Vec::new());
-        let work = || {
-            while let Some((index, job)) = {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                jobs.get(index).map(|job| (index, job))
-            } {
-                let (started, own) = (Instant::now(), console.fork());
-                let slide = Slide::new(job, self.encode_unless_there(job, &own), started, &own);
-                batch.done(sizes[index], slide.status == "encoded");
-                if let Some(error) = &slide.error {
-                    console.say(error);
-                }
-                if let Ok(mut slides) = slides.lock() {
-                    slides.push((index, slide));
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..at_once(jobs.len()) {
-                // Where the system has no more threads, those at work do all.
-                let _ = thread::Builder::new().spawn_scoped(scope, work);
-            }
-            work();
-        });
-        let mut slides = slides.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        slides.sort_by_key(|(index, _)| *index);
-        slides.into_iter().map(|(_, slide)| slide).collect()
+        let batch = self.batch(jobs, console);
+        in_parallel(jobs, |job| {
+            let (started, own) = (Instant::now(), console.fork());
+            let slide = Slide::new(job, self.encode_unless_there(job, &own), started, &own);
+            slide.say_error(console);
+            batch.done(job.bytes(), slide.status == "encoded");
+            slide
+        })
     }
+}
+
+/// What `work` gives for every job, some of which are worked on at once.
+fn in_parallel<T: Send>(jobs: &[Job], work: impl Fn(&Job) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(jobs.len()));
+    let worker = || {
+        while let Some((index, job)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            jobs.get(index).map(|job| (index, job))
+        } {
+            let result = work(job);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..at_once(jobs.len()) {
+            // Where the system has no more threads, those at work do all.
+            let _ = thread::Builder::new().spawn_scoped(scope, worker);
+        }
+        worker();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }

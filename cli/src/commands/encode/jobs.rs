@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use runmask::format::Format;
 use runmask::{Error, Result};
 
-use crate::args::Encode;
+use crate::args::{Encode, Order};
 use crate::kind::{self, Kind};
 use crate::paths::{is_read_once, is_stream, refuse_inputs};
 
@@ -22,14 +22,25 @@ pub(super) struct Job {
     pub(super) format: Format,
 }
 
+impl Job {
+    /// What the mask is called where a format names images.
+    pub(super) fn image(&self) -> String {
+        image_name(&self.mask).unwrap_or_else(|| "1".into())
+    }
+
+    /// Bytes of the mask's file, as far as they are known.
+    pub(super) fn bytes(&self) -> u64 {
+        self.mask.metadata().map_or(0, |file| file.len())
+    }
+}
+
+/// What a mask of this name is called where a format names images.
+pub(super) fn image_name(mask: &Path) -> Option<String> {
+    mask.file_stem().filter(|_| !is_stream(mask)).map(|stem| stem.to_string_lossy().into())
+}
+
 /// The jobs that the arguments ask for.
 pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
-    if args.output.is_some() && args.masks.len() > 1 {
-        return Err(Error::Argument(format!(
-            "{} masks and one output file: name a folder with --out-dir",
-            args.masks.len()
-        )));
-    }
     if args.verify && args.masks.iter().any(|mask| is_read_once(mask)) {
         return Err(Error::Argument("a pipe or standard input cannot be read twice, which --verify does".into()));
     }
@@ -37,7 +48,16 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
         check_mask(place, mask, args)?;
     }
     let jobs = args.masks.iter().map(|mask| job(mask, args)).collect::<Result<Vec<_>>>()?;
-    refuse_one_output_for_two(&jobs, folds_case)?;
+    match &args.output {
+        Some(output) if jobs.len() > 1 => check_shared(&jobs, output, args)?,
+        _ => refuse_one_output_for_two(&jobs, folds_case)?,
+    }
+    if args.encoder.order != Order::Column
+        && let Some(job) = jobs.iter().find(|job| !job.format.capabilities().any_order)
+    {
+        let message = format!("a {} file has an order of its own: leave out --order", job.format.name());
+        return Err(Error::Argument(message));
+    }
     for job in &jobs {
         refuse_inputs(&job.output, args.masks.iter().map(PathBuf::as_path))?;
         kind::runs_go_to(&job.output)?;
@@ -46,6 +66,38 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
         }
     }
     Ok(jobs)
+}
+
+/// An error unless the runs of all masks can go to one file.
+fn check_shared(jobs: &[Job], output: &Path, args: &Encode) -> Result<()> {
+    let many = |format: &&Format| format.capabilities().many_images;
+    let format = jobs[0].format;
+    if !many(&&format) {
+        let names: Vec<_> = Format::ALL.iter().filter(many).map(|format| format.name()).collect();
+        return Err(Error::Argument(format!(
+            "{}: a {} file holds one mask, and {} are given: name a folder with --out-dir, or a format that holds many \
+             with -f: {}",
+            output.display(),
+            format.name(),
+            jobs.len(),
+            names.join(", ")
+        )));
+    }
+    if args.write.image_id.is_some() {
+        return Err(Error::Argument("--image-id names one image; many masks have the names of their files".into()));
+    }
+    let mut images = HashMap::new();
+    for job in jobs {
+        if let Some(other) = images.insert(job.image(), job) {
+            return Err(Error::Argument(format!(
+                "{} and {} would both be the image {}: masks that go to one file need names of their own",
+                other.mask.display(),
+                job.mask.display(),
+                job.image()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Asks back when a mask is rather something else: before anything is touched, so that no other mask is encoded either.

@@ -52,18 +52,41 @@ impl Slide {
     }
 }
 
-/// How many masks were encoded, passed over and failed.
+impl Slide {
+    /// Says what went wrong, if anything did.
+    pub(super) fn say_error(&self, console: &Console) {
+        if let Some(error) = &self.error {
+            console.say(error);
+        }
+    }
+
+    /// The mask was encoded, but the file that it shares with others is not written.
+    pub(super) fn is_not_written(&mut self) {
+        if self.status == "encoded" {
+            self.status = "not written";
+        }
+    }
+}
+
+/// What became of how many masks.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Counts {
     pub(super) encoded: usize,
     pub(super) skipped: usize,
     pub(super) failed: usize,
+    /// Masks that are fine, but share a file with one that is not.
+    pub(super) not_written: usize,
 }
 
 impl Counts {
     pub(super) fn of(slides: &[Slide]) -> Self {
         let count = |status| slides.iter().filter(|slide| slide.status == status).count();
-        Self { encoded: count("encoded"), skipped: count("skipped"), failed: count("failed") }
+        Self {
+            encoded: count("encoded"),
+            skipped: count("skipped"),
+            failed: count("failed"),
+            not_written: count("not written"),
+        }
     }
 }
 
