@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use runmask::format::{self, Format, ReadOptions};
-use runmask::source::{self, OpenOptions, RawLayout, Source};
+use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
 use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
@@ -27,11 +27,35 @@ impl RawArgs {
 impl MaskArgs {
     pub(crate) fn options(&self, raw: Option<RawLayout>) -> OpenOptions {
         let mut options = OpenOptions::default();
-        options.page = self.page;
+        options.page = self.page.unwrap_or(0);
         options.level = self.level;
         options.raw = raw;
         options
     }
+}
+
+impl MaskArgs {
+    /// Warns when a file holds masks on several pages and the user named none.
+    pub(crate) fn warn_of_pages(&self, path: &Path, console: &Console) {
+        if self.page.is_some() {
+            return;
+        }
+        // What is wrong with the file is said by whoever reads it.
+        let masks: Vec<_> = source::pages(path).unwrap_or_default().into_iter().filter(is_mask).collect();
+        if let [_, second, ..] = &masks[..] {
+            console.warn(&format!(
+                "{}: {} pages are masks, and page 0 is read; --page names another, for instance --page {}",
+                path.display(),
+                masks.len(),
+                second.number
+            ));
+        }
+    }
+}
+
+/// Whether a page can be read as a mask, at full size.
+fn is_mask(page: &PageInfo) -> bool {
+    page.levels.first().is_some_and(|level| level.dtype.is_some())
 }
 
 impl ShapeArgs {
@@ -97,6 +121,13 @@ impl EitherArgs {
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
         source::open(path, &self.mask.options(raw.layout())).map(Content::Mask)
+    }
+
+    /// See [`MaskArgs::warn_of_pages`]; a mask without a header has none.
+    fn warn_of_pages(&self, path: &Path, console: &Console) {
+        if self.dtype.is_none() {
+            self.mask.warn_of_pages(path, console);
+        }
     }
 
     /// The runs of a mask by the fastest engine.
@@ -183,6 +214,7 @@ pub(crate) fn runs_of(
 ) -> Result<(LabelRuns, Option<Dtype>)> {
     match args.open(path, format)? {
         Content::Mask(source) => {
+            args.warn_of_pages(path, console);
             let dtype = source.dtype();
             Ok((args.encode(source, path, console)?, Some(dtype)))
         }

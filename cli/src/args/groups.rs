@@ -30,9 +30,9 @@ pub(crate) struct EncoderArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading masks")]
 pub(crate) struct MaskArgs {
-    /// The page of a TIFF file, from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) page: u32,
+    /// The page of a TIFF file, from 0 [default: 0, with a warning where there are several masks]
+    #[arg(long, value_name = "N")]
+    pub(crate) page: Option<u32>,
     /// The level of a pyramid, 0 being the full size
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) level: u32,

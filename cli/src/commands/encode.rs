@@ -153,6 +153,9 @@ impl Work<'_> {
     fn runs(&self, job: &Job, console: &Console) -> Result<(LabelRuns, Encoded)> {
         let source = source::open(&job.mask, &self.open)?;
         let shape = source.shape();
+        if self.args.raw.dtype.is_none() {
+            self.args.mask.warn_of_pages(&job.mask, console);
+        }
         let runs = input::encode(&self.encoder, source, &job.mask.display().to_string(), console)?;
         if self.args.verify {
             self.args.encoder.check(&runs, &job.mask, &self.open, console)?;

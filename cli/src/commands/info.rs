@@ -1,10 +1,11 @@
 //! `info`: what a mask or a run file holds.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::Path;
 
 use runmask::format::{self, Attributes, Format, ImageRuns};
-use runmask::{LabelRuns, Result};
+use runmask::source::{self, LevelInfo, PageInfo};
+use runmask::{Dtype, LabelRuns, Result};
 use serde::Serialize;
 
 use crate::args::Info;
@@ -16,9 +17,13 @@ use crate::paths::{named, one_stdin};
 pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
     one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
+    let mut pages = Vec::new();
     let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
         Content::Mask(source) => {
             let dtype = source.dtype();
+            if args.either.dtype.is_none() {
+                pages = source::pages(&args.file)?.into_iter().map(Page::of).collect();
+            }
             ("mask", None, Some(dtype.name()), vec![only(args.either.encode(source, &args.file, console)?)])
         }
         Content::Runs(format) => {
@@ -31,7 +36,8 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
         .filter(|image| args.either.read.many.image.as_ref().is_none_or(|id| id == &image.id))
         .map(|image| Facts::of(image, dtype))
         .collect::<Vec<_>>();
-    let report = Report { file: &args.file, kind, format: format.map(Format::name), images };
+    let page = args.either.mask.page.unwrap_or(0);
+    let report = Report { file: &args.file, kind, format: format.map(Format::name), page, pages, images };
     if args.json {
         report.print_json()?;
     } else {
@@ -61,7 +67,58 @@ struct Report<'a> {
     file: &'a Path,
     kind: &'static str,
     format: Option<&'static str>,
+    /// The page that the images are of.
+    #[serde(skip)]
+    page: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pages: Vec<Page>,
     images: Vec<Facts<'a>>,
+}
+
+/// A page of a mask file.
+#[derive(Serialize)]
+struct Page {
+    page: u32,
+    levels: Vec<Level>,
+}
+
+/// A level of a page's pyramid, the full size first.
+#[derive(Serialize)]
+struct Level {
+    height: Option<u32>,
+    width: Option<u32>,
+    /// None where the page cannot be read as a mask.
+    dtype: Option<&'static str>,
+}
+
+impl Page {
+    fn of(info: PageInfo) -> Self {
+        let level = |level: &LevelInfo| Level {
+            height: level.shape.map(|shape| shape.height),
+            width: level.shape.map(|shape| shape.width),
+            dtype: level.dtype.map(Dtype::name),
+        };
+        Self { page: info.number, levels: info.levels.iter().map(level).collect() }
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page {}", self.page)?;
+        for (number, level) in self.levels.iter().enumerate() {
+            let name = if number == 0 { ": ".to_owned() } else { format!("; level {number}: ") };
+            f.write_str(&name)?;
+            match (level.height, level.width) {
+                (Some(height), Some(width)) => write!(f, "height {height} x width {width}")?,
+                _ => f.write_str("no size")?,
+            }
+            match level.dtype {
+                Some(dtype) => write!(f, ", {dtype}")?,
+                None => f.write_str(", no mask")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What one image holds.
@@ -162,18 +219,43 @@ impl Report<'_> {
             file: &'a Path,
             kind: &'static str,
             format: Option<&'static str>,
+            #[serde(skip_serializing_if = "<[Page]>::is_empty")]
+            pages: &'a [Page],
             #[serde(flatten)]
             facts: &'a Facts<'a>,
         }
         match &self.images[..] {
-            [facts] => super::print_json(&One { file: self.file, kind: self.kind, format: self.format, facts }),
+            [facts] => super::print_json(&One {
+                file: self.file,
+                kind: self.kind,
+                format: self.format,
+                pages: &self.pages,
+                facts,
+            }),
             _ => super::print_json(self),
+        }
+    }
+
+    /// Lists pages and levels where there are several.
+    fn add_pages(&self, text: &mut String) {
+        /// Pages that are listed for people.
+        const MOST: usize = 20;
+        if self.pages.len() < 2 && self.pages.iter().all(|page| page.levels.len() < 2) {
+            return;
+        }
+        let _ = writeln!(text, "{:11} {}; page {} is looked at", "pages", self.pages.len(), self.page);
+        for page in self.pages.iter().take(MOST) {
+            let _ = writeln!(text, "  {page}");
+        }
+        if self.pages.len() > MOST {
+            let _ = writeln!(text, "  and {} more", self.pages.len() - MOST);
         }
     }
 
     fn text(&self) -> String {
         let kind = self.format.map_or_else(|| self.kind.to_owned(), |format| format!("{} ({format})", self.kind));
         let mut text = format!("{:11} {}\n{:11} {kind}\n", "file", shown(self.file), "kind");
+        self.add_pages(&mut text);
         match &self.images[..] {
             [facts] => text.push_str(&facts.text(self.format.is_none())),
             images => {

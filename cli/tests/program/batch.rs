@@ -78,7 +78,7 @@ fn many_masks_go_to_one_file_of_many_images() {
     let folder = Folder::new();
     folder.write("b.npy", small_mask());
     folder.write("a.npy", npy("|u1", 1, 3, &[0, 1, 1]));
-    folder.write("empty.npy", npy("|u1", 1, 3, &[0, 0, 0]));
+    folder.write("n.npy", npy("|u1", 2, 2, &[1, 1, 2, 0]));
     let expected = "ImageId,EncodedPixels\nb,4 3 9 3 13 3\na,2 2\n";
     let ended = folder.run("encode b.npy a.npy -o all.csv -f kaggle --union --header ImageId,EncodedPixels --json");
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), "runmask: 2 encoded, 0 skipped, 0 failed\n"));
@@ -93,9 +93,9 @@ fn many_masks_go_to_one_file_of_many_images() {
     let ended = folder.run("encode b.npy a.npy -o - -f kaggle --union --header ImageId,EncodedPixels");
     assert_eq!((ended.status, String::from_utf8(ended.stdout).unwrap().as_str()), (Some(0), expected));
     for (format, name) in [("siim", "all.csv"), ("coco", "all.json"), ("oid", "oid.csv"), ("cvat", "all.xml")] {
-        let ended = folder.run(&format!("encode b.npy a.npy -o {name} -f {format} --renumber"));
+        let ended = folder.run(&format!("encode n.npy a.npy -o {name} -f {format} --renumber"));
         assert_eq!(ended.status, Some(0), "{format}: {}", ended.stderr);
-        folder.ok(&format!("verify b.npy {name} --second-format {format} --image b --renumber"));
+        folder.ok(&format!("verify n.npy {name} --second-format {format} --image n --renumber"));
         folder.ok(&format!("verify a.npy {name} --second-format {format} --image a --renumber"));
     }
 }

@@ -246,3 +246,64 @@ fn a_tiff_is_read_from_a_pipe() {
     assert!(line.contains("standard input"), "{line}");
     assert!(folder.run_with("encode - --verify", &mask).one_line("twice").contains("--verify"));
 }
+
+/// A TIFF of pages of 3 x 2 labels without compression, each of one label.
+fn pages(labels: &[u8]) -> Vec<u8> {
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    for (number, &label) in labels.iter().enumerate() {
+        let (at, length) = (file.len() as u32, 2 + 9 * 12 + 4);
+        let next = if number + 1 < labels.len() { at + length + 6 } else { 0 };
+        let tags = [
+            (256, 3, 2),
+            (257, 3, 3),
+            (258, 3, 8),
+            (259, 3, 1),
+            (262, 3, 1),
+            (273, 4, at + length),
+            (277, 3, 1),
+            (278, 3, 3),
+            (279, 4, 6),
+        ];
+        file.extend((tags.len() as u16).to_le_bytes());
+        for (tag, kind, value) in tags {
+            file.extend([&(tag as u16).to_le_bytes()[..], &(kind as u16).to_le_bytes()].concat());
+            file.extend([1_u32.to_le_bytes(), value.to_le_bytes()].concat());
+        }
+        file.extend(next.to_le_bytes());
+        file.extend([label; 6]);
+    }
+    file
+}
+
+#[test]
+fn several_pages_are_listed_and_none_is_taken_in_silence() {
+    let folder = Folder::new();
+    folder.write("four.tif", pages(&[1, 2, 3, 4]));
+    folder.write("one.tif", pages(&[9]));
+    let warning = "runmask: warning: four.tif: 4 pages are masks, and page 0 is read; --page names another, for instance --page 1\n";
+    let ended = folder.run("encode four.tif -o - -f table");
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), warning));
+    assert_eq!(ended.stdout, b"label,start,length\n1,0,6\n");
+    let ended = folder.run("encode four.tif one.tif --json");
+    assert_eq!(ended.stderr, format!("{warning}runmask: 2 encoded, 0 skipped, 0 failed\n"));
+    let summary = json(std::str::from_utf8(&ended.stdout).unwrap());
+    assert!(summary["slides"][0]["warnings"][0].as_str().unwrap().contains("4 pages"), "{summary}");
+    assert_eq!(summary["slides"][1]["warnings"], serde_json::json!([]));
+    for words in ["preview four.tif -o four.png", "verify four.tif four.csv"] {
+        assert_eq!(folder.run(words).stderr, warning, "{words}");
+    }
+    // Named, the same page is no mistake.
+    assert_eq!(folder.ok("encode four.tif --page 0 -o - -f table"), "label,start,length\n1,0,6\n");
+    assert_eq!(folder.ok("encode four.tif --page 3 -o - -f table"), "label,start,length\n4,0,6\n");
+    let text = folder.ok("info four.tif");
+    assert!(text.contains("\npages       4; page 0 is looked at\n  page 0: height 3 x width 2, u8\n"), "{text}");
+    let facts = json(&folder.ok("info four.tif --page 2 --json"));
+    assert_eq!(facts["pages"][3]["page"], 3);
+    assert_eq!((&facts["pages"][3]["levels"][0]["height"], &facts["min_label"]), (&3.into(), &3.into()));
+    // A pyramid is one page of several levels.
+    folder.ok("synth glomeruli --height 700 --width 500 --labels 5 -o pyramid.tif --pyramid");
+    folder.ok("encode pyramid.tif");
+    let text = folder.ok("info pyramid.tif");
+    assert!(text.contains("page 0: height 700 x width 500, u16; level 1: height 350 x width 250, u16"), "{text}");
+    assert!(!folder.ok("info one.tif").contains("page"));
+}
