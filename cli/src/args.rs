@@ -1,6 +1,7 @@
 //! The arguments: what the user may say, as clap reads it.
 
 mod groups;
+mod operations;
 mod values;
 
 use std::num::NonZeroUsize;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use runmask::format::Format;
 
 pub(crate) use self::groups::*;
+pub(crate) use self::operations::*;
 pub(crate) use self::values::*;
 
 const EXAMPLES: &str = "\
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Convert(Convert),
     Info(Info),
     Verify(Verify),
+    Measure(Measure),
+    Merge(Merge),
     Preview(Preview),
     Doctor(Doctor),
     #[command(subcommand)]

@@ -8,6 +8,8 @@ mod encode;
 mod engines;
 mod info;
 mod manual;
+mod measure;
+mod merge;
 mod pixels;
 mod preview;
 mod synth;
@@ -31,6 +33,8 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Status> {
         Command::Convert(args) => convert::run(&args, console),
         Command::Info(args) => info::run(&args, console),
         Command::Verify(args) => verify::run(&args, console),
+        Command::Measure(args) => measure::run(&args, console),
+        Command::Merge(args) => merge::run(&args, console),
         Command::Preview(args) => preview::run(&args, console),
         Command::Doctor(args) => doctor::run(&args, console),
         Command::Pixels(args) => pixels::run(&args, console),

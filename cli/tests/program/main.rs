@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod faults;
 mod masks;
+mod operations;
 mod outputs;
 mod pictures;
 mod run_files;

@@ -188,6 +188,73 @@ impl Measures {
     }
 }
 
+#[cfg(feature = "parquet")]
+impl Measures {
+    /// Writes the table as a Parquet file, compressed by snappy, with a column for each of the table's; NaN stays NaN.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_parquet(&self, output: &mut dyn Write) -> Result<()> {
+        let failed = |error: io::Error| Error::Io { context: "writing the table".into(), source: error };
+        let bytes = self.to_parquet().map_err(|error| failed(io::Error::other(error)))?;
+        output.write_all(&bytes).map_err(failed)
+    }
+
+    fn to_parquet(&self) -> Result<Vec<u8>, parquet::errors::ParquetError> {
+        use std::sync::Arc;
+
+        use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+        use parquet::data_type::{DoubleType, Int64Type};
+        use parquet::file::properties::WriterProperties;
+        use parquet::file::writer::SerializedFileWriter;
+        use parquet::schema::types::Type;
+
+        /// Rows of a row group.
+        const GROUP: usize = 1 << 20;
+
+        let field = |column: &Column| {
+            let (physical, logical) = match column.values {
+                Values::U64(_) => (Physical::INT64, Some(LogicalType::integer(64, false))),
+                Values::I64(_) => (Physical::INT64, Some(LogicalType::integer(64, true))),
+                Values::F64(_) => (Physical::DOUBLE, None),
+            };
+            let builder = Type::primitive_type_builder(&column.name, physical).with_repetition(Repetition::REQUIRED);
+            builder.with_logical_type(logical).build().map(Arc::new)
+        };
+        let fields = self.columns.iter().map(field).collect::<Result<Vec<_>, _>>()?;
+        let schema = Arc::new(Type::group_type_builder("measures").with_fields(fields).build()?);
+        let properties = WriterProperties::builder()
+            .set_created_by("runmask".to_owned())
+            .set_compression(Compression::SNAPPY)
+            .build();
+        let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+        for first in (0..self.rows).step_by(GROUP) {
+            let rows = first..(first + GROUP).min(self.rows);
+            let mut group = file.next_row_group()?;
+            for column in &self.columns {
+                let Some(mut writer) = group.next_column()? else { break };
+                match &column.values {
+                    // An unsigned column is stored as the same bits, signed.
+                    Values::U64(values) => writer.typed::<Int64Type>().write_batch(
+                        bytemuck::cast_slice(&values[rows.clone()]),
+                        None,
+                        None,
+                    )?,
+                    Values::I64(values) => {
+                        writer.typed::<Int64Type>().write_batch(&values[rows.clone()], None, None)?
+                    }
+                    Values::F64(values) => {
+                        writer.typed::<DoubleType>().write_batch(&values[rows.clone()], None, None)?
+                    }
+                };
+                writer.close()?;
+            }
+            group.close()?;
+        }
+        file.into_inner()
+    }
+}
+
 /// Bytes of text that are written at once.
 const FLUSH: usize = 1 << 16;
 

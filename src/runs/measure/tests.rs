@@ -501,3 +501,30 @@ fn values_are_those_of_scikit_image() {
         }
     }
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_holds_the_table() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let table = table_of("1 1 .\n. 2 1", &all());
+    let mut bytes = Vec::new();
+    table.write_parquet(&mut bytes).unwrap();
+    let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let rows: Vec<_> = file.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), table.rows());
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<_> = row.get_column_iter().collect();
+        assert_eq!(cells.len(), table.columns().len());
+        for ((name, cell), column) in cells.into_iter().zip(table.columns()) {
+            assert_eq!(name, column.name());
+            match (cell, column.values()) {
+                (Field::ULong(found), Values::U64(values)) => assert_eq!(*found, values[index]),
+                (Field::Long(found), Values::I64(values)) => assert_eq!(*found, values[index]),
+                (Field::Double(found), Values::F64(values)) => assert_eq!(found.to_bits(), values[index].to_bits()),
+                (cell, _) => panic!("{name}: {cell:?}"),
+            }
+        }
+    }
+}
