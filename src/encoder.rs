@@ -34,6 +34,8 @@ const STRIP_ROWS: u32 = 1024;
 const PIECE_COLUMNS: u32 = 1024;
 /// Pixels of a strip that is cut between lines.
 const STRIP_PIXELS: u64 = 1 << 22;
+/// Pixels of a mask in memory, at least, between two looks at whether to stop.
+const STOP_PIXELS: u64 = 1 << 27;
 /// Bytes of rows that are read from a source at once, unless its tiles are taller.
 const READ_BYTES: u64 = 16 << 20;
 
@@ -236,7 +238,17 @@ impl Encoder {
 
     /// The runs of every label of a mask in memory.
     pub fn encode<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
-        Ok(self.finish(self.boundaries(mask)?))
+        self.encode_with(mask, &mut unwatched)
+    }
+
+    /// [`Encoder::encode`], which tells `progress` from time to time how many bytes of pixels are marked, and ends with
+    /// [`Error::Stopped`] when that answers [`ControlFlow::Break`].
+    pub fn encode_with<T: Label>(
+        &self,
+        mask: &LabelMask<'_, T>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
+        Ok(self.finish(self.boundaries_with(mask, progress)?))
     }
 
     /// The runs of a block of a mask, in positions of the whole mask: the block's first pixel is at row `origin.0` and
@@ -263,12 +275,38 @@ impl Encoder {
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
     pub fn boundaries<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<MaskBoundaries<T>> {
-        self.install(|| {
-            let view = mask.in_order(self.order);
-            let cut = cut_of(&view);
-            let parts = self.mark_view(view, false, 0, cut, &[])?;
-            Ok(MaskBoundaries { shape: mask.shape(), order: self.order, cut, parts })
-        })
+        self.boundaries_with(mask, &mut unwatched)
+    }
+
+    fn boundaries_with<T: Label>(
+        &self,
+        mask: &LabelMask<'_, T>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<MaskBoundaries<T>> {
+        let view = mask.in_order(self.order);
+        let cut = cut_of(&view);
+        let (count, row_pixels) = match cut {
+            Cut::AcrossLines => (view.shape().height, view.shape().width),
+            Cut::BetweenLines => (view.shape().width, view.shape().height),
+        };
+        // Between two looks at whether to stop there is enough work for all threads to share it evenly.
+        let strip = self.strip_rows_for(T::DTYPE, cut, count, row_pixels)?;
+        let strips = (8 * self.threads() as u64).max(STOP_PIXELS / u64::from(row_pixels.max(1)) / u64::from(strip));
+        let step = strips.saturating_mul(u64::from(strip)).clamp(1, u64::from(u32::MAX)) as u32;
+        let (mut parts, mut done) = (Vec::new(), 0);
+        while done < count {
+            let rows = step.min(count - done);
+            let above = cut == Cut::AcrossLines && done > 0;
+            let part = match cut {
+                Cut::AcrossLines => view.rows(done - u32::from(above), rows + u32::from(above)),
+                Cut::BetweenLines => view.columns(done, rows),
+            };
+            parts.extend(self.install(|| self.mark_view(part, above, done, cut, &[]))?);
+            done += rows;
+            let bytes = |rows: u32| u64::from(rows) * u64::from(row_pixels) * T::DTYPE.bytes() as u64;
+            Progress { done: bytes(done), total: bytes(count) }.tell(progress)?;
+        }
+        Ok(MaskBoundaries { shape: mask.shape(), order: self.order, cut, parts })
     }
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].

@@ -1,0 +1,35 @@
+"""Label masks of whole-slide images to the runs of every label, and back.
+
+>>> import numpy, runmask
+>>> mask = numpy.array([[0, 1, 1, 0], [0, 1, 1, 2]], dtype=numpy.uint16)
+>>> runs = runmask.encode(mask)
+>>> runs
+Runs(labels=2, runs=2, shape=(2, 4), order='F')
+>>> for label, of_label in runs:
+...     print(label, of_label.tolist())
+1 [[2, 4]]
+2 [[7, 1]]
+>>> bool((runs.decode() == mask).all())
+True
+"""
+
+from . import coco
+from ._files import convert, doctor, open, read, read_images
+from ._masks import encode, mask2rle, rle2mask
+from ._runmask import FormatError, MaskFile, Runs, __version__
+
+__all__ = [
+    "FormatError",
+    "MaskFile",
+    "Runs",
+    "__version__",
+    "coco",
+    "convert",
+    "doctor",
+    "encode",
+    "mask2rle",
+    "open",
+    "read",
+    "read_images",
+    "rle2mask",
+]

@@ -1,0 +1,152 @@
+"""Masks to runs, and the text of competitions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _runmask
+from ._arrays import background_of, check_labels, labels_of, lay_out, rows_of, unsigned
+from ._runmask import Runs
+
+__all__ = ["encode", "mask2rle", "rle2mask"]
+
+Order = Literal["F", "C"]
+Engine = Literal["auto", "scalar", "simd", "gpu"]
+
+
+def encode(
+    mask: npt.ArrayLike,
+    *,
+    background: int | None = 0,
+    order: Order = "F",
+    engine: Engine = "auto",
+    threads: int | None = None,
+) -> Runs:
+    """The runs of every label of a mask.
+
+    Parameters
+    ----------
+    mask : array of integers or bool, shape (height, width)
+        C order, Fortran order, a crop, a step or a flip of a larger array, read-only or memory-mapped: it is not copied.
+        Signed labels may not be negative, unless `background` is the only negative number.
+    background : int or None
+        The label that has no runs; None for runs of every label.
+    order : 'F' or 'C'
+        Whether positions go down the columns, as competitions and COCO number them, or along the rows. It has nothing to do
+        with the array's order in memory.
+    engine : 'auto', 'scalar', 'simd' or 'gpu'
+        Who finds the runs, which are the same for all.
+    threads : int, optional
+        All of the machine unless given.
+
+    Returns
+    -------
+    Runs
+
+    Raises
+    ------
+    TypeError
+        The labels are no integers, or are in the memory of a graphics card; the message says what to call.
+    ValueError
+        The mask does not have two dimensions, or a label is negative.
+
+    Examples
+    --------
+    >>> import numpy, runmask
+    >>> mask = numpy.array([[0, 7, 7], [0, 7, 0]])
+    >>> runs = runmask.encode(mask)
+    >>> runs.labels
+    array([7], dtype=uint64)
+    >>> runs[7]
+    array([[2, 3]], dtype=uint64)
+    >>> runmask.encode(mask, order="C")[7]
+    array([[1, 2],
+           [4, 1]], dtype=uint64)
+    """
+    array = labels_of(mask)
+    plain = unsigned(array)
+    layout = lay_out(plain)
+    kept = background_of(background, array)
+    if layout is not None:
+        pixels, origin, shape, strides = layout
+        runs = _runmask.encode(
+            pixels, origin, shape, strides, background=kept, order=order, engine=engine, threads=threads
+        )
+        if len(runs) == 0 or check_labels(array, int(runs.labels[-1])):
+            return runs
+    native = plain.dtype.newbyteorder("=")
+    runs = _runmask.encode_rows(
+        rows_of(array), array.shape, native, background=kept, order=order, engine=engine, threads=threads
+    )
+    if len(runs):
+        check_labels(array, int(runs.labels[-1]))
+    return runs
+
+
+def mask2rle(mask: npt.ArrayLike, label: int | None = None, base: int = 1, order: Order = "F") -> str:
+    """The text that competitions take for an object: starts and lengths with spaces between them.
+
+    Parameters
+    ----------
+    mask : array of integers or bool, shape (height, width)
+    label : int, optional
+        The label of the object; unless given, all pixels but those of 0 are one object.
+    base : int
+        The number of the first pixel: 1 in most competitions, 0 in some.
+    order : 'F' or 'C'
+        Whether pixels are numbered down the columns, as in most competitions, or along the rows.
+
+    Returns
+    -------
+    str
+        Empty when the object has no pixels.
+
+    Examples
+    --------
+    >>> import numpy, runmask
+    >>> runmask.mask2rle(numpy.array([[0, 1, 1], [0, 1, 0]]))
+    '3 3'
+    """
+    background = None if label == 0 else 0
+    return _runmask.to_text(encode(mask, background=background, order=order), label, base)
+
+
+def rle2mask(text: str | None, shape: tuple[int, int], base: int = 1, order: Order = "F") -> npt.NDArray[np.uint8]:
+    """The mask of an object from the text that competitions take: 1 where its pixels are, 0 elsewhere.
+
+    Parameters
+    ----------
+    text : str or None
+        Starts and lengths, in any order but without overlaps. None and NaN, pandas' empty cells, are an object without
+        pixels, as is an empty text.
+    shape : (height, width)
+        The size of the mask. Many programs take width and height instead: the result is then a mask in pieces.
+    base : int
+        The number of the first pixel: 1 in most competitions, 0 in some.
+    order : 'F' or 'C'
+        Whether pixels are numbered down the columns, as in most competitions, or along the rows.
+
+    Raises
+    ------
+    FormatError
+        The text is no pairs of numbers.
+    ValueError
+        A run has no pixels, overlaps another or ends outside the mask.
+
+    Examples
+    --------
+    >>> import runmask
+    >>> runmask.rle2mask("3 3", (2, 3))
+    array([[0, 1, 1],
+           [0, 1, 0]], dtype=uint8)
+    """
+    if text is None or text != text:
+        text = ""
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected starts and lengths as a str, found {type(text).__name__}")
+    height, width = shape
+    decoded: npt.NDArray[Any] = _runmask.from_text(text, (height, width), base, order).decode("uint8")
+    return decoded

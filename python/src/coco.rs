@@ -1,0 +1,460 @@
+//! What pycocotools.mask does, on runs with 64-bit positions.
+//!
+//! Gets masks, boxes and COCO's run-length encodings, of which numpy's half of the package has made lists; gives the same.
+//! Everything that is a list is worked on by all threads.
+
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+use rayon::prelude::*;
+use runmask::format::coco_string;
+use runmask::format::counts::{LargeCounts, runs_of};
+use runmask::{Encoder, LabelMask, Run, Shape};
+
+use crate::errors::{format_error, raise};
+use crate::rle::union;
+use crate::work;
+
+/// The size and the counts of an encoding: text, or numbers.
+type Given<'py> = (u64, u64, Bound<'py, PyAny>);
+
+/// An encoding that is read: the size of its mask and its runs, column-major, ascending, with gaps between them.
+struct Rle {
+    shape: Shape,
+    runs: Vec<Run>,
+}
+
+/// Counts before they are read.
+enum Counts<'a> {
+    Text(&'a [u8]),
+    Numbers(Vec<u64>),
+}
+
+/// Pixels of an array from its first to its last, and where those of each plane are.
+type Planes<'py> = (PyReadonlyArray1<'py, u8>, usize, (u64, u64, usize), (isize, isize, isize));
+
+/// The texts of the planes of an array of height, width and number; pixels other than 0 are the object.
+#[pyfunction]
+#[pyo3(name = "coco_encode")]
+pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound<'py, PyList>> {
+    let (pixels, origin, (height, width, planes), strides) = array;
+    let shape = Shape::new(height, width).map_err(|error| raise(py, error))?;
+    let encoder = Encoder::builder().build().map_err(|error| raise(py, error))?;
+    let pixels = pixels.as_slice()?;
+    let texts = work::run(py, None, |stop| {
+        (0..planes)
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, plane| {
+                stop.check()?;
+                let origin = origin.wrapping_add_signed(plane as isize * strides.2);
+                let mask = LabelMask::with_strides(pixels, origin, shape, strides.0, strides.1)?;
+                plane_text(&encoder, mask, scratch)
+            })
+            .collect::<runmask::Result<Vec<Vec<u8>>>>()
+    })?;
+    let texts = texts.map_err(|error| raise(py, error))?;
+    PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+/// Memory that is used again from plane to plane.
+#[derive(Default)]
+struct Scratch {
+    counts: Vec<u64>,
+    text: Vec<u8>,
+}
+
+fn plane_text(encoder: &Encoder, mask: LabelMask<'_, u8>, scratch: &mut Scratch) -> runmask::Result<Vec<u8>> {
+    let pixels = mask.shape().pixels();
+    let runs = encoder.encode(&mask)?;
+    let joined;
+    let of_object = match runs.labels() {
+        [] => &[][..],
+        [_] => runs.runs(),
+        // Any label but 0 is the object.
+        _ => {
+            joined = union(runs.runs().to_vec());
+            &joined
+        }
+    };
+    LargeCounts::Keep.counts(of_object, pixels, &mut scratch.counts)?;
+    scratch.text.clear();
+    coco_string::push(&mut scratch.text, &scratch.counts);
+    let text = scratch.text.clone();
+    encoder.recycle(runs);
+    Ok(text)
+}
+
+/// Writes 1 where the objects are into planes of zeros, column-major, one after the other.
+#[pyfunction]
+#[pyo3(name = "coco_decode")]
+pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArray1<u8>>) -> PyResult<()> {
+    let rles = counts_of(py, &rles)?;
+    let mut out = out.try_readwrite().map_err(|_| PyValueError::new_err("the array is read-only"))?;
+    let out = out.as_slice_mut()?;
+    let plane = out.len().checked_div(rles.len()).unwrap_or(0);
+    let written = work::run(py, None, |stop| {
+        out.par_chunks_mut(plane.max(1)).zip(&rles).enumerate().try_for_each(|(index, (plane, rle))| {
+            stop.check().map_err(Wrong::Library)?;
+            let rle = read(index, rle)?;
+            for run in rle.runs {
+                plane[run.start as usize..run.end() as usize].fill(1);
+            }
+            Ok(())
+        })
+    })?;
+    written.map_err(|wrong: Wrong| wrong.raise(py))
+}
+
+/// The text of the pixels that any of the encodings has, or all of them.
+#[pyfunction]
+#[pyo3(name = "coco_merge")]
+pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool) -> PyResult<Bound<'py, PyBytes>> {
+    let rles = counts_of(py, &rles)?;
+    let text = work::run(py, None, |_| {
+        let rles = read_all(&rles)?;
+        let shape = rles.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
+        let lists: Vec<Vec<Run>> = rles.into_iter().map(|rle| rle.runs).collect();
+        let runs = if intersect { intersection(lists) } else { union_of(lists) };
+        text_of(&runs, shape)
+    })?;
+    text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py))
+}
+
+/// The union of lists of runs, by halves.
+fn union_of(mut lists: Vec<Vec<Run>>) -> Vec<Run> {
+    /// Fewer are joined by sorting: that is a pass over memory that is in the cache.
+    const FEW: usize = 32;
+    if lists.len() <= FEW {
+        let mut all = Vec::with_capacity(lists.iter().map(Vec::len).sum());
+        lists.iter().for_each(|list| all.extend_from_slice(list));
+        return union(all);
+    }
+    let right = lists.split_off(lists.len() / 2);
+    let (left, right) = rayon::join(|| union_of(lists), || union_of(right));
+    let mut joined: Vec<Run> = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    loop {
+        let next = match (left.peek(), right.peek()) {
+            (Some(one), Some(other)) if one.start <= other.start => left.next(),
+            (_, Some(_)) => right.next(),
+            (_, None) => left.next(),
+        };
+        let Some(run) = next else { return joined };
+        match joined.last_mut() {
+            Some(last) if run.start <= last.end() => last.length = last.end().max(run.end()) - last.start,
+            _ => joined.push(run),
+        }
+    }
+}
+
+fn intersection(lists: Vec<Vec<Run>>) -> Vec<Run> {
+    let mut lists = lists.into_iter();
+    let mut all = lists.next().unwrap_or_default();
+    for list in lists {
+        let mut both = Vec::new();
+        overlaps(&all, &list, |run| both.push(run));
+        all = both;
+    }
+    all
+}
+
+/// Every stretch that runs of both lists cover.
+fn overlaps(one: &[Run], other: &[Run], mut found: impl FnMut(Run)) {
+    let (mut i, mut j) = (0, 0);
+    while let (Some(a), Some(b)) = (one.get(i), other.get(j)) {
+        let (start, end) = (a.start.max(b.start), a.end().min(b.end()));
+        if start < end {
+            found(Run { start, length: end - start });
+        }
+        if a.end() <= b.end() {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+}
+
+/// Intersection over union of every pair; where the second is a crowd, over the area of the first.
+#[pyfunction]
+#[pyo3(name = "coco_iou")]
+pub(crate) fn iou<'py>(
+    py: Python<'py>,
+    detections: Vec<Given<'py>>,
+    truths: Vec<Given<'py>>,
+    crowd: Vec<bool>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (detections, truths) = (counts_of(py, &detections)?, counts_of(py, &truths)?);
+    let (rows, columns) = (detections.len(), truths.len());
+    let table = work::run(py, None, |stop| {
+        let (detections, truths) = (measured(&detections)?, measured(&truths)?);
+        let mut table = vec![0.0; rows * columns];
+        table.par_chunks_mut(columns.max(1)).zip(&detections).try_for_each(|(row, detection)| {
+            stop.check().map_err(Wrong::Library)?;
+            for ((cell, truth), &crowd) in row.iter_mut().zip(&truths).zip(&crowd) {
+                *cell = detection.iou(truth, crowd);
+            }
+            Ok(())
+        })?;
+        Ok(table)
+    })?;
+    let table = table.map_err(|wrong: Wrong| wrong.raise(py))?;
+    table.into_pyarray(py).reshape([rows, columns])
+}
+
+/// An encoding with what decides most pairs without a look at its runs.
+struct Measured {
+    runs: Vec<Run>,
+    area: u64,
+    bounds: Bounds,
+}
+
+fn measured(rles: &[Packed<'_>]) -> Result<Vec<Measured>, Wrong> {
+    let one = |(index, rle)| {
+        let Rle { shape, runs } = read(index, rle)?;
+        Ok(Measured { area: area_of(&runs), bounds: Bounds::of(&runs, shape), runs })
+    };
+    rles.par_iter().enumerate().map(one).collect()
+}
+
+impl Measured {
+    fn iou(&self, other: &Self, crowd: bool) -> f64 {
+        if !self.bounds.meets(&other.bounds) {
+            return 0.0;
+        }
+        let (one, other_runs) = (within(&self.runs, &other.runs), within(&other.runs, &self.runs));
+        let mut both = 0;
+        overlaps(one, other_runs, |run| both += run.length);
+        let all = if crowd { self.area } else { self.area + other.area - both };
+        if both == 0 { 0.0 } else { both as f64 / all as f64 }
+    }
+}
+
+/// The runs of `one` that may meet those of `other`.
+fn within<'a>(one: &'a [Run], other: &[Run]) -> &'a [Run] {
+    let (Some(first), Some(last)) = (other.first(), other.last()) else { return &[] };
+    let begin = one.partition_point(|run| run.end() <= first.start);
+    let end = one.partition_point(|run| run.start < last.end());
+    one.get(begin..end).unwrap_or_default()
+}
+
+/// Rows and columns that hold all pixels; ends are exclusive.
+#[derive(Clone, Copy, Default)]
+struct Bounds {
+    top: u64,
+    bottom: u64,
+    left: u64,
+    right: u64,
+}
+
+impl Bounds {
+    fn of(runs: &[Run], shape: Shape) -> Self {
+        let height = u64::from(shape.height);
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
+        let (left, right) = (first.start / height, (last.end() - 1) / height + 1);
+        let (mut top, mut bottom) = (height, 0);
+        let mut column = left * height;
+        for run in runs {
+            // Most runs lie in the column of the run before or in the next.
+            if run.start - column >= height {
+                column = run.start / height * height;
+            }
+            let (from, to) = (run.start - column, run.end() - column);
+            if to > height {
+                (top, bottom) = (0, height);
+                break;
+            }
+            (top, bottom) = (top.min(from), bottom.max(to));
+        }
+        Self { top, bottom, left, right }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+}
+
+/// Intersection over union of every pair of boxes: x, y, width, height.
+#[pyfunction]
+#[pyo3(name = "coco_box_iou")]
+pub(crate) fn box_iou<'py>(
+    py: Python<'py>,
+    detections: PyReadonlyArray2<'py, f64>,
+    truths: PyReadonlyArray2<'py, f64>,
+    crowd: Vec<bool>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (rows, columns) = (detections.shape()[0], truths.shape()[0]);
+    let (detections, truths) = (detections.as_slice()?, truths.as_slice()?);
+    let (detections, _) = detections.as_chunks::<4>();
+    let (truths, _) = truths.as_chunks::<4>();
+    let mut table = Vec::with_capacity(rows * columns);
+    for [x, y, width, height] in detections {
+        for ([left, top, wide, high], &crowd) in truths.iter().zip(&crowd) {
+            let across = (x + width).min(left + wide) - x.max(*left);
+            let down = (y + height).min(top + high) - y.max(*top);
+            let both = if across > 0.0 && down > 0.0 { across * down } else { 0.0 };
+            let all = if crowd { width * height } else { width * height + wide * high - both };
+            table.push(if both == 0.0 { 0.0 } else { both / all });
+        }
+    }
+    table.into_pyarray(py).reshape([rows, columns])
+}
+
+/// The number of pixels of each encoding.
+#[pyfunction]
+#[pyo3(name = "coco_area")]
+pub(crate) fn area<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    let rles = counts_of(py, &rles)?;
+    let areas = work::run(py, None, |_| -> Result<Vec<u64>, Wrong> {
+        Ok(read_all(&rles)?.iter().map(|rle| area_of(&rle.runs)).collect())
+    })?;
+    areas.map(|areas| areas.into_pyarray(py)).map_err(|wrong| wrong.raise(py))
+}
+
+fn area_of(runs: &[Run]) -> u64 {
+    runs.iter().map(|run| run.length).sum()
+}
+
+/// The box of each encoding: x, y, width, height; zeros where there are no pixels.
+#[pyfunction]
+#[pyo3(name = "coco_boxes")]
+pub(crate) fn boxes<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let rles = counts_of(py, &rles)?;
+    let count = rles.len();
+    let boxes = work::run(py, None, |_| -> Result<Vec<f64>, Wrong> {
+        let one = |rle: Rle| {
+            let Bounds { top, bottom, left, right } = Bounds::of(&rle.runs, rle.shape);
+            [left, top, right - left, bottom - top].map(|side| side as f64)
+        };
+        Ok(read_all(&rles)?.into_iter().flat_map(one).collect())
+    })?;
+    boxes.map_err(|wrong| wrong.raise(py))?.into_pyarray(py).reshape([count, 4])
+}
+
+/// The texts of boxes, x, y, width and height, filled as COCO's polygons of four corners are.
+///
+/// COCO fills polygons on a grid five times as fine. A side at `v` goes to the fine line `trunc(5 v + 0.5)`; a column or
+/// row belongs to the box when the middle of its five fine lines does.
+#[pyfunction]
+#[pyo3(name = "coco_from_boxes")]
+pub(crate) fn from_boxes<'py>(
+    py: Python<'py>,
+    boxes: PyReadonlyArray2<'py, f64>,
+    height: u64,
+    width: u64,
+) -> PyResult<Bound<'py, PyList>> {
+    let shape = Shape::new(height, width).map_err(|error| raise(py, error))?;
+    let side = |at: f64, limit: u64| {
+        let fine = (5.0 * at + 0.5).trunc();
+        ((fine + 2.0) / 5.0).floor().clamp(0.0, limit as f64) as u64
+    };
+    let boxes = boxes.as_slice()?;
+    let mut texts = Vec::new();
+    for &[x, y, wide, high] in boxes.as_chunks::<4>().0 {
+        if ![x, y, wide, high].iter().all(|number| number.is_finite()) {
+            return Err(PyValueError::new_err(format!(
+                "a box of finite numbers is needed, found {:?}",
+                [x, y, wide, high]
+            )));
+        }
+        let (left, right) = (side(x, width), side(x + wide, width));
+        let (top, bottom) = (side(y, height), side(y + high, height));
+        let (left, right) = (left.min(right), left.max(right));
+        let (top, bottom) = (top.min(bottom), top.max(bottom));
+        let rows = |column| Run { start: column * height + top, length: bottom - top };
+        let runs: Vec<Run> = if top < bottom { (left..right).map(rows).collect() } else { Vec::new() };
+        texts.push(text_of(&runs, shape).map_err(|wrong| wrong.raise(py))?);
+    }
+    PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+/// The texts of encodings, whatever their counts are written as.
+#[pyfunction]
+#[pyo3(name = "coco_from_counts")]
+pub(crate) fn from_counts<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyList>> {
+    let rles = counts_of(py, &rles)?;
+    let texts = work::run(py, None, |_| -> Result<Vec<Vec<u8>>, Wrong> {
+        read_all(&rles)?.par_iter().map(|rle| text_of(&rle.runs, rle.shape)).collect()
+    })?;
+    let texts = texts.map_err(|wrong| wrong.raise(py))?;
+    PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+fn text_of(runs: &[Run], shape: Shape) -> Result<Vec<u8>, Wrong> {
+    let mut counts = Vec::new();
+    LargeCounts::Keep.counts(runs, shape.pixels(), &mut counts).map_err(Wrong::Library)?;
+    let mut text = Vec::new();
+    coco_string::push(&mut text, &counts);
+    Ok(text)
+}
+
+/// An encoding before it is read.
+struct Packed<'a> {
+    shape: Shape,
+    counts: Counts<'a>,
+}
+
+fn counts_of<'a>(py: Python<'_>, rles: &'a [Given<'_>]) -> PyResult<Vec<Packed<'a>>> {
+    let one = |(height, width, counts): &'a Given<'_>| {
+        let shape = Shape::new(*height, *width).map_err(|error| raise(py, error))?;
+        let counts = if let Ok(bytes) = counts.cast::<PyBytes>() {
+            Counts::Text(bytes.as_bytes())
+        } else if let Ok(text) = counts.cast::<PyString>() {
+            Counts::Text(text.to_str()?.as_bytes())
+        } else {
+            let wrong = |_| PyTypeError::new_err("counts: expected bytes, str or a list of numbers from 0");
+            Counts::Numbers(counts.extract().map_err(wrong)?)
+        };
+        Ok(Packed { shape, counts })
+    };
+    rles.iter().map(one).collect()
+}
+
+/// Why an encoding cannot be read or written.
+enum Wrong {
+    Library(runmask::Error),
+    Format { place: String, expected: String, found: String },
+}
+
+impl Wrong {
+    fn raise(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Library(error) => raise(py, error),
+            Self::Format { place, expected, found } => {
+                let text = format!("{place}: expected {expected}, found {found}");
+                format_error(py, text, None, &place, &expected, &found)
+            }
+        }
+    }
+}
+
+fn read_all(rles: &[Packed<'_>]) -> Result<Vec<Rle>, Wrong> {
+    rles.par_iter().enumerate().map(|(index, rle)| read(index, rle)).collect()
+}
+
+fn read(index: usize, rle: &Packed<'_>) -> Result<Rle, Wrong> {
+    let shape = rle.shape;
+    let parsed;
+    let counts = match &rle.counts {
+        Counts::Numbers(counts) => counts,
+        Counts::Text(text) => {
+            let mut counts = Vec::new();
+            coco_string::parse(text, &mut counts).map_err(|defect| Wrong::Format {
+                place: format!("encoding {index}, byte {} of its counts", defect.at),
+                expected: defect.expected,
+                found: defect.found,
+            })?;
+            parsed = counts;
+            &parsed
+        }
+    };
+    let mut runs = Vec::with_capacity(counts.len() / 2);
+    runs_of(counts, shape.pixels(), &mut runs).map_err(|sum| Wrong::Format {
+        place: format!("encoding {index}"),
+        expected: format!("counts that sum to {} pixels ({shape})", shape.pixels()),
+        found: format!("a sum of {sum}"),
+    })?;
+    Ok(Rle { shape, runs })
+}

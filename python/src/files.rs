@@ -1,0 +1,354 @@
+//! Mask files and run files.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use numpy::{PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use runmask::doctor::{self, Finding};
+use runmask::format::{self, Format};
+use runmask::output::AtomicFile;
+use runmask::sink::{self, CreateOptions};
+use runmask::source::{self, OpenOptions, RawLayout, Source};
+use runmask::{Decoder, Dtype, Error, Label, LabelRuns, Shape};
+
+use crate::arrays::{LabelType, for_type, order_name};
+use crate::encode::{Raised, encode_source, encoder};
+use crate::errors::{raise, raise_for};
+use crate::options::{read_options, shape_of, write_options};
+use crate::runs::Runs;
+use crate::work::{self, Stop};
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 18;
+
+/// A mask file, as :func:`open` gives it: its pixels are read when they are asked for.
+#[pyclass(frozen, module = "runmask")]
+pub(crate) struct MaskFile {
+    path: PathBuf,
+    options: OpenOptions,
+    shape: Shape,
+    dtype: Dtype,
+}
+
+#[pymethods]
+impl MaskFile {
+    #[new]
+    #[pyo3(signature = (path, page, level, dtype, shape))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        page: u32,
+        level: u32,
+        dtype: Option<&Bound<'_, PyAny>>,
+        shape: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let path = plain(path);
+        let mut options = OpenOptions::default();
+        options.page = page;
+        options.level = level;
+        options.raw = match (dtype, shape) {
+            (None, None) => None,
+            (Some(dtype), Some(shape)) => {
+                Some(RawLayout { dtype: LabelType::of(dtype)?.stored, shape: shape_of(shape)? })
+            }
+            _ => return Err(PyValueError::new_err("a mask without a header needs both, dtype and shape")),
+        };
+        let opened = work::run(py, None, |_| source::open(&path, &options))?;
+        let source = opened.map_err(|error| raise_for(py, error, &path))?;
+        let (shape, dtype) = (source.shape(), source.dtype());
+        Ok(Self { path, options, shape, dtype })
+    }
+
+    /// The name of the file.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// (height, width)
+    #[getter]
+    fn shape(&self) -> (u32, u32) {
+        (self.shape.height, self.shape.width)
+    }
+
+    /// The unsigned type of the labels, whatever the file calls them.
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        numpy::get_array_module(py)?.call_method1("dtype", (format!("u{}", self.dtype.bytes()),))
+    }
+
+    fn __repr__(&self) -> String {
+        let (height, width) = self.shape();
+        format!("MaskFile({:?}, shape=({height}, {width}), dtype=uint{})", self.path, 8 * self.dtype.bytes())
+    }
+
+    /// The runs of every label, read strip by strip: memory is bounded, whatever the size of the mask.
+    ///
+    /// Parameters
+    /// ----------
+    /// background, order, engine, threads
+    ///     As in :func:`encode`.
+    /// memory : int, optional
+    ///     Bytes that may be taken; more is a MemoryError or a ValueError.
+    /// progress : callable, optional
+    ///     Called from time to time with the bytes done and the bytes in all. An exception that it raises ends the work.
+    ///
+    /// Returns
+    /// -------
+    /// Runs
+    ///
+    /// Raises
+    /// ------
+    /// FormatError
+    ///     The file is damaged.
+    /// OSError
+    ///     The file cannot be read.
+    #[pyo3(
+        signature = (*, background=Some(0), order="F", engine="auto", threads=None, memory=None, progress=None),
+        text_signature = "($self, *, background=0, order='F', engine='auto', threads=None, memory=None, progress=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn encode(
+        &self,
+        py: Python<'_>,
+        background: Option<u64>,
+        order: &str,
+        engine: &str,
+        threads: Option<usize>,
+        memory: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Runs> {
+        let encoder = encoder(py, background, order, engine, memory)?;
+        let raised = Raised::default();
+        let runs = work::run(py, threads, |stop| {
+            let mut source = source::open(&self.path, &self.options)?;
+            encode_source(&encoder, &mut *source, stop, &mut |done| match &progress {
+                Some(progress) => Python::attach(|py| progress.call1(py, (done.done, done.total)))
+                    .map(drop)
+                    .map_err(|error| raised.keep(error)),
+                None => Ok(()),
+            })
+        })?;
+        raised.check()?;
+        runs.map(Runs::from).map_err(|error| raise_for(py, error, &self.path))
+    }
+
+    /// The pixels: an array of the file's type, as large as the mask.
+    #[pyo3(signature = (*, threads=None))]
+    fn read<'py>(&self, py: Python<'py>, threads: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        let array =
+            numpy::get_array_module(py)?.call_method1("zeros", (self.shape(), format!("u{}", self.dtype.bytes())))?;
+        let read = for_type!(self.dtype, T => {
+            let array = array.cast::<PyArray2<T>>()?;
+            let mut pixels = array.readwrite();
+            let pixels = bytemuck::cast_slice_mut(pixels.as_slice_mut()?);
+            work::run(py, threads, |stop| self.read_into(pixels, stop))?
+        });
+        read.map_err(|error| raise_for(py, error, &self.path))?;
+        Ok(array)
+    }
+}
+
+impl MaskFile {
+    fn read_into(&self, pixels: &mut [u8], stop: &Stop) -> runmask::Result<()> {
+        /// Bytes between two looks at whether to stop.
+        const PIECE: usize = 1 << 24;
+        let mut source = source::open(&self.path, &self.options)?;
+        let row = self.shape.width as usize * self.dtype.bytes();
+        if row == 0 {
+            return Ok(());
+        }
+        let group = source.row_group().max(1) as usize;
+        let rows = (PIECE / row / group * group).max(group);
+        pixels.chunks_mut(rows * row).try_for_each(|rows| {
+            stop.check()?;
+            source.read_rows(rows)
+        })
+    }
+}
+
+/// A path as it is: `-` is a file of that name, and not a stream.
+fn plain(path: PathBuf) -> PathBuf {
+    if path == Path::new("-") { Path::new("./-").to_path_buf() } else { path }
+}
+
+/// The format that a user names, or that the name of the file says.
+fn format_of(name: Option<&str>, path: &Path) -> PyResult<Format> {
+    let found = name.map_or_else(|| Format::from_path(path), Format::from_name);
+    found.ok_or_else(|| {
+        let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+        let names = names.join(", ");
+        PyValueError::new_err(match name {
+            Some(name) => format!("`{name}` is not the name of a format: expected one of {names}"),
+            None => format!("{}: its extension names no format; format= does: {names}", path.display()),
+        })
+    })
+}
+
+/// A run file that is read until the work is to stop.
+struct Input<'a> {
+    file: File,
+    stop: &'a Stop,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stop.check().map_err(io::Error::other)?;
+        self.file.read(bytes)
+    }
+}
+
+/// Opens a run file.
+fn input<'a>(path: &Path, stop: &'a Stop) -> runmask::Result<impl BufRead + 'a> {
+    let file = File::open(path).map_err(|error| Error::io("reading", path, error))?;
+    Ok(BufReader::with_capacity(BUFFER, Input { file, stop }))
+}
+
+/// Reads the runs of one mask.
+#[pyfunction]
+pub(crate) fn read(py: Python<'_>, path: PathBuf, format: Option<&str>, options: &Bound<'_, PyDict>) -> PyResult<Runs> {
+    let (format, options) = (format_of(format, &path)?, read_options(options)?);
+    let runs = work::run(py, None, |stop| format::read(format, &mut input(&path, stop)?, &options))?;
+    runs.map(Runs::from).map_err(|error| raise_for(py, error.in_file(&path), &path))
+}
+
+/// Reads the runs of every image of a file: a list of ids and runs, in the order of the file.
+#[pyfunction]
+pub(crate) fn read_images(
+    py: Python<'_>,
+    path: PathBuf,
+    format: Option<&str>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(String, Runs)>> {
+    let (format, options) = (format_of(format, &path)?, read_options(options)?);
+    let images = work::run(py, None, |stop| format::read_images(format, &mut input(&path, stop)?, &options))?;
+    let images = images.map_err(|error| raise_for(py, error.in_file(&path), &path))?;
+    Ok(images.into_iter().map(|image| (image.id, Runs::from(image.runs))).collect())
+}
+
+/// Writes the runs of one mask.
+pub(crate) fn write(
+    py: Python<'_>,
+    runs: &LabelRuns,
+    path: &Path,
+    format: Option<&str>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let format = format_of(format, path)?;
+    let empty = PyDict::new(py);
+    let given = options.unwrap_or(&empty);
+    let mut options = write_options(given)?;
+    if !given.contains("image")? {
+        options = options.image(stem(path));
+    }
+    let written = work::run(py, None, |_| {
+        let mut file = AtomicFile::create(path)?;
+        format::write(format, &mut file, runs, &options)?;
+        file.finish()
+    })?;
+    written.map_err(|error| raise_for(py, error, path))
+}
+
+/// A file's name without its extension.
+fn stem(path: &Path) -> Option<String> {
+    path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned)
+}
+
+/// Writes a run file in another format.
+#[pyfunction]
+pub(crate) fn convert(
+    py: Python<'_>,
+    source: PathBuf,
+    target: PathBuf,
+    from_format: Option<&str>,
+    format: Option<&str>,
+    read: &Bound<'_, PyDict>,
+    write: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    let (from, to) = (format_of(from_format, &source)?, format_of(format, &target)?);
+    let (read, mut options) = (read_options(read)?, write_options(write)?);
+    if !write.contains("image")? {
+        options = options.image(stem(&source));
+    }
+    let mut at_target = false;
+    let converted = work::run(py, None, |stop| {
+        let mut reader = input(&source, stop)?;
+        at_target = true;
+        let mut file = AtomicFile::create(&target)?;
+        at_target = false;
+        format::convert((from, &mut reader, &read), (to, &mut file, &options))
+            .map_err(|error| error.in_file(&source))?;
+        at_target = true;
+        file.finish()
+    })?;
+    converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))
+}
+
+/// Says which convention a run file is in.
+#[pyfunction]
+#[pyo3(name = "doctor")]
+pub(crate) fn examine<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    shape: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let shape = shape.map(shape_of).transpose()?;
+    let report = work::run(py, None, |stop| doctor::examine(&mut input(&path, stop)?, shape))?;
+    let report = report.map_err(|error| raise_for(py, error, &path))?;
+    let found = PyDict::new(py);
+    found.set_item("format", report.format.map(Format::name))?;
+    let answers = [
+        ("order", certainty(report.order), report.order.answer().map(|order| order_name(order).to_owned())),
+        ("grouping", certainty(report.grouping), report.grouping.answer().map(|grouping| grouping.to_string())),
+    ];
+    for (name, how, answer) in answers {
+        found.set_item(name, answer)?;
+        found.set_item(format!("{name}_is"), how)?;
+    }
+    found.set_item("base", report.base.answer())?;
+    found.set_item("base_is", certainty(report.base))?;
+    found.set_item("images", report.images)?;
+    found.set_item("objects", report.objects)?;
+    found.set_item("runs", report.runs)?;
+    found.set_item("evidence", report.evidence)?;
+    Ok(found)
+}
+
+fn certainty<T>(finding: Finding<T>) -> &'static str {
+    match finding {
+        Finding::Known(_) => "known",
+        Finding::Likely(_) => "likely",
+        Finding::Unknown => "unknown",
+    }
+}
+
+/// How a mask is written.
+#[derive(Debug)]
+pub(crate) struct MaskOutput<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) dtype: Dtype,
+    pub(crate) background: u64,
+    pub(crate) options: CreateOptions,
+    pub(crate) threads: Option<usize>,
+}
+
+/// Decodes runs into a mask file, some rows at a time.
+pub(crate) fn decode_to(py: Python<'_>, runs: &LabelRuns, output: &MaskOutput<'_>) -> PyResult<()> {
+    let decoder = Decoder::new(runs, output.background).map_err(|error| raise(py, error))?;
+    let written =
+        work::run(py, output.threads, |stop| for_type!(output.dtype, T => write_mask::<T>(&decoder, output, stop)))?;
+    written.map_err(|error| raise_for(py, error, output.path))
+}
+
+fn write_mask<T: Label>(decoder: &Decoder<'_>, output: &MaskOutput<'_>, stop: &Stop) -> runmask::Result<()> {
+    let mut sink = sink::create(output.path, decoder.shape(), T::DTYPE, &output.options)?;
+    decoder.decode_rows::<T>(|rows| {
+        stop.check()?;
+        sink.write_rows(bytemuck::cast_slice(rows))
+    })?;
+    sink.finish()
+}

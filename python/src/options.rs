@@ -1,0 +1,82 @@
+//! What a user says about run files, as keyword arguments.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use runmask::format::{ReadOptions, WriteOptions};
+use runmask::{Error, ScanOrder, Shape};
+
+use crate::arrays::order_of;
+use crate::errors::raise;
+
+/// Options of a reader; others than those listed are an error.
+pub(crate) fn read_options(given: &Bound<'_, PyDict>) -> PyResult<ReadOptions> {
+    let mut options = ReadOptions::new();
+    for (name, value) in given.iter() {
+        let name: String = name.extract()?;
+        options = match name.as_str() {
+            _ if value.is_none() => options,
+            "shape" => options.shape(shape_of(&value)?),
+            "image" => options.image(value.extract::<String>()?),
+            "order" => options.order(order(&value)?),
+            "base" => options.base(value.extract::<u64>()?),
+            "renumber" => options.renumber(value.extract()?),
+            "skip_other_shapes" => options.skip_other_shapes(value.extract()?),
+            "ignore_columns" => options.ignore_columns(value.extract()?),
+            _ => return Err(unknown(&name)),
+        };
+    }
+    Ok(options)
+}
+
+/// Options of a writer; others than those listed are an error.
+pub(crate) fn write_options(given: &Bound<'_, PyDict>) -> PyResult<WriteOptions> {
+    let mut options = WriteOptions::new();
+    for (name, value) in given.iter() {
+        let name: String = name.extract()?;
+        options = match name.as_str() {
+            _ if value.is_none() => options,
+            "line_ending" => options.line_ending(named(&value)?),
+            "compat" => options.compat(named::<runmask::format::Compat>(&value)?),
+            "labels" => options.labels(value.extract::<u64>()?),
+            "order" => options.order(order(&value)?),
+            "base" => options.base(value.extract::<u64>()?),
+            "header" => options.header(value.extract::<String>()?),
+            "image" => options.image(value.extract::<String>()?),
+            "drop_empty_labels" => options.drop_empty_labels(value.extract()?),
+            "renumber" => options.renumber(value.extract()?),
+            "drop_attributes" => options.drop_attributes(value.extract()?),
+            "drop_shape" => options.drop_shape(value.extract()?),
+            "union" => options.union(value.extract()?),
+            "large_counts" => options.large_counts(named(&value)?),
+            "coco_form" => options.coco_form(named(&value)?),
+            "counts" => options.counts(named(&value)?),
+            "category_of" => options.category_of(value.extract::<BTreeMap<u64, u64>>()?),
+            "categories" => options.categories(value.extract::<BTreeMap<u64, String>>()?),
+            _ => return Err(unknown(&name)),
+        };
+    }
+    Ok(options)
+}
+
+/// A value by the name that the library gives it.
+pub(crate) fn named<T: FromStr<Err = Error>>(value: &Bound<'_, PyAny>) -> PyResult<T> {
+    value.extract::<String>()?.parse().map_err(|error| raise(value.py(), error))
+}
+
+/// Height and width.
+pub(crate) fn shape_of(value: &Bound<'_, PyAny>) -> PyResult<Shape> {
+    let (height, width) = value.extract()?;
+    Shape::new(height, width).map_err(|error| raise(value.py(), error))
+}
+
+fn order(value: &Bound<'_, PyAny>) -> PyResult<ScanOrder> {
+    order_of(&value.extract::<String>()?)
+}
+
+fn unknown(name: &str) -> PyErr {
+    PyTypeError::new_err(format!("there is no option {name:?}"))
+}

@@ -1,0 +1,463 @@
+//! The class `Runs`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::basic::CompareOp;
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use runmask::sink::{Compression, CreateOptions};
+use runmask::{Decoder, Dtype, LabelRuns, Run, Shape};
+
+use crate::arrays::{LabelType, Shown, for_type, order_name, order_of, show};
+use crate::errors::raise;
+use crate::files::{self, MaskOutput};
+use crate::work;
+
+/// The runs of every label of one mask.
+///
+/// Labels ascend and appear once. The runs of a label are pairs (start, length) of pixels that follow each other in scan
+/// order, numbered from 0; they ascend, do not overlap, and have a length of at least 1. Nothing changes a Runs object, so it
+/// can be shared between threads, and its arrays are read-only views of its memory.
+///
+/// Runs come from :func:`encode`, :func:`open` and :func:`read`. This constructor takes flat lists: the runs of
+/// ``labels[i]`` are ``runs[offsets[i]:offsets[i + 1]]``.
+///
+/// Parameters
+/// ----------
+/// labels : integers, shape (n,)
+///     Ascending.
+/// offsets : integers, shape (n + 1,)
+///     From 0 to the number of runs.
+/// runs : integers, shape (N, 2)
+///     Start and length of each run.
+/// shape : (height, width), optional
+///     The size of the mask; runs outside it are an error.
+/// order : 'F' or 'C'
+///     Whether positions go down the columns or along the rows.
+///
+/// Raises
+/// ------
+/// ValueError
+///     The lists break one of the promises above, which the message names.
+///
+/// Examples
+/// --------
+/// >>> import runmask
+/// >>> runs = runmask.Runs([3, 8], [0, 1, 2], [[0, 2], [2, 5]], shape=(4, 2))
+/// >>> runs
+/// Runs(labels=2, runs=2, shape=(4, 2), order='F')
+/// >>> runs.decode()
+/// array([[3, 8],
+///        [3, 8],
+///        [8, 8],
+///        [8, 0]], dtype=uint8)
+#[pyclass(frozen, module = "runmask")]
+pub(crate) struct Runs {
+    pub(crate) runs: Arc<LabelRuns>,
+}
+
+impl From<LabelRuns> for Runs {
+    fn from(runs: LabelRuns) -> Self {
+        Self { runs: Arc::new(runs) }
+    }
+}
+
+#[pymethods]
+impl Runs {
+    #[new]
+    #[pyo3(signature = (labels, offsets, runs, *, shape=None, order="F"))]
+    fn new(
+        py: Python<'_>,
+        labels: &Bound<'_, PyAny>,
+        offsets: &Bound<'_, PyAny>,
+        runs: &Bound<'_, PyAny>,
+        shape: Option<(u64, u64)>,
+        order: &str,
+    ) -> PyResult<Self> {
+        let shape = shape.map(|(height, width)| Shape::new(height, width)).transpose();
+        let shape = shape.map_err(|error| raise(py, error))?;
+        let order = order_of(order)?;
+        let labels = flat(labels, "labels", 1)?;
+        let offsets = flat(offsets, "offsets", 1)?;
+        let runs = flat(runs, "runs", 2)?;
+        let (labels, offsets, runs) = (labels.as_slice()?, offsets.as_slice()?, runs.as_slice()?);
+        let made = py.detach(|| {
+            let offsets = offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect();
+            let runs = bytemuck::cast_slice::<u64, Run>(runs).to_vec();
+            LabelRuns::from_parts(shape, order, labels.to_vec(), offsets, runs)
+        });
+        made.map(Self::from).map_err(|error| raise(py, error))
+    }
+
+    /// The labels, ascending: uint64, shape (n,), a read-only view.
+    #[getter]
+    fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        show(py, &self.runs, Shown::Labels)
+    }
+
+    /// Where the runs of each label begin in `runs`, and at last where they all end: int64, shape (n + 1,), a read-only view.
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        show(py, &self.runs, Shown::Offsets)
+    }
+
+    /// Start and length of every run, those of the first label first: uint64, shape (N, 2), a read-only view.
+    #[getter]
+    fn runs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        show(py, &self.runs, Shown::Runs(0..self.runs.run_count()))
+    }
+
+    /// (height, width) of the mask, or None when the file that the runs came from does not say.
+    #[getter]
+    fn shape(&self) -> Option<(u32, u32)> {
+        self.runs.shape().map(|shape| (shape.height, shape.width))
+    }
+
+    /// 'F' when positions go down the columns, 'C' when they go along the rows.
+    #[getter]
+    fn order(&self) -> &'static str {
+        order_name(self.runs.order())
+    }
+
+    /// Pixels of all runs together.
+    #[getter]
+    fn area(&self) -> u64 {
+        self.runs.area()
+    }
+
+    /// The number of labels.
+    fn __len__(&self) -> usize {
+        self.runs.labels().len()
+    }
+
+    /// The runs of a label: uint64, shape (n, 2), a read-only view. A label that is not there is a KeyError.
+    fn __getitem__<'py>(&self, label: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let index = label.extract().ok().and_then(|label: u64| self.runs.labels().binary_search(&label).ok());
+        match index {
+            Some(index) => self.show_label(label.py(), index),
+            None => Err(PyKeyError::new_err(label.clone().unbind())),
+        }
+    }
+
+    fn __contains__(&self, label: &Bound<'_, PyAny>) -> bool {
+        label.extract().is_ok_and(|label: u64| self.runs.labels().binary_search(&label).is_ok())
+    }
+
+    /// Every label with its runs, an (n, 2) view.
+    fn __iter__(&self) -> Labels {
+        Labels { runs: Self { runs: Arc::clone(&self.runs) }, next: 0 }
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let (other, wanted) = match (other.cast::<Self>(), operator) {
+            (Ok(other), CompareOp::Eq) => (other, true),
+            (Ok(other), CompareOp::Ne) => (other, false),
+            _ => return Ok(py.NotImplemented()),
+        };
+        let (one, other) = (&self.runs, &other.get().runs);
+        let equal = py.detach(|| Arc::ptr_eq(one, other) || one == other);
+        Ok((equal == wanted).into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+
+    fn __repr__(&self) -> String {
+        let shape = match self.shape() {
+            Some((height, width)) => format!("({height}, {width})"),
+            None => "None".into(),
+        };
+        let (labels, runs, order) = (self.runs.labels().len(), self.runs.run_count(), self.order());
+        format!("Runs(labels={labels}, runs={runs}, shape={shape}, order='{order}')")
+    }
+
+    /// The object itself: nothing changes it.
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// The object itself: nothing changes it.
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    /// Three arrays, which pickle's protocol 5 can pass without a copy.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (py, runs) = (slf.py(), slf.get());
+        let arrays = (runs.labels(py)?, runs.offsets(py)?, runs.runs(py)?);
+        let restore = py.import("runmask._runmask")?.getattr("_restore")?;
+        (restore, (arrays.0, arrays.1, arrays.2, runs.shape(), runs.order())).into_pyobject(py)
+    }
+
+    /// The mask: every pixel has its label, or the background's.
+    ///
+    /// Parameters
+    /// ----------
+    /// dtype : integer or bool dtype, optional
+    ///     The narrowest unsigned type that holds every label unless given.
+    /// out : array, shape (height, width), optional
+    ///     Where to write, with any strides; its dtype counts, and it is returned. After an error its content is not defined.
+    /// background : int
+    ///     The label of pixels without runs.
+    /// threads : int, optional
+    ///     All of the machine unless given.
+    ///
+    /// Returns
+    /// -------
+    /// array, shape (height, width)
+    ///     In C order, unless `out` is given.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError
+    ///     The shape is not known, a label does not fit the dtype, or runs of two labels overlap.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[0, 7], [7, 7]]))
+    /// >>> runs.decode()
+    /// array([[0, 7],
+    ///        [7, 7]], dtype=uint8)
+    /// >>> runs.decode("int32", background=-0 + 1)
+    /// array([[1, 7],
+    ///        [7, 7]], dtype=int32)
+    #[pyo3(signature = (dtype=None, out=None, *, background=0, threads=None))]
+    fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        out: Option<&Bound<'py, PyAny>>,
+        background: u64,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let decoder = Decoder::new(&self.runs, background).map_err(|error| raise(py, error))?;
+        let Shape { height, width } = decoder.shape();
+        let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
+        let out = match (dtype, out) {
+            (None, None) => numpy::get_array_module(py)?
+                .call_method1("zeros", ((height, width), format!("u{}", Dtype::for_label(largest).bytes())))?,
+            (Some(dtype), None) => {
+                LabelType::of(dtype)?;
+                numpy::get_array_module(py)?.call_method1("zeros", ((height, width), dtype))?
+            }
+            (None, Some(out)) => out.clone(),
+            (Some(_), Some(_)) => return Err(PyTypeError::new_err("dtype and out: out has a dtype of its own")),
+        };
+        let array = out.cast::<PyUntypedArray>().map_err(|_| {
+            let found = out.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+            PyTypeError::new_err(format!("out: expected a numpy array, found {found}"))
+        })?;
+        if array.shape() != [height as usize, width as usize] {
+            let text = format!("out: expected the shape ({height}, {width}), found {}", array.getattr("shape")?);
+            return Err(PyValueError::new_err(text));
+        }
+        let label = LabelType::of(array.getattr("dtype")?.as_any())?;
+        if largest > label.largest {
+            let text = format!("label {largest} does not fit {}", array.getattr("dtype")?);
+            return Err(PyValueError::new_err(format!("{text}, whose largest is {}", label.largest)));
+        }
+        let unsigned = array.call_method1("view", (format!("u{}", label.stored.bytes()),))?;
+        let decoded = for_type!(label.stored, T => {
+            let unsigned = unsigned.cast::<PyArray2<T>>()?;
+            let mut pixels = unsigned.try_readwrite().map_err(|_| PyValueError::new_err("out: the array is read-only"))?;
+            if let Ok(pixels) = pixels.as_slice_mut()
+                && array.is_c_contiguous()
+            {
+                work::run(py, threads, |_| decoder.decode_into(pixels))?
+            } else {
+                let mut pixels = pixels.as_array_mut();
+                work::run(py, threads, |stop| {
+                    let mut row = 0;
+                    decoder.decode_rows::<T>(|rows| {
+                        stop.check()?;
+                        for labels in rows.chunks_exact(width as usize) {
+                            pixels.row_mut(row).iter_mut().zip(labels).for_each(|(pixel, &label)| *pixel = label);
+                            row += 1;
+                        }
+                        Ok(())
+                    })
+                })?
+            }
+        });
+        decoded.map_err(|error| raise(py, error))?;
+        Ok(out)
+    }
+
+    /// Writes the mask to a file, some rows at a time: memory is bounded, whatever the size of the mask. The file appears under
+    /// its name when it is finished, and not before.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     The extension tells the format: .tif (tiled BigTIFF), .png, .npy, .raw or .bin.
+    /// dtype : unsigned integer dtype, optional
+    ///     The narrowest that holds every label unless given.
+    /// background : int
+    ///     The label of pixels without runs.
+    /// compression : 'deflate' or 'zstd'
+    ///     Of the tiles of a TIFF.
+    /// pyramid : bool
+    ///     Whether a TIFF holds the mask at half the size, a quarter and so on as well.
+    /// threads : int, optional
+    ///     All of the machine unless given.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError
+    ///     The shape is not known, runs of two labels overlap, or the format cannot hold the labels.
+    /// OSError
+    ///     The file cannot be written.
+    #[pyo3(signature = (path, dtype=None, *, background=0, compression="deflate", pyramid=false, threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn decode_to(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        dtype: Option<&Bound<'_, PyAny>>,
+        background: u64,
+        compression: &str,
+        pyramid: bool,
+        threads: Option<usize>,
+    ) -> PyResult<()> {
+        let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
+        let dtype = match dtype {
+            Some(dtype) => LabelType::of(dtype)?.stored,
+            None => Dtype::for_label(largest),
+        };
+        let mut options = CreateOptions::default();
+        options.compression = match compression {
+            "deflate" => Compression::Deflate,
+            "zstd" => Compression::Zstd,
+            other => {
+                let text = format!("`{other}` is not the name of a compression: expected deflate or zstd");
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        options.pyramid = pyramid;
+        files::decode_to(py, &self.runs, &MaskOutput { path: &path, dtype, background, options, threads })
+    }
+
+    /// Writes a run file. It appears under its name when it is finished, and not before.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    /// format : str, optional
+    ///     'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat' or 'labelstudio'. Unless given, the extension
+    ///     tells it: .csv is hubmap, .json is coco and .xml is cvat.
+    /// image : str
+    ///     The image's id, for formats that name images; the file's name without its extension unless given.
+    /// order : 'F' or 'C'
+    ///     Whether positions in the file go down the columns or along the rows, where the format leaves that open.
+    /// base : int
+    ///     kaggle: the number of the first pixel, 1 unless given.
+    /// labels : int
+    ///     hubmap: rows for the labels 1 to this one.
+    /// header, line_ending, compat
+    ///     CSV: which header, 'lf' or 'crlf', and 'notebook' for the defects of another program.
+    /// union : bool
+    ///     kaggle, siim: all objects as one.
+    /// categories, category_of : dicts
+    ///     coco: number to name, and label to number.
+    /// coco_form, counts : str
+    ///     coco: 'dataset' or 'results', and 'compressed' or 'numbers'.
+    /// large_counts : 'refuse', 'split' or 'keep'
+    ///     What to do with counts above 2^32 - 1, which other programs cannot read.
+    /// renumber, drop_empty_labels, drop_attributes, drop_shape : bool
+    ///     What may be changed or left out where the format cannot hold it; otherwise it is an error.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError
+    ///     The format cannot hold the runs; the message names the option that lets them through.
+    /// OSError
+    ///     The file cannot be written.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[0, 7, 7], [0, 7, 0]]))
+    /// >>> runs.write("runs.csv", "table")
+    /// >>> print(open("runs.csv").read().strip())
+    /// label,start,length
+    /// 7,2,3
+    /// >>> runmask.read("runs.csv", "table", shape=(2, 3)) == runs
+    /// True
+    #[pyo3(signature = (path, format=None, **options))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&str>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        files::write(py, &self.runs, &path, format, options)
+    }
+}
+
+impl Runs {
+    fn show_label<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
+        let offsets = self.runs.offsets();
+        show(py, &self.runs, Shown::Runs(offsets[index]..offsets[index + 1]))
+    }
+}
+
+/// Goes over the labels of runs.
+#[pyclass(module = "runmask._runmask")]
+pub(crate) struct Labels {
+    runs: Runs,
+    next: usize,
+}
+
+#[pymethods]
+impl Labels {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, PyAny>)>> {
+        let Some(&label) = self.runs.runs.labels().get(self.next) else { return Ok(None) };
+        self.next += 1;
+        Ok(Some((label, self.runs.show_label(py, self.next - 1)?)))
+    }
+}
+
+/// What a pickle calls: the constructor by position.
+#[pyfunction]
+pub(crate) fn _restore(
+    py: Python<'_>,
+    labels: &Bound<'_, PyAny>,
+    offsets: &Bound<'_, PyAny>,
+    runs: &Bound<'_, PyAny>,
+    shape: Option<(u64, u64)>,
+    order: &str,
+) -> PyResult<Runs> {
+    Runs::new(py, labels, offsets, runs, shape, order)
+}
+
+/// The integers of an array, or of anything that numpy makes one of, one after the other as positions.
+fn flat<'py>(values: &Bound<'py, PyAny>, name: &str, dimensions: usize) -> PyResult<PyReadonlyArray1<'py, u64>> {
+    let py = values.py();
+    let numpy = numpy::get_array_module(py)?;
+    let array = numpy.call_method1("asarray", (values,))?;
+    let array = array.cast::<PyUntypedArray>()?;
+    let (kind, shape) = (array.dtype().kind(), array.shape());
+    let right = shape.len() == dimensions && (dimensions == 1 || shape[1] == 2);
+    if !right && shape != [0] {
+        let expected = if dimensions == 1 { "(n,)" } else { "(n, 2)" };
+        let text = format!("{name}: expected the shape {expected}, found {}", array.getattr("shape")?);
+        return Err(PyValueError::new_err(text));
+    }
+    if !array.is_empty() && !matches!(kind, b'u' | b'i') {
+        return Err(PyTypeError::new_err(format!("{name}: expected integers, found {}", array.dtype().str()?)));
+    }
+    if !array.is_empty() && kind == b'i' && array.call_method0("min")?.lt(0)? {
+        return Err(PyValueError::new_err(format!("{name}: expected numbers from 0, found a negative one")));
+    }
+    let options = PyDict::new(py);
+    options.set_item("dtype", "u8")?;
+    let array = numpy.call_method("ascontiguousarray", (array,), Some(&options))?;
+    array.call_method1("reshape", (-1,))?.extract()
+}

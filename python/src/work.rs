@@ -1,0 +1,114 @@
+//! Work outside Python's lock: in a pool of threads of this process, ended by Ctrl-C.
+//!
+//! A process that was forked has no threads but the one that forked, so a pool of its parent would wait for ever. Pools are
+//! therefore kept with the number of their process; a child forgets those of its parent, whose threads it cannot join, and
+//! makes its own. All parallel work of the package goes through [`run`], so that nothing ever starts rayon's global pool.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// How often a waiting thread looks whether Ctrl-C was pressed.
+const PATIENCE: Duration = Duration::from_millis(25);
+
+/// More threads than any machine of today runs at once.
+const MAX_THREADS: usize = 4096;
+
+/// Becomes true when the caller wants no more.
+#[derive(Debug, Default)]
+pub(crate) struct Stop(AtomicBool);
+
+impl Stop {
+    /// An error once the work is to end.
+    pub(crate) fn check(&self) -> runmask::Result<()> {
+        if self.0.load(Ordering::Relaxed) { Err(runmask::Error::Stopped) } else { Ok(()) }
+    }
+
+    /// The same for the library's callbacks.
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        if self.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Ends the work.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does `work` in the pool of so many threads, all of the machine's by default, while other Python threads run.
+///
+/// While it waits it looks for signals: an exception of their handlers, such as `KeyboardInterrupt`, is raised as soon as
+/// the work has seen that it is to stop.
+pub(crate) fn run<R: Send>(
+    py: Python<'_>,
+    threads: Option<usize>,
+    work: impl FnOnce(&Stop) -> R + Send,
+) -> PyResult<R> {
+    let pool = pool(threads)?;
+    let stop = Stop::default();
+    let done = py.detach(|| {
+        pool.in_place_scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            let stop = &stop;
+            // Nobody waits any more only when a signal's handler failed, and then what it raised is what counts.
+            scope.spawn(move |_| drop(sender.send(work(stop))));
+            let mut raised = None;
+            loop {
+                match receiver.recv_timeout(PATIENCE) {
+                    Ok(result) => return raised.map_or(Ok(Some(result)), Err),
+                    Err(RecvTimeoutError::Timeout) => {
+                        if raised.is_none()
+                            && let Err(error) = Python::attach(|py| py.check_signals())
+                        {
+                            raised = Some(error);
+                            stop.ask();
+                        }
+                    }
+                    // The work panicked, and the scope will say so.
+                    Err(RecvTimeoutError::Disconnected) => return raised.map_or(Ok(None), Err),
+                }
+            }
+        })
+    })?;
+    done.ok_or_else(|| PyRuntimeError::new_err("the work ended without a result"))
+}
+
+/// The pools of a process by their number of threads; 0 stands for all of the machine's.
+struct Pools {
+    process: u32,
+    pools: BTreeMap<usize, Arc<ThreadPool>>,
+}
+
+/// Locked only while Python's lock is held: nobody can fork while another thread is in here.
+static POOLS: Mutex<Pools> = Mutex::new(Pools { process: 0, pools: BTreeMap::new() });
+
+fn pool(threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
+    match threads {
+        Some(0) => return Err(PyValueError::new_err("threads: at least 1, found 0")),
+        Some(threads) if threads > MAX_THREADS => {
+            return Err(PyValueError::new_err(format!("threads: at most {MAX_THREADS}, found {threads}")));
+        }
+        _ => {}
+    }
+    let threads = threads.unwrap_or(0);
+    let mut kept = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if kept.process != process {
+        std::mem::forget(std::mem::take(&mut kept.pools));
+        kept.process = process;
+    }
+    if let Some(pool) = kept.pools.get(&threads) {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("runmask-{index}")).build();
+    let pool = Arc::new(pool.map_err(|error| PyRuntimeError::new_err(format!("starting threads: {error}")))?);
+    kept.pools.insert(threads, Arc::clone(&pool));
+    Ok(pool)
+}
