@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use runmask::source::Source;
 use runmask::source::synth::{Kind, Synth};
-use runmask::{Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Property, Shape, Values};
+use runmask::{Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Property, SetOperation, Shape, Values};
 
 /// A made-up mask, in C order.
 fn synth<T: Label>(kind: Kind, shape: Shape, labels: Option<u64>) -> Vec<T> {
@@ -37,6 +37,38 @@ fn measures(criterion: &mut Criterion, name: &str, runs: &LabelRuns) {
     group.finish();
 }
 
+/// The mask with all pixels moved down by 2 and to the right by 1.
+fn rolled<T: Label>(pixels: &[T], shape: Shape) -> Vec<T> {
+    let (height, width) = (shape.height as usize, shape.width as usize);
+    let mut result = Vec::with_capacity(pixels.len());
+    for row in 0..height {
+        let row = &pixels[(row + height - 2) % height * width..][..width];
+        result.push(row[width - 1]);
+        result.extend_from_slice(&row[..width - 1]);
+    }
+    result
+}
+
+fn compare(criterion: &mut Criterion, name: &str, runs: &LabelRuns, other: &LabelRuns) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements((runs.run_count() + other.run_count()) as u64)).sample_size(10);
+    let overlaps = runs.overlaps(other).expect("labels do not overlap");
+    let scores = overlaps.scores(&[0.5]).expect("a threshold");
+    let shared: u64 = overlaps.pairs().iter().map(|pair| pair.pixels).sum();
+    let foregrounds = [runs, other].map(|runs| runs.foreground(1).expect("few labels"));
+    let both = foregrounds[0].combine(&foregrounds[1], SetOperation::Intersection).expect("one shape");
+    assert_eq!(shared, both.area());
+    println!("{name}: {} pairs, PQ {:.6}", overlaps.pairs().len(), scores.pq);
+    group.bench_function("overlaps", |bencher| {
+        bencher.iter(|| runs.overlaps(other).expect("labels do not overlap"));
+    });
+    group.bench_function("compare", |bencher| {
+        bencher.iter(|| runs.compare(other, &[0.5]).expect("labels do not overlap"));
+    });
+    group.bench_function("foreground", |bencher| bencher.iter(|| runs.foreground(1).expect("few labels")));
+    group.finish();
+}
+
 fn one<T: Label>(criterion: &mut Criterion, name: &str, kind: Kind, shape: Shape, labels: Option<u64>) {
     let pixels = synth::<T>(kind, shape, labels);
     let mask = LabelMask::new(&pixels, shape).expect("the shape is that of the pixels");
@@ -49,6 +81,9 @@ fn one<T: Label>(criterion: &mut Criterion, name: &str, kind: Kind, shape: Shape
     });
     group.finish();
     measures(criterion, name, &runs);
+    let other = rolled(&pixels, shape);
+    let other = encoder.encode(&LabelMask::new(&other, shape).expect("the same shape")).expect("encodes");
+    compare(criterion, name, &runs, &other);
 }
 
 fn benches(criterion: &mut Criterion) {

@@ -31,8 +31,8 @@ pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{
-    Column, Connectivity, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Point, PolygonParts,
-    Polygons, Property, Run, SetOperation, Values, Window,
+    BestMatch, Column, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, Overlap,
+    Overlaps, PixelSize, Point, PolygonParts, Polygons, Property, Run, Scores, SetOperation, Values, Window,
 };
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

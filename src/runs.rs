@@ -12,6 +12,9 @@
 //! | `select.rs` | labels chosen and numbered anew |
 //! | `merge.rs` | parts of one mask put together |
 //! | `place.rs` | a mask cut out, shifted, padded |
+//! | `overlap.rs` | how many pixels labels of two masks share |
+//! | `compare.rs` | scores of a segmentation |
+//! | `objects.rs` | IoU of objects that may overlap, non-maximum suppression |
 //! | `sets.rs` | union, intersection, differences; the foreground |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
@@ -23,10 +26,13 @@ use crate::shape::{ScanOrder, Shape};
 
 mod build;
 mod builder;
+mod compare;
 pub(crate) mod lines;
 mod measure;
 mod merge;
+mod objects;
 pub(crate) mod order;
+mod overlap;
 mod place;
 mod polygons;
 mod scan;
@@ -40,7 +46,9 @@ mod trace;
 
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::push;
+pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
+pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;
 pub use self::polygons::{Point, PolygonParts, Polygons};
 pub use self::sets::SetOperation;

@@ -31,6 +31,7 @@ use rayon::prelude::*;
 use self::contact::{Contact, Contacts};
 use self::hull::{Extent, Hull};
 use self::perimeter::{Perimeter, Weights};
+pub(crate) use self::sums::Extents;
 use self::sums::Sums;
 pub use self::table::{Column, Measures, Values};
 use super::lines::{self, Piece};

@@ -25,6 +25,12 @@ impl Entry {
     pub(super) fn run(self) -> Run {
         Run { start: self.start, length: u64::from(self.length) }
     }
+
+    /// One past the last pixel.
+    #[inline]
+    pub(super) fn end(self) -> u64 {
+        self.start + u64::from(self.length)
+    }
 }
 
 /// Runs in scan order.

@@ -154,3 +154,32 @@ impl Sums {
         [central(xx, x, x), central(xy, x, y), central(yy, y, y)]
     }
 }
+
+/// Lines and places along them that a label lies in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extents {
+    /// First line, and one past the last.
+    pub(crate) lines: (u32, u32),
+    /// First place along the lines, and one past the last.
+    pub(crate) along: (u32, u32),
+}
+
+impl Extents {
+    /// The extents of runs in lines of `length` pixels.
+    pub(crate) fn of(runs: &[Run], length: u32) -> Self {
+        let Some(first) = runs.first() else { return Self::default() };
+        let (mut low, mut high, mut last) = (u32::MAX, 0, 0);
+        cut(runs, length, |piece| {
+            low = low.min(piece.start);
+            high = high.max(piece.end);
+            last = piece.last_line();
+        });
+        Self { lines: ((first.start / u64::from(length)) as u32, last + 1), along: (low, high) }
+    }
+
+    /// Whether two boxes have a pixel in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let meet = |one: (u32, u32), other: (u32, u32)| one.0 < other.1 && other.0 < one.1;
+        meet(self.lines, other.lines) && meet(self.along, other.along)
+    }
+}
