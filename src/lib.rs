@@ -11,6 +11,7 @@ pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod mask;
+mod memory;
 mod names;
 pub mod output;
 pub mod pixels;

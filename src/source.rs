@@ -22,6 +22,8 @@ use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
+#[cfg(feature = "tiff")]
+mod chunked;
 #[cfg(feature = "npy")]
 mod npy;
 #[cfg(feature = "image")]
@@ -37,9 +39,6 @@ use self::random_access::RandomAccess;
 
 /// Bytes of a file that are read at once where it is read from its beginning to its end.
 const STREAM_BUFFER: usize = 1 << 17;
-
-/// A longer row is refused: nothing that takes masks row by row could hold it.
-const MAX_ROW_BYTES: u64 = 1 << 28;
 
 /// A mask that is read from top to bottom.
 ///
@@ -63,6 +62,10 @@ const MAX_ROW_BYTES: u64 = 1 << 28;
 ///
 ///     fn row_group(&self) -> u32 {
 ///         1
+///     }
+///
+///     fn stored_bytes(&self) -> Option<u64> {
+///         None
 ///     }
 ///
 ///     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -92,6 +95,13 @@ pub trait Source: Send {
     /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
     fn row_group(&self) -> u32;
 
+    /// Bytes that the mask takes where it is stored: the length of a file, or what was read of a compressed stream so far;
+    /// `None` for masks that are made up or lie in memory.
+    ///
+    /// A file of few bytes that claims to be huge is told from a huge mask by it, see
+    /// [`EncoderBuilder::memory`](crate::EncoderBuilder::memory).
+    fn stored_bytes(&self) -> Option<u64>;
+
     /// Reads the next rows into `rows`: a whole number of rows of `width` labels in native byte order, never more than
     /// are left.
     ///
@@ -120,6 +130,10 @@ macro_rules! forward {
 
             fn row_group(&self) -> u32 {
                 (**self).row_group()
+            }
+
+            fn stored_bytes(&self) -> Option<u64> {
+                (**self).stored_bytes()
             }
 
             fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -168,16 +182,18 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// The threads asked for, when they are not the current ones.
+    /// The threads asked for, when they are not the current ones, and the memory that decoding may take.
     #[cfg(feature = "tiff")]
-    fn pool(&self) -> Result<Option<rayon::ThreadPool>> {
+    fn decoding(&self) -> Result<(Option<rayon::ThreadPool>, chunked::Memory)> {
         let build = |threads| {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()
                 .map_err(|error| Error::Io { context: "starting threads".into(), source: io::Error::other(error) })
         };
-        self.threads.map(build).transpose()
+        let pool = self.threads.map(build).transpose()?;
+        let threads = pool.as_ref().map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads);
+        Ok((pool, chunked::Memory::of(self.memory, threads)))
     }
 }
 
@@ -343,7 +359,7 @@ fn from_random_access(file: RandomAccess, options: &OpenOptions) -> Result<Box<d
     }
     match format {
         #[cfg(feature = "tiff")]
-        Format::Tiff => Ok(Box::new(tiff::TiffSource::open(file, options)?)),
+        Format::Tiff => tiff::open(file, options),
         #[cfg(feature = "image")]
         Format::Png => {
             let (name, length) = (file.name().to_path_buf(), file.length());
@@ -375,7 +391,7 @@ fn from_stream(mut stream: Box<dyn BufRead + Send>, name: &Path, options: &OpenO
     let stream = Box::new(io::Cursor::new(start).chain(stream));
     match format {
         #[cfg(feature = "tiff")]
-        Format::Tiff => Ok(Box::new(tiff::TiffSource::open(spool(stream, name)?, options)?)),
+        Format::Tiff => tiff::open(spool(stream, name)?, options),
         #[cfg(feature = "image")]
         Format::Png => Ok(Box::new(png::PngSource::open(stream, name, None, options.memory)?)),
         #[cfg(feature = "npy")]
@@ -411,16 +427,6 @@ fn only_tiff_has_pages(options: &OpenOptions) -> Result<()> {
     }
     let message = format!("no page {}, level {}: only TIFF files have pages and levels", options.page, options.level);
     Err(Error::Argument(message))
-}
-
-/// Refuses rows that are too long to be held, before anybody allocates one.
-fn check_row(shape: Shape, dtype: Dtype) -> Result<()> {
-    match u64::from(shape.width) * dtype.bytes() as u64 {
-        bytes if bytes > MAX_ROW_BYTES => {
-            Err(Error::LimitExceeded { what: "bytes of one row".into(), limit: MAX_ROW_BYTES, found: bytes })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The number of rows that `bytes` bytes of labels are; an error when it is not whole or more than are left.

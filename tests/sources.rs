@@ -161,6 +161,10 @@ fn labels_do_not_depend_on_how_rows_are_asked_for() {
         let mut options = OpenOptions::default();
         let whole = digest(&options, &[u32::MAX]);
         for memory in [256 << 20, 16 << 20, 4 << 20] {
+            // To decompress one of its tiles takes a window as large as the tile, 4 MiB.
+            if memory < 16 << 20 && path.to_str().unwrap().contains("zstd_tile1024") {
+                continue;
+            }
             for threads in [Some(1), Some(3), None] {
                 options.memory = memory;
                 options.threads = threads;

@@ -35,6 +35,10 @@ impl Source for Rows {
     fn row_group(&self) -> u32 {
         self.group
     }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 fn synth(kind: Kind, shape: Shape) -> Vec<u16> {
@@ -117,6 +121,10 @@ impl Source for Tiles {
 
     fn row_group(&self) -> u32 {
         self.rows.group
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -287,6 +295,10 @@ impl Source for Frame {
 
     fn row_group(&self) -> u32 {
         1
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        None
     }
 }
 

@@ -141,6 +141,10 @@ impl Source for Rows {
         1
     }
 
+    fn stored_bytes(&self) -> Option<u64> {
+        None
+    }
+
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> runmask::Result<()> {
         let row = self.shape.width as usize * self.dtype.bytes();
         let count = (rows.len() / row.max(1)) as u32;

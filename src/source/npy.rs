@@ -6,7 +6,7 @@
 //! header  {'descr': '<u2', 'fortran_order': False, 'shape': (height, width), } spaces newline
 //! ```
 //!
-//! Types `u1 u2 u4 u8`, `i1 i2 i4 i8` without negatives, and `b1`, in either byte order. An array in Fortran order holds
+//! Types `u1 u2 u4 u8`, `i1 i2 i4 i8` without negatives, and `b1` of bytes 0 and 1, in either byte order. An array in Fortran order holds
 //! its columns one after another, so it is read from files only, in pieces that are transposed. Source: the format's
 //! description in NumPy (`numpy.lib.format`).
 
@@ -44,7 +44,7 @@ pub(crate) fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Sourc
     let header = Header::read(&mut rest, &name)?;
     let data = (start.len() - rest.len()) as u64;
     check_length(&file, data, header.samples, header.shape)?;
-    if header.fortran {
+    if header.columns_first() {
         return Ok(Box::new(fortran::FortranSource::new(file, data, header.samples, header.shape, memory)?));
     }
     Ok(Box::new(RowStream::new(Box::new(Cursor::new(file, data)), &name, header.samples, header.shape)?))
@@ -53,7 +53,7 @@ pub(crate) fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Sourc
 /// Opens an array in a stream.
 pub(crate) fn from_stream(mut stream: impl Read + Send + 'static, name: &Path) -> Result<Box<dyn Source>> {
     let header = Header::read(&mut stream, name)?;
-    if header.fortran && header.shape.height > 1 && header.shape.width > 1 {
+    if header.columns_first() {
         let message = "an array in Fortran order is read from many places; give its path instead of a pipe".into();
         return Err(Error::Unsupported(message).in_file(name));
     }
@@ -61,6 +61,11 @@ pub(crate) fn from_stream(mut stream: impl Read + Send + 'static, name: &Path) -
 }
 
 impl Header {
+    /// Whether the samples lie in another order than that of rows.
+    fn columns_first(&self) -> bool {
+        self.fortran && self.shape.height > 1 && self.shape.width > 1
+    }
+
     /// Reads a header and leaves `stream` at the first sample.
     fn read(stream: &mut impl Read, name: &Path) -> Result<Self> {
         let mut take = |count: usize| {
@@ -106,6 +111,9 @@ impl Header {
                 text.expect(b'}')?;
                 break;
             }
+        }
+        if !text.rest().is_empty() {
+            return Err(text.wrong("nothing but blanks after '}'"));
         }
         let (Some(samples), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
             return Err(text.wrong("the keys descr, fortran_order and shape"));
@@ -197,7 +205,8 @@ impl<'a> Literal<'a> {
         }
         let descr = self.string()?;
         let samples = match descr {
-            [b'|' | b'<' | b'>' | b'=', b'b' | b'u', b'1'] => Samples::new(8, false, false),
+            [b'|' | b'<' | b'>' | b'=', b'b', b'1'] => Some(Samples::booleans()),
+            [b'|' | b'<' | b'>' | b'=', b'u', b'1'] => Samples::new(8, false, false),
             [b'|' | b'<' | b'>' | b'=', b'i', b'1'] => Samples::new(8, true, false),
             [order @ (b'<' | b'>'), kind @ (b'u' | b'i'), bytes @ (b'2' | b'4' | b'8')] => {
                 Samples::new(8 * u64::from(bytes - b'0'), *kind == b'i', *order == b'>')
@@ -315,6 +324,29 @@ mod tests {
     }
 
     #[test]
+    fn a_boolean_is_0_or_1() {
+        for (fortran, data) in [(false, [0, 1, 1, 0, 1, 2, 0, 3, 1]), (true, [0, 0, 0, 1, 1, 3, 1, 2, 1])] {
+            let error = message(file(1, &header("|b1", fortran, "(3, 3)"), &data));
+            assert_eq!(error, "a.npy: row 1, column 2: expected False or True, 0 or 1, found 2");
+        }
+    }
+
+    /// In an array of one row or column both orders are one; short columns are read many at once.
+    #[test]
+    fn fortran_order_of_short_columns_is_read() {
+        for (height, width) in [(1, 70_000), (70_000, 1), (2, 70_000), (3, 33_333)] {
+            let labels: Vec<u16> = (0..height * width).map(|index| (index % 65_521) as u16).collect();
+            let columns = (0..width).flat_map(|column| (0..height).map(move |row| row * width + column));
+            let data: Vec<u8> = columns.flat_map(|index: usize| labels[index].to_le_bytes()).collect();
+            let bytes = file(1, &header("<u2", true, &format!("({height}, {width})")), &data);
+            for rows in [1, u32::MAX] {
+                let (_, found) = read(bytes.clone(), rows, 1 << 20).unwrap();
+                assert!(found.iter().eq(labels.iter().map(|&label| u64::from(label)).collect::<Vec<_>>().iter()));
+            }
+        }
+    }
+
+    #[test]
     fn empty_arrays_are_read() {
         for shape in ["(0, 0)", "(0, 5)", "(5, 0)", "(4294967295, 0)"] {
             for fortran in [false, true] {
@@ -355,6 +387,10 @@ mod tests {
             ("{'descr': '<u2', 'fortran_order': False, 'shape': (2 2)}", "expected ')', found \"2)}\""),
             ("{'descr': '<u2", "expected a string, found \"'<u2\""),
             ("{'descr' '<u2'}", "expected ':', found"),
+            (
+                "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 2)} <u4 (1, 2)",
+                "byte 58 of the NPY header: expected nothing but blanks after '}', found \"<u4 (1, 2)\"",
+            ),
         ] {
             let error = message(file(1, header, &[0; 8]));
             assert!(error.starts_with("a.npy: byte ") && error.contains(expected), "{header}: {error}");

@@ -2,17 +2,23 @@
 //!
 //! Gets a stream; gives rows as they are inflated, one at a time. An interlaced picture has its rows all over the file:
 //! it is read whole when memory allows it. Colour, alpha and palettes are refused.
+//!
+//! Compressed data that goes on after the last row is passed over, as all readers of the format do: the decoder gives no
+//! way to see it, and every row that the header promises is there and under a checksum.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use png::{ColorType, DecodingError, Limits, Transformations};
 
 use super::samples::Samples;
-use super::{Repeat, Source, check_row, row_count};
+use super::{Repeat, Source, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
+use crate::memory::{check_row, zeroed};
 use crate::shape::Shape;
 
 /// Deflate makes at most this many bytes of one.
@@ -28,6 +34,9 @@ pub(crate) struct PngSource {
     /// One stored row, or all of them when the picture is interlaced.
     stored: Vec<u8>,
     interlaced: bool,
+    /// Bytes of the file, when that is known; otherwise those read so far.
+    length: Option<u64>,
+    read: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for PngSource {
@@ -37,21 +46,28 @@ impl fmt::Debug for PngSource {
 }
 
 /// A stream that the decoder takes for a seekable one; it never seeks in pictures without animation.
-struct Forward(Box<dyn BufRead + Send>);
+struct Forward {
+    stream: Box<dyn BufRead + Send>,
+    /// Bytes read.
+    read: Arc<AtomicU64>,
+}
 
 impl Read for Forward {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        let count = self.stream.read(into)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
     }
 }
 
 impl BufRead for Forward {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.0.fill_buf()
+        self.stream.fill_buf()
     }
 
     fn consume(&mut self, count: usize) {
-        self.0.consume(count);
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        self.stream.consume(count);
     }
 }
 
@@ -65,7 +81,9 @@ impl PngSource {
     /// Opens the picture in `stream`, which has `length` bytes when that is known.
     pub(crate) fn open(stream: Box<dyn BufRead + Send>, name: &Path, length: Option<u64>, memory: u64) -> Result<Self> {
         let limit = usize::try_from(memory).unwrap_or(usize::MAX);
-        let mut decoder = png::Decoder::new_with_limits(Forward(stream), Limits { bytes: limit });
+        let read = Arc::new(AtomicU64::new(0));
+        let forward = Forward { stream, read: read.clone() };
+        let mut decoder = png::Decoder::new_with_limits(forward, Limits { bytes: limit });
         decoder.set_transformations(Transformations::IDENTITY);
         decoder.set_ignore_text_chunk(true);
         decoder.set_ignore_iccp_chunk(true);
@@ -102,7 +120,8 @@ impl PngSource {
             return Err(Error::LimitExceeded { what, limit: memory, found: all }.in_file(name));
         }
         let reader = decoder.read_info().map_err(failed)?;
-        Ok(Self { reader, name: name.to_path_buf(), samples, shape, next_row: 0, stored: Vec::new(), interlaced })
+        let (name, stored) = (name.to_path_buf(), Vec::new());
+        Ok(Self { reader, name, samples, shape, next_row: 0, stored, interlaced, length, read })
     }
 
     fn read_row(&mut self, labels: &mut [u8]) -> Result<()> {
@@ -110,7 +129,7 @@ impl PngSource {
         let place = Place::Part(format!("row {}", self.next_row));
         if self.interlaced {
             if self.next_row == 0 {
-                self.stored.resize(stored_row * self.shape.height as usize, 0);
+                self.stored = zeroed(stored_row as u64 * u64::from(self.shape.height), "an interlaced PNG")?;
                 self.reader.next_frame(&mut self.stored).map_err(|error| failed(error, &self.name, place))?;
             }
             let row = &self.stored[self.next_row as usize * stored_row..][..stored_row];
@@ -118,7 +137,9 @@ impl PngSource {
             let _ = self.samples.decode(row, false, labels);
             return Ok(());
         }
-        self.stored.resize(stored_row, 0);
+        if self.stored.len() != stored_row && !self.samples.in_place() {
+            self.stored = zeroed(stored_row as u64, "a row of a PNG")?;
+        }
         let row = if self.samples.in_place() { &mut *labels } else { &mut self.stored };
         match self.reader.read_row(row) {
             Ok(Some(_)) => {}
@@ -169,6 +190,10 @@ impl Source for PngSource {
 
     fn row_group(&self) -> u32 {
         1
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        Some(self.length.unwrap_or_else(|| self.read.load(Ordering::Relaxed)))
     }
 }
 
@@ -321,10 +346,12 @@ mod tests {
             bytes[29..33].copy_from_slice(&checksum);
             read(bytes, 1).unwrap_err().to_string()
         };
-        let giga = 1_000_000_000;
-        assert_eq!(claim(giga, giga), "a.png: bytes of one row: at most 268435456, found 1000000000");
+        let giga = 2_000_000_000;
+        let message =
+            "a.png: bytes in a row of a mask of u8 (height 2000000000 x width 2000000000): at most 1073741824";
+        assert_eq!(claim(giga, giga), format!("{message}, found 2000000000"));
         assert!(
-            claim(1 << 28, giga).starts_with("a.png: expected 268435456000000000 bytes of pixels, found a file of ")
+            claim(1 << 28, giga).starts_with("a.png: expected 536870912000000000 bytes of pixels, found a file of ")
         );
         assert!(claim(0, 1).starts_with("a.png: expected a sound PNG"));
     }

@@ -139,6 +139,10 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), [5, 6, 7]).unwrap();
         let file = RandomAccess::from_file(File::open(path.path()).unwrap(), path.path()).unwrap();
+        for offset in [3, 1 << 40, 1 << 63, u64::MAX - 1, u64::MAX] {
+            let error = file.read_exact_at(&mut [0; 2], offset, "tail").unwrap_err();
+            assert!(matches!(error, Error::Format(_)), "byte {offset}: {error:?}");
+        }
         assert_eq!(file.length(), 3);
         let mut two = [0; 2];
         file.read_exact_at(&mut two, 1, "tail").unwrap();

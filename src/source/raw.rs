@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::random_access::{Cursor, RandomAccess};
 use super::samples::Samples;
-use super::{RawLayout, Repeat, Source, check_row, row_count};
+use super::{RawLayout, Repeat, Source, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
+use crate::memory::check_row;
 use crate::shape::Shape;
 
 /// Rows of samples, one after another in a stream.
@@ -91,8 +92,8 @@ impl Source for RowStream {
         }
         let row_bytes = self.samples.row_bytes(self.shape.width) as usize;
         for (row, number) in rows.chunks_exact_mut(row_bytes.max(1)).zip(u64::from(self.next_row)..) {
-            let negative = |found: super::samples::Negative| found.error(number, 0).in_file(&self.name);
-            self.samples.decode_in_place(false, row).map_err(negative)?;
+            let unfit = |found: super::samples::Unfit| found.error(number, 0).in_file(&self.name);
+            self.samples.decode_in_place(false, row).map_err(unfit)?;
         }
         self.next_row += count;
         if count > 0 && self.next_row == self.shape.height {
@@ -107,5 +108,10 @@ impl Source for RowStream {
 
     fn row_group(&self) -> u32 {
         1
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        // Not compressed: whoever waits for the rows has waited for as many bytes.
+        Some(u64::from(self.shape.height).saturating_mul(self.samples.row_bytes(self.shape.width)))
     }
 }

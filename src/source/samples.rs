@@ -2,7 +2,7 @@
 //!
 //! Gets rows of 1, 2, 4, 8, 16, 32 or 64-bit integers, signed or not, in either byte order; gives rows of unsigned labels
 //! in native byte order. Stored values are kept: nothing is scaled or inverted. Signed samples become the unsigned type
-//! of the same width, and a negative one is an error that the caller places.
+//! of the same width. A negative sample is an error that the caller places, and so is a boolean other than 0 and 1.
 
 use crate::error::{Error, Place};
 use crate::mask::Dtype;
@@ -11,23 +11,33 @@ use crate::mask::Dtype;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Samples {
     bits: u8,
-    signed: bool,
+    kind: Kind,
     big_endian: bool,
 }
 
-/// A negative sample: its column in the row given and its value.
+/// What the bits of a sample mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Negative {
+enum Kind {
+    Unsigned,
+    Signed,
+    /// A byte, 0 or 1.
+    Boolean,
+}
+
+/// A sample that is no label: its column in the row given and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
     pub(crate) column: usize,
     pub(crate) value: i64,
 }
 
-impl Negative {
+impl Unfit {
     /// The error for this sample in `row`, whose first pixel given was in column `first`.
     pub(crate) fn error(self, row: u64, first: u64) -> Error {
         let column = first + self.column as u64;
         let place = Place::Part(format!("row {row}, column {column}"));
-        Error::format(place, "a label of 0 or more", self.value.to_string())
+        let expected = if self.value < 0 { "a label of 0 or more" } else { "False or True, 0 or 1" };
+        Error::format(place, expected, self.value.to_string())
     }
 }
 
@@ -38,15 +48,24 @@ impl Samples {
     pub(crate) fn new(bits: u64, signed: bool, big_endian: bool) -> Option<Self> {
         match bits {
             1 | 2 | 4 if signed => None,
-            1 | 2 | 4 | 8 | 16 | 32 | 64 => Some(Self { bits: u8::try_from(bits).ok()?, signed, big_endian }),
+            1 | 2 | 4 | 8 | 16 | 32 | 64 => {
+                let kind = if signed { Kind::Signed } else { Kind::Unsigned };
+                Some(Self { bits: u8::try_from(bits).ok()?, kind, big_endian })
+            }
             _ => None,
         }
+    }
+
+    /// Booleans of one byte each.
+    #[cfg(feature = "npy")]
+    pub(crate) fn booleans() -> Self {
+        Self { bits: 8, kind: Kind::Boolean, big_endian: false }
     }
 
     /// Samples that are labels of `dtype`.
     pub(crate) fn of(dtype: Dtype, big_endian: bool) -> Self {
         // At most 64.
-        Self { bits: 8 * dtype.bytes() as u8, signed: false, big_endian }
+        Self { bits: 8 * dtype.bytes() as u8, kind: Kind::Unsigned, big_endian }
     }
 
     /// The label type that holds every sample.
@@ -72,7 +91,7 @@ impl Samples {
     /// Fills `labels` from the first samples of a stored row. With `differences`, each sample but the first is stored as
     /// its difference from the one before.
     #[cfg(any(test, feature = "tiff", feature = "image"))]
-    pub(crate) fn decode(self, stored: &[u8], differences: bool, labels: &mut [u8]) -> Result<(), Negative> {
+    pub(crate) fn decode(self, stored: &[u8], differences: bool, labels: &mut [u8]) -> Result<(), Unfit> {
         if self.in_place() {
             labels.copy_from_slice(&stored[..labels.len()]);
             return self.decode_in_place(differences, labels);
@@ -89,7 +108,7 @@ impl Samples {
     }
 
     /// Turns a stored row into labels where it lies; only for samples of whole bytes.
-    pub(crate) fn decode_in_place(self, differences: bool, row: &mut [u8]) -> Result<(), Negative> {
+    pub(crate) fn decode_in_place(self, differences: bool, row: &mut [u8]) -> Result<(), Unfit> {
         debug_assert!(self.in_place());
         let swap = self.big_endian != cfg!(target_endian = "big");
         macro_rules! decode {
@@ -105,12 +124,12 @@ impl Samples {
                         *sample = sum.to_ne_bytes();
                     }
                 }
+                // The folds have no branch, so that they cost next to nothing; the position is sought only when needed.
                 let negative = |sample: &[u8; $bytes]| <$signed>::from_ne_bytes(*sample) < 0;
-                // The fold has no branch, so that it costs next to nothing; the position is sought only when needed.
-                if self.signed && samples.iter().fold(false, |any, sample| any | negative(sample)) {
+                if self.kind == Kind::Signed && samples.iter().fold(false, |any, sample| any | negative(sample)) {
                     let column = samples.iter().position(negative).unwrap_or_default();
                     let value = i64::from(<$signed>::from_ne_bytes(samples[column]));
-                    return Err(Negative { column, value });
+                    return Err(Unfit { column, value });
                 }
             }};
         }
@@ -119,6 +138,10 @@ impl Samples {
             32 => decode!(u32, i32, 4),
             64 => decode!(u64, i64, 8),
             _ => decode!(u8, i8, 1),
+        }
+        if self.kind == Kind::Boolean && row.iter().fold(0, |any, byte| any | byte) > 1 {
+            let column = row.iter().position(|&byte| byte > 1).unwrap_or_default();
+            return Err(Unfit { column, value: i64::from(row[column]) });
         }
         Ok(())
     }
@@ -173,7 +196,7 @@ mod tests {
             let mut labels = vec![0; stored.len()];
             let samples = Samples::new(bits, true, false).unwrap();
             let negative = samples.decode(&stored, false, &mut labels).unwrap_err();
-            assert_eq!(negative, Negative { column: 1, value: -1 });
+            assert_eq!(negative, Unfit { column: 1, value: -1 });
             assert_eq!(negative.error(7, 10).to_string(), "row 7, column 11: expected a label of 0 or more, found -1");
             // The same bits are a large label when the file calls them unsigned.
             Samples::new(bits, false, false).unwrap().decode(&stored, false, &mut labels).unwrap();

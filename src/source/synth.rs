@@ -8,6 +8,7 @@
 
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::memory::check_row;
 use crate::shape::Shape;
 use crate::source::{Repeat, Source};
 
@@ -59,6 +60,7 @@ impl Synth {
     ///
     /// Errors: `dtype` does not hold the labels, or there are more labels than pixels.
     pub fn new(kind: Kind, shape: Shape, dtype: Dtype, labels: Option<u64>, seed: u64) -> Result<Self> {
+        check_row(shape, dtype)?;
         let labels = labels.unwrap_or_else(|| kind.default_labels(shape)).min(shape.pixels().max(1));
         if labels > dtype.max() {
             return Err(Error::Argument(format!(
@@ -165,6 +167,10 @@ impl Source for Synth {
 
     fn row_group(&self) -> u32 {
         1
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        None
     }
 }
 

@@ -5,18 +5,22 @@
 //!               ^^^         ^^^        ^^^            one read a column: its samples of the rows asked for
 //! ```
 //!
-//! Reads of a few bytes each would take a slide's time, so rows are read many at once: directly when the caller asks for
-//! many, otherwise into a buffer.
+//! Reads of a few bytes each would take too long, so rows are read many at once: directly when the caller asks for many,
+//! otherwise into a buffer. Short columns are read many at once, when all of their rows are asked for.
 
 use super::super::random_access::RandomAccess;
 use super::super::samples::Samples;
-use super::super::{Repeat, Source, check_row, row_count};
+use super::super::{Repeat, Source, row_count};
 use crate::error::Result;
 use crate::mask::Dtype;
+use crate::memory::{check_row, zeroed};
 use crate::shape::Shape;
 
 /// Bytes of a column that are worth a read of their own.
 const COLUMN_BYTES: u64 = 1 << 12;
+
+/// Bytes of whole columns that are read at once.
+const READ_BYTES: usize = 1 << 18;
 
 /// Columns that are transposed together, so that rows are written in pieces longer than a label.
 const COLUMNS: usize = 32;
@@ -52,29 +56,40 @@ impl FortranSource {
         let bytes = self.samples.dtype().bytes();
         let row_bytes = self.shape.width as usize * bytes;
         let height = rows.len() / row_bytes;
-        let mut columns = vec![0; COLUMNS * height * bytes];
-        let mut negative = None;
-        for left in (0..self.shape.width as usize).step_by(COLUMNS) {
-            let count = COLUMNS.min(self.shape.width as usize - left);
-            for (column, index) in columns.chunks_exact_mut(height * bytes).take(count).zip(left as u64..) {
-                let sample = index * u64::from(self.shape.height) + u64::from(first);
-                self.file.read_exact_at(column, self.data + sample * bytes as u64, "labels")?;
+        let column_bytes = height * bytes;
+        // Whole columns follow one another.
+        let whole = height == self.shape.height as usize;
+        let together = if whole { COLUMNS.max(READ_BYTES / column_bytes) } else { COLUMNS };
+        let together = together.min(self.shape.width as usize);
+        let mut columns = zeroed((together * column_bytes) as u64, "columns of the mask")?;
+        let mut unfit = None;
+        for left in (0..self.shape.width as usize).step_by(together) {
+            let count = together.min(self.shape.width as usize - left);
+            let columns = &mut columns[..count * column_bytes];
+            let sample = |index: usize| index as u64 * u64::from(self.shape.height) + u64::from(first);
+            if whole {
+                self.file.read_exact_at(columns, self.data + sample(left) * bytes as u64, "labels")?;
+            }
+            for (column, index) in columns.chunks_exact_mut(column_bytes).zip(left..) {
+                if !whole {
+                    self.file.read_exact_at(column, self.data + sample(index) * bytes as u64, "labels")?;
+                }
                 if let Err(found) = self.samples.decode_in_place(false, column) {
                     // A column's samples are rows here. The first in reading order is told, as in any other file.
                     let row = found.column as u64;
-                    if negative.is_none_or(|(before, _, _)| row < before) {
-                        negative = Some((row, index, found));
+                    if unfit.is_none_or(|(before, _, _)| row < before) {
+                        unfit = Some((row, index as u64, found));
                     }
                 }
             }
             for (row, labels) in rows.chunks_exact_mut(row_bytes).enumerate() {
                 let labels = labels[left * bytes..][..count * bytes].chunks_exact_mut(bytes);
-                for (label, column) in labels.zip(columns.chunks_exact(height * bytes)) {
+                for (label, column) in labels.zip(columns.chunks_exact(column_bytes)) {
                     label.copy_from_slice(&column[row * bytes..][..bytes]);
                 }
             }
         }
-        match negative {
+        match unfit {
             Some((row, column, mut found)) => {
                 found.column = 0;
                 Err(found.error(u64::from(first) + row, column).in_file(self.file.name()))
@@ -122,5 +137,9 @@ impl Source for FortranSource {
 
     fn row_group(&self) -> u32 {
         self.group
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        Some(self.file.length())
     }
 }

@@ -1,100 +1,55 @@
 //! Tiles and strips: their bytes from the file, their labels into rows.
 //!
-//! Gets a chunk's place in the file and the parts of rows that it fills; gives labels there, or an error that names the
-//! chunk. Chunks are decompressed whole here; those that memory does not hold are streams, see [`super::part`].
+//! Gets a chunk's place in the file and the rows that it fills; gives labels there, or an error that names the chunk.
+//! Chunks are decompressed whole or as streams of rows.
 
-use std::io::{self, Read};
-use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::io::{self, BufReader, Read};
+use std::ops::{Deref, Range};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::constant::ConstantChunks;
 use super::decompress::{self, Compression, Decompressor, Fault};
 use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
-use crate::rows::{constant, fill, label};
+use crate::memory::{reserve, zeroed};
+use crate::source::chunked::{self, Chunks, Fetched, Grid, Rows};
 use crate::source::random_access::RandomAccess;
-use crate::source::samples::Negative;
+use crate::source::samples::Unfit;
 
-/// The chunks of one page.
-pub(crate) struct Chunks {
-    pub(crate) file: Arc<RandomAccess>,
-    pub(crate) page: Page,
-    /// Bytes that may be allocated for one chunk.
-    pub(super) chunk_memory: u64,
-    constants: ConstantChunks,
-    scratch: Mutex<Vec<Scratch>>,
-    pub(crate) counts: Counts,
+/// Compressed bytes that a stream reads at once.
+const STREAM_BUFFER: u64 = 1 << 16;
+
+/// The tiles or strips of one page.
+#[derive(Debug)]
+pub(super) struct PageChunks {
+    file: Arc<RandomAccess>,
+    pub(super) page: Page,
 }
 
-/// How many chunks were dealt with in which way.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Left out by the file.
-    pub(crate) absent: AtomicU64,
-    /// Recognised as constant without being decompressed.
-    pub(crate) recognised: AtomicU64,
-    /// Read in full.
-    pub(crate) decoded: AtomicU64,
-}
-
-/// One chunk, and the part of the rows that it fills.
-pub(crate) struct Chunk<'a> {
-    pub(crate) place: ChunkPlace,
-    pub(crate) rows: Rows<'a>,
-}
-
-/// A chunk in its page and its file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ChunkPlace {
-    pub(crate) group: u32,
-    pub(crate) across: u32,
-    pub(crate) extent: Extent,
-}
-
-/// Rows of labels that a chunk fills.
-pub(crate) enum Rows<'a> {
-    /// Side by side in memory, as the chunk stores them, so that it is decompressed right there.
-    Together(&'a mut [u8]),
-    /// One slice a row.
-    Apart(Vec<&'a mut [u8]>),
-}
-
-/// The labels of a chunk whose rows are asked for in parts.
-pub(super) enum Pixels {
-    /// All are this one.
-    Constant(u64),
-    /// All of them, row after row.
-    Held(Vec<u8>),
-    /// Stored rows, from the next on.
-    Stream(Box<dyn Read + Send>),
-}
+/// A chunk of a page.
+type At = chunked::At<Extent>;
 
 /// What one thread needs to decompress a chunk; kept for the next.
-struct Scratch {
-    decompressor: Decompressor,
-    compressed: Vec<u8>,
+#[derive(Default)]
+pub(super) struct Scratch {
+    decompressor: Option<Decompressor>,
     pixels: Vec<u8>,
 }
 
-impl Rows<'_> {
-    fn each(&mut self, row_bytes: usize) -> impl Iterator<Item = &mut [u8]> {
-        let (together, apart) = match self {
-            Self::Together(rows) => (&mut **rows, &mut [][..]),
-            Self::Apart(rows) => (&mut [][..], rows.as_mut_slice()),
-        };
-        together.chunks_exact_mut(row_bytes).chain(apart.iter_mut().map(|row| &mut **row))
-    }
+/// The stored rows of a chunk, from the next on.
+pub(super) struct Stream {
+    pixels: Box<dyn Read + Send>,
+    stored_row: Vec<u8>,
 }
 
 /// The compressed bytes of a chunk, read from the file when they are asked for.
-pub(super) struct Range<F> {
-    pub(super) file: F,
+struct Compressed<F> {
+    file: F,
     /// What is left.
-    pub(super) extent: Extent,
+    extent: Extent,
 }
 
-impl<F: Deref<Target = RandomAccess>> Read for Range<F> {
+impl<F: Deref<Target = RandomAccess>> Read for Compressed<F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.extent.count).unwrap_or(usize::MAX).min(into.len());
         let count = self.file.read_at(&mut into[..most], self.extent.offset)?;
@@ -104,186 +59,50 @@ impl<F: Deref<Target = RandomAccess>> Read for Range<F> {
     }
 }
 
-/// Fills rows with one label; with `sparse`, only the first and the last.
-pub(super) fn fill_rows<'a>(rows: impl Iterator<Item = &'a mut [u8]>, label: u64, label_bytes: usize, sparse: bool) {
-    let mut last = None;
-    for (index, row) in rows.enumerate() {
-        if !sparse || index == 0 {
-            fill(row, label, label_bytes);
-        } else {
-            last = Some(row);
-        }
-    }
-    if let Some(row) = last {
-        fill(row, label, label_bytes);
-    }
-}
-
-impl Chunks {
-    pub(crate) fn new(file: RandomAccess, page: Page, chunk_memory: u64) -> Self {
-        Self {
-            file: Arc::new(file),
-            page,
-            chunk_memory,
-            constants: ConstantChunks::default(),
-            scratch: Mutex::default(),
-            counts: Counts::default(),
-        }
+impl PageChunks {
+    pub(super) fn new(file: RandomAccess, page: Page) -> Self {
+        Self { file: Arc::new(file), page }
     }
 
-    /// Bytes of one label.
-    pub(crate) fn label_bytes(&self) -> usize {
-        self.page.samples.dtype().bytes()
+    /// Whether a chunk stores its rows as the rows of labels lie in memory, so that it is decompressed right there.
+    fn in_place(&self, group: u32) -> bool {
+        let (page, grid) = (&self.page, &self.page.grid);
+        grid.chunk.width == grid.shape.width && page.samples.in_place() && grid.stored_rows(group) == grid.rows(group)
     }
 
-    /// Whether the chunks in row `group` store their rows as the rows of labels lie in memory.
-    pub(crate) fn together(&self, group: u32) -> bool {
-        let page = &self.page;
-        page.chunk_width == page.shape.width
-            && page.samples.in_place()
-            && page.stored_rows(group) == page.group_rows(group)
+    /// Bytes of the pixels that a chunk of `group` stores.
+    fn pixel_bytes(&self, group: u32) -> u64 {
+        u64::from(self.page.grid.stored_rows(group)).saturating_mul(self.page.stored_row_bytes())
     }
 
-    /// Whether a chunk is small enough to be decompressed whole.
-    pub(crate) fn fits(&self, place: ChunkPlace) -> bool {
-        let pixels = if self.together(place.group) { 0 } else { self.stored_bytes(place.group) };
-        place.extent.count.saturating_add(pixels) <= self.chunk_memory
-    }
-
-    /// Bytes of the pixels that a chunk in row `group` stores.
-    pub(super) fn stored_bytes(&self, group: u32) -> u64 {
-        u64::from(self.page.stored_rows(group)).saturating_mul(self.page.stored_row_bytes())
-    }
-
-    /// The most bytes of pixels that a chunk in row `group` may have: some writers fill the last strip up to the height
-    /// of the others.
-    pub(super) fn most_stored_bytes(&self, group: u32) -> u64 {
-        let rows = if self.page.tiled { self.page.stored_rows(group) } else { self.page.chunk_height };
+    /// The most bytes of pixels that a chunk of `group` may have: some writers fill the last strip up to the height of
+    /// the others.
+    fn most_pixel_bytes(&self, group: u32) -> u64 {
+        let grid = &self.page.grid;
+        let rows = if grid.last_is_cut { grid.chunk.height } else { grid.stored_rows(group) };
         u64::from(rows).saturating_mul(self.page.stored_row_bytes())
-    }
-
-    /// Fills the rows of a chunk that fits; gives whether it is known to hold one label. When it was known before, and
-    /// `sparse`, only its first and last row are filled.
-    pub(crate) fn read(&self, mut chunk: Chunk<'_>, sparse: bool) -> Result<bool> {
-        self.with_scratch(|scratch| match self.known(chunk.place, &mut scratch.compressed)? {
-            Some(label) => {
-                let rows = chunk.rows.each(self.page.stored_row_bytes() as usize);
-                fill_rows(rows, label, self.label_bytes(), sparse);
-                Ok(true)
-            }
-            None => self.decode(&mut chunk, scratch),
-        })
-    }
-
-    /// Reads a chunk that fits to keep it: all its labels, row after row, or the one that they all are.
-    pub(super) fn hold(&self, place: ChunkPlace) -> Result<Pixels> {
-        self.with_scratch(|scratch| {
-            if let Some(label) = self.known(place, &mut scratch.compressed)? {
-                return Ok(Pixels::Constant(label));
-            }
-            let mut labels = vec![0; self.label_rows_bytes(place) as usize];
-            let row_bytes = self.label_row_bytes(place) as usize;
-            let rows = match self.together(place.group) {
-                true => Rows::Together(&mut labels),
-                false => Rows::Apart(labels.chunks_exact_mut(row_bytes).collect()),
-            };
-            let constant = self.decode(&mut Chunk { place, rows }, scratch)?;
-            Ok(if constant { Pixels::Constant(label(&labels[..self.label_bytes()])) } else { Pixels::Held(labels) })
-        })
-    }
-
-    /// Bytes of a row of the labels that a chunk shows.
-    fn label_row_bytes(&self, place: ChunkPlace) -> u64 {
-        let left = u64::from(place.across) * u64::from(self.page.chunk_width);
-        let width = (u64::from(self.page.shape.width) - left).min(u64::from(self.page.chunk_width));
-        width * self.label_bytes() as u64
-    }
-
-    /// Bytes of all the labels that a chunk shows.
-    pub(super) fn label_rows_bytes(&self, place: ChunkPlace) -> u64 {
-        // A row is at most 2^28 bytes.
-        self.label_row_bytes(place) * u64::from(self.page.group_rows(place.group))
-    }
-
-    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        let scratch = self.scratch.lock().ok().and_then(|mut all| all.pop());
-        let mut scratch = scratch.unwrap_or_else(|| Scratch {
-            decompressor: Decompressor::new(),
-            compressed: Vec::new(),
-            pixels: Vec::new(),
-        });
-        let result = work(&mut scratch);
-        if let Ok(mut all) = self.scratch.lock() {
-            all.push(scratch);
-        }
-        result
-    }
-
-    /// Fills the rows of a chunk whose compressed bytes were read; gives whether they hold one label.
-    fn decode(&self, chunk: &mut Chunk<'_>, scratch: &mut Scratch) -> Result<bool> {
-        let (page, place) = (&self.page, chunk.place);
-        let stored_row = page.stored_row_bytes() as usize;
-        let stored = self.stored_bytes(place.group) as usize;
-        let Scratch { decompressor, compressed, pixels } = scratch;
-        let target = match &mut chunk.rows {
-            Rows::Together(rows) => &mut **rows,
-            Rows::Apart(_) => {
-                pixels.resize(stored, 0);
-                &mut *pixels
-            }
-        };
-        self.fill_stored(place, decompressor, compressed, target).map_err(|fault| self.fault(place, fault))?;
-        let (samples, differences) = (page.samples, page.differences);
-        let apart = matches!(chunk.rows, Rows::Apart(_));
-        let mut stored_rows = pixels.chunks_exact(stored_row);
-        for (index, row) in chunk.rows.each(stored_row).enumerate() {
-            let done = match stored_rows.next() {
-                Some(stored) if apart => samples.decode(stored, differences, row),
-                _ => samples.decode_in_place(differences, row),
-            };
-            done.map_err(|negative| self.negative(place, index as u64, negative))?;
-        }
-        self.counts.decoded.fetch_add(1, Ordering::Relaxed);
-        let may_be_constant = page.compression != Compression::None && ConstantChunks::may_hold(place.extent.count);
-        Ok(may_be_constant && self.learn(chunk, compressed))
-    }
-
-    /// The label of a chunk that need not be decompressed; otherwise its compressed bytes are read into `compressed`,
-    /// when it is compressed.
-    pub(super) fn known(&self, place: ChunkPlace, compressed: &mut Vec<u8>) -> Result<Option<u64>> {
-        if place.extent.absent() {
-            self.counts.absent.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(0));
-        }
-        if self.page.compression == Compression::None {
-            return Ok(None);
-        }
-        compressed.resize(place.extent.count as usize, 0);
-        self.file.read_exact_at(compressed, place.extent.offset, "compressed pixels")?;
-        let label = self.constants.get(self.page.stored_rows(place.group), compressed);
-        self.counts.recognised.fetch_add(u64::from(label.is_some()), Ordering::Relaxed);
-        Ok(label)
     }
 
     /// Fills `target` with the pixels that a chunk stores.
     fn fill_stored(
         &self,
-        place: ChunkPlace,
-        decompressor: &mut Decompressor,
+        at: At,
+        decompressor: &mut Option<Decompressor>,
         compressed: &[u8],
         target: &mut [u8],
     ) -> Result<(), Fault> {
-        let most = self.most_stored_bytes(place.group);
-        if self.page.compression == Compression::None {
-            return match place.extent.count {
+        let most = self.most_pixel_bytes(at.group);
+        let compression = self.page.compression;
+        if compression == Compression::None {
+            return match at.place.count {
                 count if count < target.len() as u64 => Err(Fault::TooFew(count)),
                 count if count > most => Err(Fault::TooMany),
-                _ => decompress::read_exact(&mut Range { file: &*self.file, extent: place.extent }, target),
+                _ => decompress::read_exact(&mut Compressed { file: &*self.file, extent: at.place }, target),
             };
         }
-        match decompressor.decompress(self.page.compression, compressed, target) {
+        match decompressor.get_or_insert_default().decompress(compression, compressed, target) {
             Err(Fault::TooMany) if most > target.len() as u64 => {
-                let mut stream = decompress::stream(self.page.compression, compressed, most)?;
+                let mut stream = decompress::stream(compression, compressed, most)?;
                 decompress::read_exact(&mut stream, target)?;
                 decompress::skip_to_end(&mut stream, 0, most - target.len() as u64)
             }
@@ -291,37 +110,13 @@ impl Chunks {
         }
     }
 
-    /// Remembers a chunk that holds one label all through, and gives whether its rows do. A chunk of which rows show a
-    /// part only says nothing about others.
-    fn learn(&self, chunk: &mut Chunk<'_>, compressed: &[u8]) -> bool {
-        let (page, label_bytes) = (&self.page, self.label_bytes());
-        let mut labels = 0;
-        let mut label = None;
-        for row in chunk.rows.each(page.stored_row_bytes() as usize) {
-            labels += (row.len() / label_bytes) as u64;
-            match (constant(row, label_bytes), label) {
-                (None, _) => return false,
-                (found, None) => label = found,
-                (found, before) if found == before => {}
-                _ => return false,
-            }
-        }
-        let rows = page.stored_rows(chunk.place.group);
-        if let Some(label) = label
-            && labels == u64::from(rows) * u64::from(page.chunk_width)
-        {
-            self.constants.insert(rows, compressed, label);
-        }
-        true
+    fn unfit(&self, at: At, row: u64, unfit: Unfit) -> Error {
+        let grid = &self.page.grid;
+        let row = u64::from(at.group) * u64::from(grid.chunk.height) + row;
+        unfit.error(row, u64::from(grid.columns(at.across).start)).in_file(self.file.name())
     }
 
-    pub(super) fn negative(&self, place: ChunkPlace, row: u64, negative: Negative) -> Error {
-        let row = u64::from(place.group) * u64::from(self.page.chunk_height) + row;
-        let column = u64::from(place.across) * u64::from(self.page.chunk_width);
-        negative.error(row, column).in_file(self.file.name())
-    }
-
-    pub(super) fn fault(&self, place: ChunkPlace, fault: Fault) -> Error {
+    fn fault(&self, at: At, fault: Fault) -> Error {
         let found = match fault {
             Fault::TooFew(count) => format!("only {count}"),
             Fault::TooMany => "more".into(),
@@ -330,9 +125,116 @@ impl Chunks {
             }
             Fault::Damaged(error) => error.to_string(),
         };
-        let chunk = u64::from(place.group) * u64::from(self.page.across) + u64::from(place.across);
-        let expected = format!("{} bytes of pixels", self.stored_bytes(place.group));
+        let chunk = u64::from(at.group) * u64::from(self.page.grid.across()) + u64::from(at.across);
+        let expected = format!("{} bytes of pixels", self.pixel_bytes(at.group));
         let place = Place::Part(self.page.chunk_name(chunk));
         Error::format(place, expected, found).in_file(self.file.name())
+    }
+}
+
+impl Chunks for PageChunks {
+    type Place = Extent;
+    type Scratch = Scratch;
+    type Stream = Stream;
+
+    fn grid(&self) -> &Grid {
+        &self.page.grid
+    }
+
+    fn name(&self) -> &Path {
+        self.file.name()
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.file.length()
+    }
+
+    fn places(&self, groups: Range<u32>) -> Result<Vec<Extent>> {
+        self.page.extents(&self.file, groups)
+    }
+
+    fn length(&self, place: Extent) -> Option<u64> {
+        Some(place.count)
+    }
+
+    fn fetch(&self, at: At, bytes: &mut Vec<u8>) -> Result<Fetched> {
+        if at.place.absent() {
+            return Ok(Fetched::Absent);
+        }
+        if self.page.compression == Compression::None {
+            return Ok(Fetched::Unread);
+        }
+        let count = usize::try_from(at.place.count).unwrap_or(usize::MAX);
+        reserve(bytes, count.saturating_sub(bytes.len()), "compressed pixels")?;
+        bytes.resize(count, 0);
+        self.file.read_exact_at(bytes, at.place.offset, "compressed pixels")?;
+        Ok(Fetched::Read)
+    }
+
+    fn decode(&self, at: At, compressed: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
+        let (samples, differences) = (self.page.samples, self.page.differences);
+        let Scratch { decompressor, pixels } = scratch;
+        if let Rows::Together { rows: labels, .. } = rows
+            && self.in_place(at.group)
+        {
+            self.fill_stored(at, decompressor, compressed, labels).map_err(|fault| self.fault(at, fault))?;
+            for (row, number) in rows.each().zip(0..) {
+                samples.decode_in_place(differences, row).map_err(|unfit| self.unfit(at, number, unfit))?;
+            }
+            return Ok(());
+        }
+        // At most what the source may allocate for a chunk.
+        pixels.resize(self.pixel_bytes(at.group) as usize, 0);
+        self.fill_stored(at, decompressor, compressed, pixels).map_err(|fault| self.fault(at, fault))?;
+        let stored = pixels.chunks_exact(self.page.stored_row_bytes() as usize);
+        for ((row, stored), number) in rows.each().zip(stored).zip(0..) {
+            samples.decode(stored, differences, row).map_err(|unfit| self.unfit(at, number, unfit))?;
+        }
+        Ok(())
+    }
+
+    fn work_bytes(&self, at: At) -> u64 {
+        let pixels = if self.in_place(at.group) { 0 } else { self.pixel_bytes(at.group) };
+        let compressed = if self.page.compression == Compression::None { 0 } else { at.place.count };
+        compressed
+            .saturating_add(pixels)
+            .saturating_add(self.page.compression.decoder_bytes(self.pixel_bytes(at.group)))
+    }
+
+    fn stream_bytes(&self, at: At) -> Option<u64> {
+        let buffer = at.place.count.min(STREAM_BUFFER) + self.page.stored_row_bytes();
+        Some(buffer + self.page.compression.stream_bytes(self.pixel_bytes(at.group)))
+    }
+
+    fn stream(&self, at: At) -> Result<Stream> {
+        let capacity = at.place.count.min(STREAM_BUFFER) as usize;
+        let compressed = Compressed { file: self.file.clone(), extent: at.place };
+        let compressed = BufReader::with_capacity(capacity, compressed);
+        let pixels = decompress::stream(self.page.compression, compressed, self.pixel_bytes(at.group))
+            .map_err(|fault| self.fault(at, fault))?;
+        Ok(Stream { pixels, stored_row: zeroed(self.page.stored_row_bytes(), "a row of a tile")? })
+    }
+
+    fn read_stream(&self, at: At, stream: &mut Stream, first: u32, rows: &mut [&mut [u8]]) -> Result<()> {
+        let page = &self.page;
+        let row_bytes = page.stored_row_bytes();
+        let fault = |row: u64, fault| {
+            let fault = if let Fault::TooFew(count) = fault { Fault::TooFew(row * row_bytes + count) } else { fault };
+            self.fault(at, fault)
+        };
+        let Stream { pixels, stored_row } = stream;
+        let mut number = u64::from(first);
+        for row in rows {
+            decompress::read_exact(pixels, stored_row).map_err(|error| fault(number, error))?;
+            let done = page.samples.decode(stored_row, page.differences, row);
+            done.map_err(|unfit| self.unfit(at, number, unfit))?;
+            number += 1;
+        }
+        if number == u64::from(page.grid.rows(at.group)) {
+            let least = self.pixel_bytes(at.group) - number * row_bytes;
+            let most = self.most_pixel_bytes(at.group) - number * row_bytes;
+            decompress::skip_to_end(pixels, least, most).map_err(|error| fault(number, error))?;
+        }
+        Ok(())
     }
 }

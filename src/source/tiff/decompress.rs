@@ -17,7 +17,11 @@ pub(crate) enum Compression {
     Deflate,
     PackBits,
     Zstd,
+    Lzma,
 }
+
+/// The largest window or dictionary that a chunk may ask for, as a power of two: 128 MiB.
+const LARGEST_WINDOW: u32 = 27;
 
 /// What is wrong with a chunk.
 #[derive(Debug)]
@@ -38,6 +42,7 @@ impl Compression {
             5 => return Ok(Self::Lzw),
             8 | 32946 => return Ok(Self::Deflate),
             32773 => return Ok(Self::PackBits),
+            34925 => return Ok(Self::Lzma),
             50000 => return Ok(Self::Zstd),
             2 => "CCITT Huffman",
             3 => "CCITT group 3 fax",
@@ -46,12 +51,11 @@ impl Compression {
             33003 | 33004 | 33005 | 34712 => "JPEG 2000",
             34676 | 34677 => "SGI LogLuv",
             34887 => "LERC",
-            34925 => "LZMA",
             50001 => "WebP",
             50002 => "JPEG XL",
             _ => "unknown",
         };
-        Err(format!("compression {tag} ({name}); none, LZW, deflate, PackBits and Zstandard are read"))
+        Err(format!("compression {tag} ({name}); none, LZW, deflate, PackBits, LZMA and Zstandard are read"))
     }
 
     /// What messages call it.
@@ -62,6 +66,7 @@ impl Compression {
             Self::Deflate => "deflate",
             Self::PackBits => "PackBits",
             Self::Zstd => "Zstandard",
+            Self::Lzma => "LZMA",
         }
     }
 
@@ -77,22 +82,41 @@ impl Compression {
             Self::PackBits => 64,
             // A block of 128 KiB for 4 bytes.
             Self::Zstd => 32_768,
+            // 273 bytes for 14 decisions of at least 0.022 bits each: a factor of 7,091.
+            Self::Lzma => 8_192,
         };
         u128::from(count) * factor
+    }
+
+    /// Bytes of memory that decompressing a whole chunk takes besides its `pixels` bytes.
+    pub(crate) fn decoder_bytes(self, pixels: u64) -> u64 {
+        match self {
+            Self::Lzma => self.stream_bytes(pixels),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of memory that decompressing a chunk of `pixels` bytes as a stream takes, about.
+    pub(crate) fn stream_bytes(self, pixels: u64) -> u64 {
+        match self {
+            Self::None | Self::PackBits => 0,
+            Self::Lzw | Self::Deflate => 1 << 16,
+            // The window, and a block.
+            Self::Zstd => pixels.next_power_of_two().min(1 << LARGEST_WINDOW) + (1 << 18),
+            // The dictionary grows with what is decompressed.
+            Self::Lzma => pixels.next_power_of_two().min(1 << LARGEST_WINDOW) + (1 << 16),
+        }
     }
 }
 
 /// Decoders for whole chunks, made once for many.
+#[derive(Default)]
 pub(crate) struct Decompressor {
-    deflate: libdeflater::Decompressor,
+    deflate: Option<libdeflater::Decompressor>,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
 
 impl Decompressor {
-    pub(crate) fn new() -> Self {
-        Self { deflate: libdeflater::Decompressor::new(), zstd: None }
-    }
-
     /// Fills `pixels` from `compressed`, which must hold exactly that many bytes.
     pub(crate) fn decompress(
         &mut self,
@@ -101,7 +125,7 @@ impl Decompressor {
         pixels: &mut [u8],
     ) -> Result<(), Fault> {
         let count = match compression {
-            Compression::Deflate => match self.deflate.zlib_decompress(compressed, pixels) {
+            Compression::Deflate => match self.deflate.get_or_insert_default().zlib_decompress(compressed, pixels) {
                 Ok(count) => count,
                 Err(libdeflater::DecompressionError::InsufficientSpace) => return Err(Fault::TooMany),
                 // One call cannot tell a chunk that breaks off from a damaged one; a stream can.
@@ -117,7 +141,7 @@ impl Decompressor {
                     Err(_) => return fill(compression, compressed, pixels),
                 }
             }
-            Compression::None | Compression::Lzw | Compression::PackBits => {
+            Compression::None | Compression::Lzw | Compression::PackBits | Compression::Lzma => {
                 return fill(compression, compressed, pixels);
             }
         };
@@ -178,10 +202,16 @@ pub(crate) fn stream<'a>(
             let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(Fault::Damaged)?;
             // A frame claims its window, and the decoder allocates it: no more than a whole chunk, or than writers that
             // do not know the length take (8 MiB up to level 19).
-            decoder.window_log_max(length.max(1).ilog2().saturating_add(1).clamp(23, 27)).map_err(Fault::Damaged)?;
+            decoder
+                .window_log_max(length.max(1).ilog2().saturating_add(1).clamp(23, LARGEST_WINDOW))
+                .map_err(Fault::Damaged)?;
             Box::new(decoder)
         }
         Compression::Lzw => Box::new(Lzw::new(compressed)),
+        Compression::Lzma => {
+            let reader = lzma_rust2::XzReader::new_mem_limit(compressed, false, 2 << (LARGEST_WINDOW - 10));
+            Box::new(reader)
+        }
         Compression::PackBits => Box::new(PackBits { compressed, run: Run::Literal(0) }),
     })
 }

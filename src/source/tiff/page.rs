@@ -8,14 +8,17 @@
 //! length first: no method shrinks pixels further than a known factor, and a page that claims more is refused before
 //! anybody allocates for it.
 
+use std::ops::Range;
+
 use super::decompress::Compression;
 use super::directory::{Directory, Entry, Header};
 use super::pages;
 use crate::error::{Error, Place, Result};
+use crate::memory::{MOST_ROW_BYTES, check_row};
 use crate::shape::Shape;
+use crate::source::chunked::Grid;
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Samples;
-use crate::source::{MAX_ROW_BYTES, check_row};
 
 /// Table entries that are read at once when all chunks are checked.
 const TABLE_PIECE: u64 = 1 << 16;
@@ -46,20 +49,12 @@ pub(super) mod tag {
 pub(crate) struct Page {
     /// What messages call it: `page 0`, or `page 0, level 1`.
     pub(crate) name: String,
-    pub(crate) shape: Shape,
+    pub(crate) grid: Grid,
     pub(crate) samples: Samples,
     pub(crate) compression: Compression,
     /// Whether samples are stored as differences from the one to the left.
     pub(crate) differences: bool,
-    pub(crate) tiled: bool,
-    /// Width of a tile, or of the page.
-    pub(crate) chunk_width: u32,
-    /// Height of a tile or strip; at most the page's height for strips.
-    pub(crate) chunk_height: u32,
-    /// Chunks side by side.
-    pub(crate) across: u32,
-    /// Chunks from top to bottom.
-    pub(crate) down: u32,
+    tiled: bool,
     offsets: Entry,
     counts: Option<Entry>,
 }
@@ -117,23 +112,27 @@ impl Page {
         };
         check_row(shape, samples.dtype()).map_err(in_file)?;
         let stored_row = samples.row_bytes(chunk_width);
-        if stored_row > MAX_ROW_BYTES {
+        if stored_row > MOST_ROW_BYTES {
             let what = format!("{name}: bytes of one row of a tile");
-            return Err(in_file(Error::LimitExceeded { what, limit: MAX_ROW_BYTES, found: stored_row }));
+            return Err(in_file(Error::LimitExceeded { what, limit: MOST_ROW_BYTES, found: stored_row }));
         }
         let Some(offsets) = directory.find(offsets) else {
             return wrong("the offsets of tiles or strips", "a directory without them".into());
         };
         let page = Self {
-            shape,
+            grid: Grid {
+                shape,
+                dtype: samples.dtype(),
+                chunk: Shape { height: chunk_height, width: chunk_width },
+                // Tiles are whole.
+                last_is_cut: !tiled,
+                // What the file leaves out is background.
+                fill: 0,
+            },
             samples,
             compression,
             differences,
             tiled,
-            chunk_width,
-            chunk_height,
-            across: shape.width.div_ceil(chunk_width),
-            down: shape.height.div_ceil(chunk_height),
             offsets: *offsets,
             counts: directory.find(counts).copied(),
             name,
@@ -144,7 +143,7 @@ impl Page {
 
     /// Number of chunks.
     fn chunks(&self) -> u64 {
-        u64::from(self.across) * u64::from(self.down)
+        u64::from(self.grid.across()) * u64::from(self.grid.down())
     }
 
     /// What messages call a chunk.
@@ -152,27 +151,15 @@ impl Page {
         format!("{} {chunk} of {}", if self.tiled { "tile" } else { "strip" }, self.name)
     }
 
-    /// Rows of the page that the chunks in row `group` cover.
-    pub(crate) fn group_rows(&self, group: u32) -> u32 {
-        let first = u64::from(group) * u64::from(self.chunk_height);
-        // At most the height of a chunk.
-        (u64::from(self.shape.height) - first).min(u64::from(self.chunk_height)) as u32
-    }
-
     /// Bytes of a stored row of a chunk.
     pub(crate) fn stored_row_bytes(&self) -> u64 {
-        self.samples.row_bytes(self.chunk_width)
+        self.samples.row_bytes(self.grid.chunk.width)
     }
 
-    /// Rows that a chunk in row `group` stores: tiles are whole, the last strip is cut.
-    pub(crate) fn stored_rows(&self, group: u32) -> u32 {
-        if self.tiled { self.chunk_height } else { self.group_rows(group) }
-    }
-
-    /// Where the chunks of `groups` rows of chunks from row `group` on lie.
-    pub(crate) fn extents(&self, file: &RandomAccess, group: u32, groups: u32) -> Result<Vec<Extent>> {
-        let across = u64::from(self.across);
-        self.read_extents(file, u64::from(group) * across, (u64::from(groups) * across) as usize)
+    /// Where the chunks of some rows of chunks lie.
+    pub(crate) fn extents(&self, file: &RandomAccess, groups: Range<u32>) -> Result<Vec<Extent>> {
+        let across = u64::from(self.grid.across());
+        self.read_extents(file, u64::from(groups.start) * across, groups.len() * self.grid.across() as usize)
     }
 
     /// Where `count` chunks from `first` lie; every one inside the file.
@@ -185,12 +172,12 @@ impl Page {
         let extent = |(index, offset)| {
             let chunk = first + index as u64;
             let left = file.length().saturating_sub(offset);
-            let group = (chunk / u64::from(self.across)) as u32;
+            let group = (chunk / u64::from(self.grid.across())) as u32;
             let count = match counts.get(index) {
                 Some(&count) => count,
                 // Files from before byte counts: pixels as they are, or one compressed strip up to the end.
                 None if self.compression == Compression::None => {
-                    u64::from(self.stored_rows(group)) * self.stored_row_bytes()
+                    u64::from(self.grid.stored_rows(group)) * self.stored_row_bytes()
                 }
                 None => left,
             };
@@ -216,8 +203,8 @@ impl Page {
         while first < self.chunks() {
             let count = (self.chunks() - first).min(TABLE_PIECE);
             for (extent, chunk) in self.read_extents(file, first, count as usize)?.into_iter().zip(first..) {
-                let group = (chunk / u64::from(self.across)) as u32;
-                let bytes = u128::from(self.stored_rows(group)) * u128::from(self.stored_row_bytes());
+                let group = (chunk / u64::from(self.grid.across())) as u32;
+                let bytes = u128::from(self.grid.stored_rows(group)) * u128::from(self.stored_row_bytes());
                 if !extent.absent() && bytes > self.compression.largest(extent.count) {
                     let expected = format!("{bytes} bytes of pixels");
                     let found = format!("{} bytes, too few with {}", extent.count, self.compression.name());
