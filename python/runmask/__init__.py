@@ -15,8 +15,9 @@ True
 
 from . import coco
 from ._files import convert, doctor, open, read, read_images
-from ._masks import encode, mask2rle, rle2mask
+from ._masks import encode, encode_block, mask2rle, merge, rle2mask
 from ._runmask import FormatError, MaskFile, Runs, __version__
+from ._tables import from_table
 
 __all__ = [
     "FormatError",
@@ -27,7 +28,10 @@ __all__ = [
     "convert",
     "doctor",
     "encode",
+    "encode_block",
+    "from_table",
     "mask2rle",
+    "merge",
     "open",
     "read",
     "read_images",

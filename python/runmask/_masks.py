@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from . import _runmask
 from ._arrays import background_of, check_labels, labels_of, lay_out, rows_of, unsigned
 from ._runmask import Runs
 
-__all__ = ["encode", "mask2rle", "rle2mask"]
+__all__ = ["encode", "encode_block", "mask2rle", "merge", "rle2mask"]
 
 Order = Literal["F", "C"]
 Engine = Literal["auto", "scalar", "simd", "gpu"]
@@ -84,6 +85,62 @@ def encode(
     if len(runs):
         check_labels(array, int(runs.labels[-1]))
     return runs
+
+
+def encode_block(
+    block: npt.ArrayLike,
+    origin: tuple[int, int],
+    shape: tuple[int, int],
+    *,
+    background: int | None = 0,
+    order: Order = "F",
+    threads: int | None = None,
+) -> Runs:
+    """The runs of a block of a mask, in positions of the whole mask; :func:`merge` puts blocks together.
+
+    Parameters
+    ----------
+    block : array of integers or bool
+        As in :func:`encode`.
+    origin : (row, column)
+        The place of the block's first pixel in the mask.
+    shape : (height, width)
+        The size of the whole mask.
+    background, order, threads
+        As in :func:`encode`.
+
+    Examples
+    --------
+    >>> import numpy, runmask
+    >>> mask = numpy.array([[0, 7, 7], [0, 7, 0]])
+    >>> parts = [runmask.encode_block(mask[:, c : c + 2], (0, c), mask.shape) for c in (0, 2)]
+    >>> runmask.merge(parts) == runmask.encode(mask)
+    True
+    """
+    runs = encode(block, background=background, order=order, threads=threads)
+    height, width = shape
+    (row, column), size = origin, runs.shape
+    if not (size and 0 <= row <= height - size[0] and 0 <= column <= width - size[1]):
+        raise ValueError(f"block: {size} from {origin} reaches outside the mask of shape {shape}")
+    return runs.place(row, column, shape)
+
+
+def merge(parts: Iterable[Runs]) -> Runs:
+    """The runs of the blocks of one mask, put together: runs that go on in the next block become one.
+
+    The order of the parts does not matter, and merges of merges give the same.
+
+    Parameters
+    ----------
+    parts : iterable of Runs
+        Of one shape and order, as :func:`encode_block` gives them.
+
+    Raises
+    ------
+    ValueError
+        Shapes or orders differ, or two parts have a pixel of the same label, as when a block is given twice.
+    """
+    return _runmask.merge(list(parts))
 
 
 def mask2rle(mask: npt.ArrayLike, label: int | None = None, base: int = 1, order: Order = "F") -> str:

@@ -11,6 +11,7 @@ mod coco;
 mod encode;
 mod errors;
 mod files;
+mod operations;
 mod options;
 mod rle;
 mod runs;
@@ -34,6 +35,9 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(files::read_images, module)?,
         wrap_pyfunction!(files::convert, module)?,
         wrap_pyfunction!(files::examine, module)?,
+        wrap_pyfunction!(operations::merge, module)?,
+        wrap_pyfunction!(operations::labels_of_runs, module)?,
+        wrap_pyfunction!(operations::from_columns, module)?,
         wrap_pyfunction!(rle::to_text, module)?,
         wrap_pyfunction!(rle::from_text, module)?,
         wrap_pyfunction!(coco::encode, module)?,

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use runmask::sink::{Compression, CreateOptions};
-use runmask::{Decoder, Dtype, LabelRuns, Run, Shape};
+use runmask::{Decoder, Dtype, LabelRuns, Run, Shape, Window};
 
 use crate::arrays::{LabelType, Shown, for_type, order_name, order_of, show};
 use crate::errors::raise;
@@ -128,6 +128,12 @@ impl Runs {
         self.runs.area()
     }
 
+    /// Arrays of numpy leave operators to this class instead of working element by element.
+    #[classattr]
+    fn __array_ufunc__() -> Option<bool> {
+        None
+    }
+
     /// The number of labels.
     fn __len__(&self) -> usize {
         self.runs.labels().len()
@@ -200,6 +206,8 @@ impl Runs {
     ///     Where to write, with any strides; its dtype counts, and it is returned. After an error its content is not defined.
     /// background : int
     ///     The label of pixels without runs.
+    /// window : (row, column, height, width), optional
+    ///     The part of the mask that is wanted.
     /// threads : int, optional
     ///     All of the machine unless given.
     ///
@@ -223,16 +231,25 @@ impl Runs {
     /// >>> runs.decode("int32", background=-0 + 1)
     /// array([[1, 7],
     ///        [7, 7]], dtype=int32)
-    #[pyo3(signature = (dtype=None, out=None, *, background=0, threads=None))]
+    #[pyo3(signature = (dtype=None, out=None, *, background=0, window=None, threads=None))]
     fn decode<'py>(
         &self,
         py: Python<'py>,
         dtype: Option<&Bound<'py, PyAny>>,
         out: Option<&Bound<'py, PyAny>>,
         background: u64,
+        window: Option<(u32, u32, u32, u32)>,
         threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let decoder = Decoder::new(&self.runs, background).map_err(|error| raise(py, error))?;
+        let cropped;
+        let mut runs = &self.runs;
+        if let Some((row, column, height, width)) = window {
+            let window = Window::new(row, column, height, width);
+            let part = work::run(py, threads, |_| runs.crop(window))?;
+            cropped = Arc::new(part.map_err(|error| raise(py, error))?);
+            runs = &cropped;
+        }
+        let decoder = Decoder::new(runs, background).map_err(|error| raise(py, error))?;
         let Shape { height, width } = decoder.shape();
         let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
         let out = match (dtype, out) {
@@ -438,7 +455,11 @@ pub(crate) fn _restore(
 }
 
 /// The integers of an array, or of anything that numpy makes one of, one after the other as positions.
-fn flat<'py>(values: &Bound<'py, PyAny>, name: &str, dimensions: usize) -> PyResult<PyReadonlyArray1<'py, u64>> {
+pub(crate) fn flat<'py>(
+    values: &Bound<'py, PyAny>,
+    name: &str,
+    dimensions: usize,
+) -> PyResult<PyReadonlyArray1<'py, u64>> {
     let py = values.py();
     let numpy = numpy::get_array_module(py)?;
     let array = numpy.call_method1("asarray", (values,))?;

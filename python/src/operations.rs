@@ -1,0 +1,304 @@
+//! The verbs of `Runs`: measuring, choosing, placing, combining; and tables of runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use runmask::{
+    LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run, SetOperation, Values, Window,
+};
+
+use crate::arrays::order_of;
+use crate::errors::raise;
+use crate::options::{named, shape_of};
+use crate::runs::{Runs, flat};
+use crate::work;
+
+/// Does `work` on the runs outside Python's lock.
+fn apply(
+    py: Python<'_>,
+    runs: &Arc<LabelRuns>,
+    threads: Option<usize>,
+    work: impl FnOnce(&LabelRuns) -> runmask::Result<LabelRuns> + Send,
+) -> PyResult<Runs> {
+    work::run(py, threads, |_| work(runs))?.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+#[pymethods]
+impl Runs {
+    /// Measures every label.
+    ///
+    /// Parameters
+    /// ----------
+    /// properties : sequence of str
+    ///     Of scikit-image's `regionprops_table`, with its names and values: label, area, bbox, centroid,
+    ///     equivalent_diameter_area, extent, axis_major_length, axis_minor_length, eccentricity, orientation, perimeter,
+    ///     perimeter_crofton, euler_number, area_convex, solidity, feret_diameter_max; and outline_length (the length of the
+    ///     edges between the label's pixels and others), holes and pieces (their numbers).
+    /// pixel_size : float or (height, width), optional
+    ///     In micrometres: lengths and areas are then in micrometres too, in columns that end in _um and _um2. Boxes and
+    ///     centroids stay in pixels.
+    /// connectivity : 4 or 8
+    ///     How pixels of a piece are connected; holes are connected the other way.
+    /// threads : int, optional
+    ///     All of the machine unless given.
+    ///
+    /// Returns
+    /// -------
+    /// dict of arrays
+    ///     One entry for each label, in the order of `labels`. A box is (row, column) of its first pixel and of one past its
+    ///     last, in bbox-0 to bbox-3; a centroid is the mean row and column, in centroid-0 and centroid-1.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[0, 7, 7], [0, 7, 0]]))
+    /// >>> table = runs.measure(("label", "area", "bbox"))
+    /// >>> {name: column.tolist() for name, column in table.items()}
+    /// {'label': [7], 'area': [3], 'bbox-0': [0], 'bbox-1': [1], 'bbox-2': [2], 'bbox-3': [3]}
+    #[pyo3(
+        signature = (properties=None, *, pixel_size=None, connectivity=8, threads=None),
+        text_signature = "($self, properties=('label', 'area', 'bbox', 'centroid'), *, pixel_size=None, connectivity=8, threads=None)"
+    )]
+    fn measure<'py>(
+        &self,
+        py: Python<'py>,
+        properties: Option<Vec<Bound<'py, PyAny>>>,
+        pixel_size: Option<&Bound<'py, PyAny>>,
+        connectivity: u8,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut options = MeasureOptions::new().connectivity(connectivity_of(py, connectivity)?);
+        if let Some(properties) = properties {
+            let properties: Vec<Property> = properties.iter().map(named).collect::<PyResult<_>>()?;
+            options = options.properties(properties);
+        }
+        if let Some(size) = pixel_size {
+            let (height, width) = size.extract().or_else(|_| size.extract().map(|side: f64| (side, side)))?;
+            options = options.pixel_size(Some(PixelSize::new(height, width).map_err(|error| raise(py, error))?));
+        }
+        let measured = work::run(py, threads, |_| self.runs.measure(&options))?;
+        table(py, measured.map_err(|error| raise(py, error))?)
+    }
+
+    /// The part of the mask in a window, as a mask of its own: labels without pixels in it are left out.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[0, 7, 7], [0, 7, 0]]))
+    /// >>> runs.crop(row=1, column=1, height=1, width=2).decode()
+    /// array([[7, 0]], dtype=uint8)
+    #[pyo3(signature = (row, column, height, width))]
+    fn crop(&self, py: Python<'_>, row: u32, column: u32, height: u32, width: u32) -> PyResult<Self> {
+        apply(py, &self.runs, None, |runs| runs.crop(Window::new(row, column, height, width)))
+    }
+
+    /// The mask moved down and to the right, or the other way by negative numbers; what leaves it is left out.
+    #[pyo3(signature = (rows, columns))]
+    fn shift(&self, py: Python<'_>, rows: i64, columns: i64) -> PyResult<Self> {
+        apply(py, &self.runs, None, |runs| runs.shift(rows, columns))
+    }
+
+    /// The mask with rows and columns of background around it.
+    #[pyo3(signature = (above=0, left=0, below=0, right=0))]
+    fn pad(&self, py: Python<'_>, above: u32, left: u32, below: u32, right: u32) -> PyResult<Self> {
+        apply(py, &self.runs, None, |runs| runs.pad(above, left, below, right))
+    }
+
+    /// The mask with its first pixel at a row and column, which may be negative, of a mask of another shape. What lies outside
+    /// is left out.
+    #[pyo3(signature = (row, column, shape))]
+    fn place(&self, py: Python<'_>, row: i64, column: i64, shape: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let shape = shape_of(shape)?;
+        apply(py, &self.runs, None, |runs| runs.place((row, column), shape))
+    }
+
+    /// The labels that are in a list, in any order; those that do not occur are passed over.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runmask.encode(numpy.array([[1, 2, 3]])).select([3, 1, 9]).labels.tolist()
+    /// [1, 3]
+    #[pyo3(signature = (labels))]
+    fn select(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let labels = flat(labels, "labels", 1)?;
+        let mut wanted = labels.as_slice()?.to_vec();
+        apply(py, &self.runs, None, move |runs| {
+            wanted.sort_unstable();
+            runs.relabel(|label| wanted.binary_search(&label).is_ok().then_some(label))
+        })
+    }
+
+    /// The labels under other numbers.
+    ///
+    /// Parameters
+    /// ----------
+    /// table : dict, optional
+    ///     New number for old; None leaves a label out, and labels that are not in it keep their number. Labels that get the
+    ///     same number become one. Unless given, labels are numbered 1, 2, 3 ... in their order.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[3, 5, 9]]))
+    /// >>> runs.relabel().decode()
+    /// array([[1, 2, 3]], dtype=uint8)
+    /// >>> runs.relabel({3: 9, 5: None}).decode()
+    /// array([[9, 0, 9]], dtype=uint8)
+    #[pyo3(signature = (table=None))]
+    fn relabel(&self, py: Python<'_>, table: Option<HashMap<u64, Option<u64>>>) -> PyResult<Self> {
+        apply(py, &self.runs, None, |runs| match table {
+            None => Ok(runs.clone().relabel_sequential().0),
+            Some(table) => runs.relabel(|label| table.get(&label).copied().unwrap_or(Some(label))),
+        })
+    }
+
+    /// All pixels of all labels as one label.
+    #[pyo3(signature = (label=1))]
+    fn foreground(&self, py: Python<'_>, label: u64) -> PyResult<Self> {
+        apply(py, &self.runs, None, |runs| runs.foreground(label))
+    }
+
+    /// The same pixels with positions down the columns, 'F', or along the rows, 'C'.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runmask.encode(numpy.array([[0, 7, 7], [0, 7, 0]])).to_order("C")[7].tolist()
+    /// [[1, 2], [4, 1]]
+    #[pyo3(signature = (order))]
+    fn to_order(&self, py: Python<'_>, order: &str) -> PyResult<Self> {
+        let order = order_of(order)?;
+        apply(py, &self.runs, None, |runs| runs.to_order(order))
+    }
+
+    /// The same runs for a mask of this (height, width): for runs from a file that does not say.
+    #[pyo3(signature = (shape))]
+    fn with_shape(&self, py: Python<'_>, shape: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let shape = shape_of(shape)?;
+        apply(py, &self.runs, None, |runs| runs.clone().with_shape(shape))
+    }
+
+    /// For each label the pixels that it has in either of two masks of the same shape.
+    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.combine(other, SetOperation::Union)
+    }
+
+    /// For each label the pixels that it has in both.
+    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.combine(other, SetOperation::Intersection)
+    }
+
+    /// For each label the pixels that it has in the first and not in the second.
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.combine(other, SetOperation::Difference)
+    }
+
+    /// For each label the pixels that it has in one of them only.
+    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.combine(other, SetOperation::SymmetricDifference)
+    }
+
+    /// A pandas DataFrame with a row for each run: label, start, length.
+    #[pyo3(signature = ())]
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("runmask._tables")?.call_method1("to_pandas", (slf,))
+    }
+
+    /// A pyarrow Table with a row for each run: label, start, length.
+    #[pyo3(signature = ())]
+    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("runmask._tables")?.call_method1("to_arrow", (slf,))
+    }
+}
+
+impl Runs {
+    fn combine(&self, other: &Bound<'_, PyAny>, operation: SetOperation) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
+        let other = &other.get().runs;
+        let combined = apply(py, &self.runs, None, |runs| runs.combine(other, operation))?;
+        Ok(Bound::new(py, combined)?.into_any().unbind())
+    }
+}
+
+fn connectivity_of<T: std::str::FromStr<Err = runmask::Error>>(py: Python<'_>, connectivity: u8) -> PyResult<T> {
+    connectivity.to_string().parse().map_err(|error| raise(py, error))
+}
+
+/// The columns of a table as arrays.
+fn table<'py>(py: Python<'py>, measures: Measures) -> PyResult<Bound<'py, PyDict>> {
+    let columns = PyDict::new(py);
+    for column in measures.into_columns() {
+        let (name, values) = column.into_parts();
+        match values {
+            Values::U64(values) => columns.set_item(name, values.into_pyarray(py))?,
+            Values::I64(values) => columns.set_item(name, values.into_pyarray(py))?,
+            Values::F64(values) => columns.set_item(name, values.into_pyarray(py))?,
+            _ => return Err(PyTypeError::new_err(format!("{name}: a column of another type"))),
+        }
+    }
+    Ok(columns)
+}
+
+/// The runs of parts of one mask, put together.
+#[pyfunction]
+pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>) -> PyResult<Runs> {
+    let parts: Vec<Arc<LabelRuns>> = parts.iter().map(|part| Arc::clone(&part.get().runs)).collect();
+    let merged = work::run(py, None, |_| LabelRuns::merge(&parts))?;
+    merged.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+/// The label of every run: what a table of runs has beside starts and lengths.
+#[pyfunction]
+pub(crate) fn labels_of_runs<'py>(py: Python<'py>, runs: &Bound<'py, Runs>) -> Bound<'py, PyArray1<u64>> {
+    let runs = &runs.get().runs;
+    let labels = py.detach(|| {
+        let mut labels = Vec::with_capacity(runs.run_count());
+        runs.iter().for_each(|(label, of_label)| labels.extend(std::iter::repeat_n(label, of_label.len())));
+        labels
+    });
+    labels.into_pyarray(py)
+}
+
+/// Runs from a table in any order: a label, a start and a length in each row.
+#[pyfunction]
+pub(crate) fn from_columns(
+    py: Python<'_>,
+    labels: &Bound<'_, PyAny>,
+    starts: &Bound<'_, PyAny>,
+    lengths: &Bound<'_, PyAny>,
+    shape: Option<&Bound<'_, PyAny>>,
+    order: &str,
+) -> PyResult<Runs> {
+    let shape = shape.map(shape_of).transpose()?;
+    let order = order_of(order)?;
+    let (labels, starts, lengths) = (flat(labels, "label", 1)?, flat(starts, "start", 1)?, flat(lengths, "length", 1)?);
+    let (labels, starts, lengths) = (labels.as_slice()?, starts.as_slice()?, lengths.as_slice()?);
+    if labels.len() != starts.len() || starts.len() != lengths.len() {
+        return Err(PyValueError::new_err("label, start and length: columns of one length are needed"));
+    }
+    let built = py.detach(|| {
+        let row = |((&label, &start), &length)| (label, Run { start, length });
+        let mut rows: Vec<(u64, Run)> = labels.iter().zip(starts).zip(lengths).map(row).collect();
+        if !rows.is_sorted() {
+            rows.sort_unstable();
+        }
+        let mut builder = LabelRunsBuilder::new(shape, order);
+        let mut last = None;
+        for (label, run) in rows {
+            if last != Some(label) {
+                builder.label(label)?;
+                last = Some(label);
+            }
+            builder.push(run)?;
+        }
+        Ok(builder.finish())
+    });
+    built.map(Runs::from).map_err(|error| raise(py, error))
+}

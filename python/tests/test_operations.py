@@ -1,0 +1,188 @@
+"""The verbs of Runs against numpy, scikit-image and pandas."""
+
+import numpy as np
+import pandas
+import pyarrow
+import pytest
+import runmask
+from conftest import as_dict, masks
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+small = masks(dtypes=("u1",))
+orders = st.sampled_from("FC")
+
+
+def small_labels(mask):
+    """The same mask with labels 0 to 9."""
+    return mask % np.uint8(10)
+
+
+@given(masks(dtypes=("u2", "i4")), orders)
+def test_measures_are_those_of_scikit_image(mask, order):
+    from skimage.measure import regionprops_table
+
+    assume(mask.any())
+    properties = ("label", "area", "bbox", "centroid", "extent", "equivalent_diameter_area", "axis_major_length",
+                  "eccentricity", "orientation", "euler_number", "area_convex", "solidity")
+    compact = np.searchsorted(np.unique(mask[mask != 0]), mask, side="right") * (mask != 0)
+    expected = regionprops_table(compact, properties=properties)
+    found = runmask.encode(mask, order=order).measure(properties)
+    assert list(found) == list(expected)
+    assert found.pop("label").tolist() == np.unique(mask[mask != 0]).tolist()
+    for name, column in found.items():
+        if name == "orientation":
+            # Of shapes without a longer axis the angle means nothing.
+            told = expected["eccentricity"] > 1e-3
+            column, wanted = np.sin(2 * column[told]), np.sin(2 * expected[name][told])
+        else:
+            wanted = expected[name]
+        np.testing.assert_allclose(column, wanted, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_measures_have_types_and_units():
+    runs = runmask.encode(np.array([[0, 7, 7], [0, 7, 0]]))
+    table = runs.measure()
+    assert list(table) == ["label", "area", "bbox-0", "bbox-1", "bbox-2", "bbox-3", "centroid-0", "centroid-1"]
+    assert table["area"].dtype == np.uint64 and table["centroid-0"].dtype == np.float64
+    assert runs.measure(["area"], pixel_size=0.5)["area_um2"].tolist() == [0.75]
+    assert runs.measure(["area"], pixel_size=(0.5, 2.0))["area_um2"].tolist() == [3.0]
+    pandas.DataFrame(table)
+    for arguments, words in [
+        ({"properties": ["colour"]}, "`colour` is not the name of a property"),
+        ({"connectivity": 6}, "`6` is not the name of a connectivity"),
+        ({"pixel_size": -1.0}, "greater than 0"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            runs.measure(**arguments)
+
+
+@given(small, orders, st.data())
+def test_windows(mask, order, data):
+    height, width = mask.shape
+    row, column = data.draw(st.integers(0, height)), data.draw(st.integers(0, width))
+    tall, wide = data.draw(st.integers(0, height - row)), data.draw(st.integers(0, width - column))
+    runs = runmask.encode(mask, order=order)
+    part = mask[row : row + tall, column : column + wide]
+    assert runs.crop(row, column, tall, wide) == runmask.encode(part, order=order)
+    assert np.array_equal(runs.decode(window=(row, column, tall, wide)), part)
+    out = np.full(part.shape, 77, np.int32, order="F")
+    assert np.array_equal(runs.decode(out=out, window=(row, column, tall, wide)), part)
+    with pytest.raises(ValueError, match="outside the mask"):
+        runs.decode(window=(row, column, height + 1, 1))
+
+
+@given(small, orders, st.integers(-4, 4), st.integers(-4, 4))
+def test_moves(mask, order, down, right):
+    runs = runmask.encode(mask, order=order)
+    room = np.pad(mask, 4)
+    height, width = mask.shape
+    moved = room[4 - down : 4 - down + height, 4 - right : 4 - right + width]
+    assert runs.shift(down, right) == runmask.encode(moved, order=order)
+    assert runs.pad(1, 2, 3, 4) == runmask.encode(np.pad(mask, ((1, 3), (2, 4))), order=order)
+    assert runs.place(4, 4, room.shape) == runmask.encode(room, order=order)
+
+
+@given(small, orders)
+def test_labels(mask, order):
+    mask = small_labels(mask)
+    runs = runmask.encode(mask, order=order)
+    assert runs.select([3, 1, 200]) == runmask.encode(np.where(np.isin(mask, [1, 3]), mask, 0), order=order)
+    assert runs.select([]) == runmask.encode(mask * 0, order=order)
+    table = np.arange(10)
+    table[[2, 3, 4]] = [8, 0, 5]
+    assert runs.relabel({2: 8, 3: None, 4: 5}) == runmask.encode(table[mask], order=order)
+    sequential = np.searchsorted(np.unique([0, *mask.flat]), mask)
+    assert runs.relabel() == runmask.encode(sequential, order=order)
+    assert as_dict(runs.foreground(3)).get(3, []) == as_dict(runmask.encode((mask != 0) * 3, order=order)).get(3, [])
+    other = "C" if order == "F" else "F"
+    assert runs.to_order(other) == runmask.encode(mask, order=other)
+
+
+@given(small, orders, orders, st.data())
+def test_sets(mask, order, other_order, data):
+    mask = small_labels(mask)
+    other = np.where(data.draw(st.booleans()), mask[::-1], mask[:, ::-1])
+    one, two = runmask.encode(mask, order=order), runmask.encode(other, order=other_order)
+    operations = {
+        "|": (one | two, lambda a, b: a | b),
+        "&": (one & two, lambda a, b: a & b),
+        "-": (one - two, lambda a, b: a & ~b),
+        "^": (one ^ two, lambda a, b: a ^ b),
+    }
+    for found, operation in operations.values():
+        assert found.order == order
+        for label in range(1, 10):
+            expected = operation(mask == label, other == label)
+            binary = found.select([label]).decode(bool) if label == 1 else found.select([label]).relabel().decode(bool)
+            assert np.array_equal(binary, expected)
+    with pytest.raises(TypeError):
+        one | mask
+    with pytest.raises(ValueError, match="shape"):
+        one | runmask.encode(np.zeros((99, 1), np.uint8))
+
+
+@given(masks(side=20), orders, st.integers(1, 7), st.integers(1, 7), st.randoms())
+def test_blocks_are_merged_to_the_whole(mask, order, tall, wide, random):
+    height, width = mask.shape
+    parts = [
+        runmask.encode_block(mask[row : row + tall, column : column + wide], (row, column), mask.shape, order=order)
+        for row in range(0, height, tall)
+        for column in range(0, width, wide)
+    ]
+    assume(parts)
+    random.shuffle(parts)
+    half = len(parts) // 2
+    whole = runmask.encode(mask, order=order)
+    assert runmask.merge(parts) == whole
+    if half:
+        assert runmask.merge(iter([runmask.merge(parts[:half]), runmask.merge(parts[half:])])) == whole
+
+
+def test_blocks_that_do_not_fit():
+    block = np.ones((2, 2), np.uint8)
+    for origin in [(-1, 0), (0, 3), (2, 0)]:
+        with pytest.raises(ValueError, match="outside the mask"):
+            runmask.encode_block(block, origin, (3, 4))
+    part = runmask.encode_block(block, (0, 0), (3, 4))
+    with pytest.raises(ValueError, match="a mask holds one label a pixel|overlap"):
+        runmask.merge([part, part])
+    with pytest.raises(ValueError, match="shape"):
+        runmask.merge([part, runmask.encode(block)])
+    with pytest.raises(TypeError):
+        runmask.merge([block])
+    assert len(runmask.merge([])) == 0
+
+
+@given(masks(), orders, st.randoms())
+def test_tables(mask, order, random):
+    runs = runmask.encode(mask, order=order)
+    frame, arrow = runs.to_pandas(), runs.to_arrow()
+    assert list(frame.columns) == arrow.column_names == ["label", "start", "length"]
+    assert (frame.dtypes == np.uint64).all()
+    assert arrow.to_pandas().equals(frame)
+    assert frame.groupby("label")[["start", "length"]].apply(lambda rows: rows.to_numpy().tolist()).to_dict() == as_dict(
+        runs
+    ) or len(runs) == 0
+    shuffled = frame.sample(frac=1, random_state=random.randrange(1000)).assign(other=1.5)
+    for table in (frame, shuffled, arrow, pyarrow.Table.from_pandas(shuffled)):
+        assert runmask.from_table(table, shape=mask.shape, order=order) == runs
+
+
+def test_tables_that_are_no_runs():
+    good = {"label": [1, 1], "start": [0, 2], "length": [2, 1]}
+    assert as_dict(runmask.from_table(good)) == {1: [[0, 3]]}
+    assert as_dict(runmask.from_table({**good, "length": [0, 1]})) == {1: [[2, 1]]}
+    for table, words in [
+        ({**good, "length": [3, 1]}, "overlap"),
+        ({**good, "length": [1]}, "one length"),
+        ({**good, "start": [-1, 2]}, "start: expected numbers from 0"),
+        ({"label": [1], "start": [0]}, "none called 'length'"),
+        ({**good, "start": [0, 6]}, "outside the mask"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            runmask.from_table(table, shape=(2, 3))
+    with pytest.raises(TypeError, match="start: expected integers, found float64"):
+        runmask.from_table({**good, "start": [0.0, 2.0]})
+    with pytest.raises(ValueError, match=r"none called 'label'"):
+        runmask.from_table(pandas.DataFrame({"a": [1]}))
