@@ -33,7 +33,8 @@ pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{
     BestMatch, Column, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, Overlap,
-    Overlaps, PixelSize, Point, PolygonParts, Polygons, Property, Run, Scores, SetOperation, Values, Window,
+    Overlaps, PixelSize, Property, Run, Scores, SetOperation, Values, Window,
 };
+pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons};
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

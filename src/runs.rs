@@ -20,6 +20,8 @@
 //! | `measure.rs` | measures of every label |
 //! | `polygons.rs` | polygons of every label |
 //! | `trace.rs` | runs to polygons |
+//! | `fill.rs` | polygons to runs |
+//! | `disjoint.rs` | one label a pixel, where labels overlap |
 
 use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
@@ -27,6 +29,8 @@ use crate::shape::{ScanOrder, Shape};
 mod build;
 mod builder;
 mod compare;
+mod disjoint;
+mod fill;
 pub(crate) mod lines;
 mod measure;
 mod merge;
@@ -45,8 +49,10 @@ mod tests;
 mod trace;
 
 pub use self::builder::LabelRunsBuilder;
-pub(crate) use self::builder::push;
+pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
+pub use self::disjoint::OverlapPolicy;
+pub use self::fill::FillRule;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
 pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;

@@ -36,8 +36,8 @@ use super::rows::{Column, Columns, Sequence, push_field, push_name};
 use super::text::{Bound, Cursor, push_number, push_pair};
 use super::{Format, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Result};
-use crate::runs::Run;
 use crate::runs::order::in_order;
+use crate::runs::{Run, unite};
 use crate::shape::{ScanOrder, Shape};
 
 /// Names by which the column of runs goes, in lower case.
@@ -330,18 +330,6 @@ impl Sink for Writer<'_> {
         }
         self.flush()
     }
-}
-
-/// Sorts runs and joins those that touch or overlap.
-fn unite(runs: &mut Vec<Run>) {
-    runs.sort_unstable();
-    runs.dedup_by(|next, kept| {
-        let joined = next.start <= kept.end();
-        if joined {
-            kept.length = kept.length.max(next.end() - kept.start);
-        }
-        joined
-    });
 }
 
 #[cfg(test)]

@@ -33,11 +33,23 @@ pub(super) fn build(
     empty: Empty,
     make: impl Fn(usize, &mut Vec<Run>) -> Result<u64> + Sync,
 ) -> Result<LabelRuns> {
-    let block = |block: usize| -> Result<Made> {
+    build_with(shape, order, count, empty, || (), |(), index, runs| make(index, runs))
+}
+
+/// As [`build`], with memory that a thread keeps from label to label.
+pub(super) fn build_with<S>(
+    shape: Option<Shape>,
+    order: ScanOrder,
+    count: usize,
+    empty: Empty,
+    memory: impl Fn() -> S + Sync + Send,
+    make: impl Fn(&mut S, usize, &mut Vec<Run>) -> Result<u64> + Sync,
+) -> Result<LabelRuns> {
+    let block = |memory: &mut S, block: usize| -> Result<Made> {
         let mut made = Made { labels: Vec::new(), runs: Vec::new() };
         for index in block * BLOCK..((block + 1) * BLOCK).min(count) {
             let before = made.runs.len();
-            let label = make(index, &mut made.runs)?;
+            let label = make(memory, index, &mut made.runs)?;
             let runs = made.runs.len() - before;
             if runs > 0 || empty == Empty::Keep {
                 made.labels.push((label, runs));
@@ -45,7 +57,8 @@ pub(super) fn build(
         }
         Ok(made)
     };
-    let blocks: Vec<Made> = (0..count.div_ceil(BLOCK)).into_par_iter().map(block).collect::<Result<_>>()?;
+    let blocks: Vec<Made> =
+        (0..count.div_ceil(BLOCK)).into_par_iter().map_init(memory, block).collect::<Result<_>>()?;
     let mut result = LabelRuns::empty(shape, order);
     let room = blocks.iter().fold((0, 0), |(labels, runs), made| (labels + made.labels.len(), runs + made.runs.len()));
     result.labels.reserve_exact(room.0);

@@ -19,6 +19,18 @@ pub(crate) fn push(runs: &mut Vec<Run>, run: Run) {
     }
 }
 
+/// Sorts runs and joins those that touch or overlap.
+pub(crate) fn unite(runs: &mut Vec<Run>) {
+    runs.sort_unstable();
+    runs.dedup_by(|next, kept| {
+        let joined = next.start <= kept.end();
+        if joined {
+            kept.length = kept.length.max(next.end() - kept.start);
+        }
+        joined
+    });
+}
+
 /// Builds [`LabelRuns`] label by label; labels must ascend, and the runs of each must ascend without overlap.
 ///
 /// ```
