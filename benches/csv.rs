@@ -9,7 +9,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use runmask::format::{self, Format, Image, Object, ReadOptions, Sink, WriteOptions};
+use runmask::format::{self, Format, Image, Object, ObjectSink, ReadOptions, WriteOptions};
 
 /// Objects and pixels of the real file, from a count of its rows and of every second number of its last column.
 const SCIENCE_BOWL: (u64, u64) = (28_986, 13_712_958);
@@ -44,7 +44,7 @@ fn made_up() -> (Vec<u8>, (u64, u64)) {
 #[derive(Default)]
 struct Count(u64, u64);
 
-impl Sink for Count {
+impl ObjectSink for Count {
     fn image(&mut self, _: &Image<'_>) -> runmask::Result<()> {
         Ok(())
     }

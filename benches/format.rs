@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use runmask::format::{self, CocoForm, Format, Image, Object, ReadOptions, Sink, WriteOptions, coco_string};
+use runmask::format::{self, CocoForm, Format, Image, Object, ObjectSink, ReadOptions, WriteOptions, coco_string};
 use runmask::pixels::{self, ChannelOrder};
 use runmask::source::{self, OpenOptions};
 use runmask::{Encoder, LabelRuns, LabelRunsBuilder, Run, ScanOrder, Shape};
@@ -76,7 +76,7 @@ fn write_and_read(criterion: &mut Criterion) {
 #[derive(Default)]
 struct Area(u64);
 
-impl Sink for Area {
+impl ObjectSink for Area {
     fn image(&mut self, _: &Image<'_>) -> runmask::Result<()> {
         Ok(())
     }

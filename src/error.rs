@@ -78,6 +78,16 @@ pub enum Error {
         /// The first of their ids.
         ids: Vec<String>,
     },
+    /// The format of a run file is needed, and its content does not tell: none fits it, or several do.
+    #[error("{what}: {}", which(.fits, .found))]
+    UnknownFormat {
+        /// The file.
+        what: String,
+        /// The names of the formats that fit.
+        fits: Vec<&'static str>,
+        /// What the file looks like.
+        found: String,
+    },
     /// Runs of two labels share a pixel, which a mask cannot hold.
     #[error("{what} at row {row}, column {column}: a mask holds one label a pixel")]
     Overlap {
@@ -109,6 +119,13 @@ fn room(limit: Option<u64>) -> String {
     limit.map_or_else(|| "which the machine does not have".into(), |limit| format!("{limit} are allowed"))
 }
 
+fn which(fits: &[&str], found: &str) -> String {
+    match fits {
+        [] => format!("not a run file of a known format, but {found}"),
+        fits => format!("its format is not known: {} fit {found}", fits.join(" and ")),
+    }
+}
+
 fn first_of(ids: &[String], count: usize) -> String {
     let more = if ids.len() < count { ", ..." } else { "" };
     ids.join(", ") + more
@@ -128,12 +145,18 @@ pub enum Remedy {
     Renumber,
     /// Say how high and wide the mask is.
     GiveShape,
+    /// Exchange height and width, or say that the positions are in the other scan order.
+    ExchangeSides,
     /// Say which image of the file is meant.
     NameImage,
     /// Say in which format the file is.
     NameFormat,
     /// Pass over columns that are not known.
     IgnoreColumns,
+    /// Say what the columns of images and runs are called.
+    NameColumns,
+    /// Unpack the file first.
+    Unpack,
     /// Pass over annotations that are no runs, such as polygons.
     SkipOtherShapes,
     /// Give a category that has a name only a number.
@@ -171,9 +194,14 @@ pub enum Loss {
         /// The id of its image.
         image: String,
     },
-    /// The name of a category, in a format whose categories are numbers.
+    /// The name of a category, in a format without categories.
     CategoryName {
         /// The name.
+        name: String,
+    },
+    /// A category that is no number, in a format whose categories are numbers.
+    CategoryNumber {
+        /// The name of the category.
         name: String,
     },
     /// The score of an object.
@@ -310,10 +338,12 @@ impl Loss {
     pub fn remedies(&self) -> &'static [Remedy] {
         match self {
             Self::Shape => &[Remedy::DropShape],
-            Self::Category { .. } | Self::Score { .. } | Self::Crowd { .. } | Self::ImageName { .. } => {
-                &[Remedy::DropAttributes]
-            }
-            Self::CategoryName { .. } => &[Remedy::NumberCategory],
+            Self::Category { .. }
+            | Self::CategoryName { .. }
+            | Self::Score { .. }
+            | Self::Crowd { .. }
+            | Self::ImageName { .. } => &[Remedy::DropAttributes],
+            Self::CategoryNumber { .. } => &[Remedy::NumberCategory],
             Self::Label { .. } | Self::LabelTwice { .. } => &[Remedy::Renumber],
             Self::EmptyLabel { .. } | Self::EmptyImage { .. } => &[Remedy::DropEmptyLabels],
             Self::SeveralImages { .. } => &[Remedy::NameImage],
@@ -327,7 +357,8 @@ impl fmt::Display for Loss {
         match self {
             Self::Shape => f.write_str("height and width"),
             Self::Category { image } => write!(f, "the category of an object (image {image})"),
-            Self::CategoryName { name } => write!(f, "the category {name:?} without a number"),
+            Self::CategoryName { name } => write!(f, "the name of a category ({name:?})"),
+            Self::CategoryNumber { name } => write!(f, "the category {name:?}, which is no number"),
             Self::Score { image } => write!(f, "the score of an object (image {image})"),
             Self::Crowd { image } => write!(f, "the crowd mark of an object (image {image})"),
             Self::ImageName { image, name } => write!(f, "the name of an image file ({name:?}, image {image})"),
@@ -398,6 +429,7 @@ impl Error {
             Self::CannotHold(error) => error.losses.iter().flat_map(Loss::remedies).copied().collect(),
             Self::UnknownShape { .. } => vec![Remedy::GiveShape],
             Self::SeveralImages { .. } => vec![Remedy::NameImage],
+            Self::UnknownFormat { .. } => vec![Remedy::NameFormat],
             Self::Memory { limit: Some(_), .. } => vec![Remedy::AllowMemory],
             Self::LabelTooLarge { .. } => vec![Remedy::WiderType],
             _ => Vec::new(),
@@ -422,7 +454,7 @@ impl Error {
             Self::CannotHold(error) => {
                 error.file.get_or_insert_with(|| path.to_path_buf());
             }
-            Self::SeveralImages { what, .. } => *what = path.display().to_string(),
+            Self::SeveralImages { what, .. } | Self::UnknownFormat { what, .. } => *what = path.display().to_string(),
             Self::Argument(what)
             | Self::Unsupported(what)
             | Self::LimitExceeded { what, .. }

@@ -1,12 +1,23 @@
 //! Run files: every convention in which people write the runs of a mask, read strictly and written exactly.
 //!
 //! Gets bytes and a [`Format`]; gives [`LabelRuns`], and the other way round. Guarantees: a reader accepts exactly the
-//! grammar at the head of its module and names place, expected and found for everything else; its memory is
-//! proportional to the bytes it read, never to a number inside them; its result does not depend on how the input is
-//! cut. A writer gives the same bytes for every number of threads, and refuses what the format cannot hold.
+//! grammar at the head of its module and names place, expected and found for everything else; its memory follows the
+//! bytes it read, never a number inside them; its result does not depend on how the input is cut. A writer gives the
+//! same bytes for every number of threads, and refuses what the format cannot hold, all of it at once.
+//!
+//! Every format is described in its own file and has one line in the registry below. `description.rs` says what a
+//! description holds; `detect.rs` is the one place that tells formats apart.
 
-#[cfg(any(feature = "cvat", feature = "oid", feature = "parquet"))]
+#![cfg_attr(
+    not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")),
+    allow(
+        dead_code,
+        reason = "what only some formats use is dead without them; the build of all features shows the rest"
+    )
+)]
+
 mod budget;
+mod checked;
 #[cfg(feature = "json")]
 mod coco;
 pub mod coco_string;
@@ -14,16 +25,21 @@ pub mod counts;
 mod csv;
 #[cfg(feature = "cvat")]
 mod cvat;
-mod document;
+mod description;
+pub(crate) mod detect;
 mod hubmap;
 #[cfg(feature = "json")]
 mod json;
-mod kaggle;
+pub(crate) mod kaggle;
 #[cfg(feature = "json")]
 mod labelstudio;
+pub(crate) mod neighbours;
+mod objects;
 #[cfg(feature = "oid")]
 mod oid;
 mod options;
+mod outline;
+mod per_image;
 #[cfg(feature = "json")]
 mod rle_json;
 #[cfg(test)]
@@ -35,56 +51,86 @@ mod runs;
 mod sam;
 #[cfg(test)]
 mod samples;
+mod siim;
 mod table;
-mod text;
+pub(crate) mod text;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::str::FromStr;
 
+use self::checked::{Checked, Gate, Origin};
 #[cfg(feature = "json")]
-pub use coco::CocoForm;
-pub use counts::LargeCounts;
-pub use document::{Attributes, Collect, Image, ImageRuns, Object, Sink};
-pub use options::{Compat, LineEnding, ReadOptions, WriteOptions};
+pub use self::coco::CocoForm;
+pub use self::counts::LargeCounts;
+use self::description::{Description, Reader, Writer};
+pub use self::detect::{Detected, detect, fits};
+pub use self::neighbours::Neighbours;
+pub use self::objects::{Attributes, Collect, Image, ImageRuns, Object, ObjectSink};
+pub use self::options::{Compat, LineEnding, ReadOptions, WriteOptions};
 #[cfg(feature = "json")]
-pub use rle_json::JsonCounts;
-
-use document::WriteOne;
-use kaggle::Starts;
-
-use crate::error::{Error, Result};
+pub use self::rle_json::JsonCounts;
+use crate::error::{Error, Loss, Remedy, Result};
+use crate::names;
 use crate::runs::LabelRuns;
 use crate::shape::ScanOrder;
 
-/// A convention for run files. Each is set out at the head of its module in `src/format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
+/// Makes [`Format`] of a line for each format: its variant, its module, and its feature when it has one.
+macro_rules! registry {
+    ($($(#[$doc:meta])* $variant:ident $module:ident $($feature:literal)?;)+) => {
+        /// A convention for run files. Each is set out at the head of its module in `src/format`. A format whose feature is
+        /// not built in is not there.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Format {
+            $($(#[$doc])* $(#[cfg(feature = $feature)])? $variant,)+
+        }
+
+        impl Format {
+            /// Every format.
+            pub const ALL: &'static [Self] = &[$($(#[cfg(feature = $feature)])? Self::$variant,)+];
+
+            pub(crate) fn description(self) -> &'static Description {
+                match self {
+                    $($(#[cfg(feature = $feature)])? Self::$variant => &$module::FORMAT,)+
+                }
+            }
+        }
+
+        /// The formats that are not built in, each with the feature that it needs.
+        const NOT_BUILT: &[(&str, &str)] =
+            &[$($(#[cfg(not(feature = $feature))] (stringify!($module), $feature),)?)+];
+    };
+}
+
+registry! {
     /// `glom,pixels` CSV of the kidney hackathon: one row a label, 0-based, column-major.
-    Hubmap,
+    Hubmap hubmap;
     /// `label,start,length` CSV: one run a row, 0-based.
-    Table,
+    Table table;
     /// `id,rle` CSV of competitions: one row an object, 1-based, column-major unless told otherwise.
-    Kaggle,
+    Kaggle kaggle;
     /// `ImageId,EncodedPixels` CSV with relative starts, `-1` for nothing.
-    Siim,
+    Siim siim;
     /// COCO annotation and result JSON. Feature `json`.
-    Coco,
+    Coco coco "json";
     /// Segment Anything's uncompressed JSON. Feature `json`.
-    Sam,
+    Sam sam "json";
     /// Open Images CSV: base64 of zlib of COCO's compressed counts. Feature `oid`.
-    Oid,
+    Oid oid "oid";
     /// CVAT's XML: row-major inside a box. Feature `cvat`.
-    Cvat,
+    Cvat cvat "cvat";
     /// Label Studio's brush masks: a bit stream in JSON. Feature `json`.
-    LabelStudio,
+    LabelStudio labelstudio "json";
     /// Parquet with the columns label, start and length. Feature `parquet`.
-    Runs,
+    Runs runs "parquet";
 }
 
 /// What a format can hold and must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Many images in one file.
     pub many_images: bool,
@@ -101,34 +147,14 @@ pub struct Capabilities {
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: &[Self] = &[
-        Self::Hubmap,
-        Self::Table,
-        Self::Kaggle,
-        Self::Siim,
-        Self::Coco,
-        Self::Sam,
-        Self::Oid,
-        Self::Cvat,
-        Self::LabelStudio,
-        Self::Runs,
-    ];
-
     /// The name by which a user asks for the format.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Hubmap => "hubmap",
-            Self::Table => "table",
-            Self::Kaggle => "kaggle",
-            Self::Siim => "siim",
-            Self::Coco => "coco",
-            Self::Sam => "sam",
-            Self::Oid => "oid",
-            Self::Cvat => "cvat",
-            Self::LabelStudio => "labelstudio",
-            Self::Runs => "runs",
-        }
+        self.description().name
+    }
+
+    /// What the format is, in one line for a help text: the beginning of a sentence, without its end.
+    pub fn about(self) -> &'static str {
+        self.description().about
     }
 
     /// The format of that name.
@@ -136,126 +162,82 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// The format that a file name's extension stands for, in any case of letters: `.csv` is [`Format::Hubmap`],
-    /// `.json` is [`Format::Coco`], `.xml` is [`Format::Cvat`] and `.parquet` is [`Format::Runs`].
+    /// The format that a file name's extension stands for, in any case of letters, where a file is written and nothing
+    /// else says its format: `.csv` is [`Format::Hubmap`], `.json` is `Coco`, `.xml` is `Cvat` and `.parquet` is `Runs`.
+    /// A file that is read tells its format itself: see [`detect()`].
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        match extension.as_str() {
-            "csv" => Some(Self::Hubmap),
-            "json" => Some(Self::Coco),
-            "xml" => Some(Self::Cvat),
-            "parquet" => Some(Self::Runs),
-            _ => None,
-        }
+        let owns = |format: &Self| format.description().owns_extension && format.extension() == extension;
+        Self::ALL.iter().copied().find(owns)
+    }
+
+    /// The extension of the format's files, without a dot.
+    pub fn extension(self) -> &'static str {
+        self.description().extension
+    }
+
+    /// The first lines that a CSV file of this format may have, the one that is written by default first; others are
+    /// read too where the names of their columns are known. Empty for formats that have no such line.
+    pub fn headers(self) -> &'static [&'static str] {
+        self.description().headers
     }
 
     /// What the format can hold.
     pub fn capabilities(self) -> Capabilities {
-        let one_csv = Capabilities {
-            many_images: false,
-            holds_shape: false,
-            needs_shape: false,
-            any_labels: true,
-            empty_labels: true,
-            any_order: false,
-        };
-        let many = Capabilities { many_images: true, any_labels: false, ..one_csv };
-        let counts = Capabilities { holds_shape: true, needs_shape: true, ..many };
-        match self {
-            Self::Hubmap => one_csv,
-            Self::Table => Capabilities { empty_labels: false, any_order: true, ..one_csv },
-            Self::Kaggle => Capabilities { empty_labels: false, any_order: true, ..many },
-            Self::Siim => Capabilities { empty_labels: false, ..many },
-            Self::Coco => Capabilities { any_labels: true, ..counts },
-            Self::Sam => Capabilities { many_images: false, ..counts },
-            Self::Oid | Self::LabelStudio => counts,
-            Self::Cvat => Capabilities { empty_labels: false, ..counts },
-            Self::Runs => Capabilities { holds_shape: true, empty_labels: false, any_order: true, ..one_csv },
-        }
+        self.description().capabilities
     }
 }
 
-impl WriteOptions {
-    /// An error for an option that means nothing to the format: it would be passed over without a word.
-    fn check(&self, format: Format) -> Result<()> {
-        let csv = [Format::Kaggle, Format::Siim, Format::Oid];
-        let options: [(&str, bool, &[Format]); 7] = [
-            ("compat", self.compat.is_some(), &[Format::Hubmap]),
-            ("labels", self.labels.is_some(), &[Format::Hubmap]),
-            ("base", self.base.is_some(), &[Format::Kaggle]),
-            ("header", self.header.is_some(), &csv),
-            ("union", self.union, &csv[..2]),
-            ("category-of", !self.category_of.is_empty(), &[Format::Coco]),
-            ("category", !self.categories.is_empty(), &[Format::Coco]),
-        ];
-        match options.iter().find(|(_, given, formats)| *given && !formats.contains(&format)) {
-            None => Ok(()),
-            Some((name, _, formats)) => {
-                let formats: Vec<_> = formats.iter().map(|format| format.name()).collect();
-                Err(Error::Argument(format!(
-                    "the option {name} is for {}: a {} file has no use for it",
-                    formats.join(", "),
-                    format.name()
-                )))
-            }
-        }
+impl fmt::Display for Format {
+    /// Writes the name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
+}
 
-    /// Whether a file of this format names height and width, under these options.
-    fn holds_shape(&self, format: Format) -> bool {
-        format.capabilities().holds_shape
-            || matches!(format, Format::Kaggle | Format::Siim) && kaggle::holds_shape(self.header.as_deref())
-    }
+impl FromStr for Format {
+    type Err = Error;
 
-    /// Whether a file of this format has a name for an image beside its id, under these options.
-    fn holds_names(&self, format: Format) -> bool {
-        match format {
-            #[cfg(feature = "json")]
-            Format::Coco => self.coco_form == CocoForm::Dataset,
-            Format::Cvat | Format::LabelStudio => true,
-            _ => false,
+    /// The format of this name; any other text is an [`Error::Argument`] that lists the names, and a format that is not
+    /// built in is [`Error::Unsupported`].
+    fn from_str(name: &str) -> Result<Self> {
+        if let Some((format, feature)) = NOT_BUILT.iter().find(|(format, _)| *format == name) {
+            return Err(Error::Unsupported(format!(
+                "{format} files need the feature `{feature}`, which is not built in"
+            )));
         }
-    }
-
-    /// An error when `object` has an attribute that a format without any cannot hold.
-    fn check_attributes(&self, format: Format, object: &Object<'_>) -> Result<()> {
-        let lost = match object {
-            Object { category: Some(_), .. } => "category",
-            Object { score: Some(_), .. } => "score",
-            Object { crowd: true, .. } => "crowd mark",
-            _ => return Ok(()),
-        };
-        if self.drop_attributes {
-            return Ok(());
-        }
-        Err(Error::Argument(format!(
-            "image {}: an object has a {lost}, which a {} file cannot hold (option drop-attributes leaves it out)",
-            object.image,
-            format.name()
-        )))
+        names::find("a format of run files", name, Self::ALL, Self::name)
     }
 }
 
 /// Reads the runs of one mask: the only image of the file, or the one that the options name.
 ///
+/// ```
+/// use runmask::format::{self, Format, ReadOptions};
+///
+/// let file = b"glom,pixels\n0,3 4 10 2\n1,\n";
+/// let runs = format::read(Format::Hubmap, &mut &file[..], &ReadOptions::new())?;
+/// assert_eq!(runs.labels(), [1, 2]);
+/// assert_eq!(runs.area(), 6);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::Format`] names the place of the first defect; [`Error::Io`] when reading fails; [`Error::Argument`] when the
-/// file holds several images and none is named; [`Error::Unsupported`] when the format's feature is not built in.
+/// [`Error::Format`] names the place of the first defect; [`Error::Io`] when reading fails; [`Error::SeveralImages`] when
+/// the file holds several images and none is named; [`Error::UnknownShape`] when the format needs height and width, which
+/// neither the file nor the options say; [`Error::LimitExceeded`] when a few bytes stand for absurdly many runs.
 pub fn read(format: Format, reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
-    match format {
-        Format::Hubmap => hubmap::read(reader, options),
-        Format::Table => table::read(reader, options),
-        #[cfg(feature = "parquet")]
-        Format::Runs => runs::read(reader, options),
-        _ => {
+    match format.description().read {
+        Reader::Mask(read) => read(reader, options),
+        Reader::Objects(read) => {
             let mut images = Collect::new();
-            read_objects(format, reader, options, &mut images)?;
-            Ok(document::only(images.into_images()?, options.image.as_deref())?.runs)
+            read(reader, options, &mut images)?;
+            Ok(objects::only(images.into_images()?, options.image.as_deref())?.runs)
         }
     }
 }
 
-/// Reads all images of a file.
+/// Reads all images of a file, in the order in which it first names them.
 ///
 /// # Errors
 /// As [`read`].
@@ -266,7 +248,7 @@ pub fn read_images(format: Format, reader: &mut dyn BufRead, options: &ReadOptio
 }
 
 /// Reads the objects of a file, one at a time, into `sink`, in the order of the file. It does not call
-/// [`Sink::finish`].
+/// [`ObjectSink::finish`].
 ///
 /// # Errors
 /// As [`read`], and those of the sink.
@@ -274,98 +256,136 @@ pub fn read_objects(
     format: Format,
     reader: &mut dyn BufRead,
     options: &ReadOptions,
-    sink: &mut dyn Sink,
+    sink: &mut dyn ObjectSink,
 ) -> Result<()> {
-    match format {
-        Format::Hubmap => document::push_objects(&hubmap::read(reader, options)?, "", sink),
-        Format::Table => document::push_objects(&table::read(reader, options)?, "", sink),
-        Format::Kaggle => kaggle::read(reader, options, Starts::Absolute, sink),
-        Format::Siim => kaggle::read(reader, options, Starts::Relative, sink),
-        #[cfg(feature = "json")]
-        Format::Coco => coco::read(reader, options, sink),
-        #[cfg(feature = "json")]
-        Format::Sam => sam::read(reader, options, sink),
-        #[cfg(feature = "oid")]
-        Format::Oid => oid::read(reader, options, sink),
-        #[cfg(feature = "cvat")]
-        Format::Cvat => cvat::read(reader, options, sink),
-        #[cfg(feature = "json")]
-        Format::LabelStudio => labelstudio::read(reader, options, sink),
-        #[cfg(feature = "parquet")]
-        Format::Runs => document::push_objects(&runs::read(reader, options)?, "", sink),
-        #[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
-        _ => Err(not_built(format)),
-    }
+    format.description().read_into(reader, options, sink)
 }
 
 /// Writes the runs of one mask.
 ///
+/// ```
+/// use runmask::format::{self, Format, WriteOptions};
+/// use runmask::{LabelMask, Shape};
+///
+/// let mask = LabelMask::new(&[0u8, 1, 0, 1, 2, 2], Shape { height: 2, width: 3 })?;
+/// let mut file = Vec::new();
+/// format::write(Format::Hubmap, &mut file, &runmask::encode(&mask)?, &WriteOptions::new())?;
+/// assert_eq!(file, b"glom,pixels\n0,1 2\n1,3 1 5 1\n");
+/// # Ok::<(), runmask::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::Argument`] or [`Error::LimitExceeded`] when the format cannot hold the runs; [`Error::Io`] when writing
-/// fails; [`Error::Unsupported`] when the format's feature is not built in.
+/// [`Error::CannotHold`] names all that the format cannot hold, with what would let the rest through;
+/// [`Error::UnknownShape`] and [`Error::LimitExceeded`] when the runs cannot be written at all; [`Error::Argument`] for
+/// options that do not fit the format; [`Error::Io`] when writing fails.
 pub fn write(format: Format, writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
-    options.check(format)?;
-    match format {
-        Format::Hubmap => hubmap::write(writer, runs, options),
-        Format::Table => table::write(writer, runs, options),
-        #[cfg(feature = "parquet")]
-        Format::Runs => runs::write(writer, runs, options),
-        _ => {
-            let mut sink = object_writer(format, writer, options)?;
-            document::push_objects(runs, options.image.as_deref().unwrap_or("1"), &mut *sink)?;
+    let description = format.description();
+    description.check(options)?;
+    match description.write {
+        Writer::Mask(write) => write(writer, runs, options),
+        Writer::Objects(_) => {
+            let mut sink = checked_writer(format, writer, options, None, true)?;
+            let name = options.file_name.as_deref().filter(|_| (description.holds)(options).names);
+            objects::push_objects(runs, options.image.as_deref().unwrap_or("1"), name, &mut sink)?;
             sink.finish()
         }
     }
 }
 
-/// A sink that writes a file of many images. Whoever uses it calls [`Sink::finish`].
+/// A sink that writes a file of many images. An image or object that the format cannot hold is an error where it comes.
+/// Whoever uses the sink calls [`ObjectSink::finish`] at the end.
 ///
 /// # Errors
-/// [`Error::Argument`] for options that do not fit the format; [`Error::Unsupported`] when its feature is not built in.
+/// [`Error::Argument`] for options that do not fit the format.
 pub fn object_writer<'a>(
     format: Format,
     writer: &'a mut dyn Write,
     options: &'a WriteOptions,
-) -> Result<Box<dyn Sink + 'a>> {
-    options.check(format)?;
-    Ok(match format {
-        Format::Hubmap | Format::Table => Box::new(WriteOne::new(format, writer, options)),
-        Format::Kaggle => Box::new(kaggle::Writer::new(writer, options, Starts::Absolute)?),
-        Format::Siim => Box::new(kaggle::Writer::new(writer, options, Starts::Relative)?),
-        #[cfg(feature = "json")]
-        Format::Coco => Box::new(coco::Writer::new(writer, options)),
-        #[cfg(feature = "json")]
-        Format::Sam => Box::new(sam::Writer::new(writer, options)),
-        #[cfg(feature = "oid")]
-        Format::Oid => Box::new(oid::Writer::new(writer, options)?),
-        #[cfg(feature = "cvat")]
-        Format::Cvat => Box::new(cvat::Writer::new(writer, options)),
-        #[cfg(feature = "json")]
-        Format::LabelStudio => Box::new(labelstudio::Writer::new(writer, options)),
-        #[cfg(feature = "parquet")]
-        Format::Runs => Box::new(WriteOne::new(format, writer, options)),
-        #[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
-        _ => return Err(not_built(format)),
-    })
+) -> Result<Box<dyn ObjectSink + 'a>> {
+    Ok(Box::new(checked_writer(format, writer, options, None, false)?))
 }
 
-/// Converts a file without touching pixels: object by object, in the order of the file.
+fn checked_writer<'a>(
+    format: Format,
+    writer: &'a mut dyn Write,
+    options: &'a WriteOptions,
+    origin: Option<Origin<'a>>,
+    until_end: bool,
+) -> Result<Checked<'a>> {
+    let description = format.description();
+    description.check(options)?;
+    let gate = Gate::new();
+    let sink = description.writer(gate.guard(writer), options)?;
+    Ok(Checked::new(sink, description, options, origin, until_end, gate))
+}
+
+/// Something that a caller should hear of though the call succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The file that was read holds something that the file that was written cannot hold: height and width.
+    LeftOut {
+        /// The name of the format that cannot hold it.
+        format: &'static str,
+        /// What it is.
+        loss: Loss,
+    },
+    /// Height and width, which the caller gave, look exchanged: the runs fit together the other way round.
+    SidesLookExchanged(Neighbours),
+}
+
+impl Warning {
+    /// What would silence it, or mend its cause.
+    pub fn remedies(&self) -> &'static [Remedy] {
+        match self {
+            Self::LeftOut { loss, .. } => loss.remedies(),
+            Self::SidesLookExchanged(_) => &[Remedy::ExchangeSides],
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeftOut { format, loss } => write!(f, "a {format} file cannot hold {loss}"),
+            Self::SidesLookExchanged(Neighbours { as_given, exchanged }) => write!(
+                f,
+                "height and width look exchanged: {as_given} runs have a neighbour in the next line, and {exchanged} would \
+                 have one the other way round"
+            ),
+        }
+    }
+}
+
+/// Converts a file without touching pixels: object by object, in the order of the file. What is not an error but should be
+/// heard of is the answer.
+///
+/// ```
+/// use runmask::format::{self, Format, ReadOptions, WriteOptions};
+///
+/// let file = b"id,rle\nslide,1 3 9 2\n";
+/// let mut table = Vec::new();
+/// let warnings = format::convert(
+///     (Format::Kaggle, &mut &file[..], &ReadOptions::new()),
+///     (Format::Table, &mut table, &WriteOptions::new()),
+/// )?;
+/// assert_eq!(table, b"label,start,length\n1,0,3\n1,8,2\n");
+/// assert!(warnings.is_empty());
+/// # Ok::<(), runmask::Error>(())
+/// ```
 ///
 /// # Errors
-/// Those of [`read`] and [`write()`]; what the target cannot hold is [`Error::Argument`] unless the options drop it.
+/// Those of [`read`] and [`write()`]. What the target cannot hold is [`Error::CannotHold`], all of it at once, unless the
+/// options drop it; height and width alone are a [`Warning`].
 pub fn convert(
     (from, reader, read_options): (Format, &mut dyn BufRead, &ReadOptions),
     (to, writer, write_options): (Format, &mut dyn Write, &WriteOptions),
-) -> Result<()> {
-    let mut sink = object_writer(to, writer, write_options)?;
-    let mut guard = document::Guard::new(&mut *sink, from, to, write_options, read_options);
-    read_objects(from, reader, read_options, &mut guard)?;
-    sink.finish()
-}
-
-#[cfg(not(all(feature = "json", feature = "oid", feature = "cvat", feature = "parquet")))]
-fn not_built(format: Format) -> Error {
-    Error::Unsupported(format!("this program was built without the feature that {} files need", format.name()))
+) -> Result<Vec<Warning>> {
+    let origin = Origin { format: from.description(), options: read_options };
+    let mut sink = checked_writer(to, writer, write_options, Some(origin), true)?;
+    from.description().read_into(reader, read_options, &mut sink)?;
+    sink.finish()?;
+    Ok(sink.warnings())
 }
 
 /// The runs in the order that the file is to have.

@@ -15,8 +15,6 @@
 //! | `overlap.rs` | how many pixels labels of two masks share |
 //! | `compare.rs` | scores of a segmentation |
 //! | `objects.rs` | IoU of objects that may overlap, non-maximum suppression |
-//! | `components.rs` | connected pieces, their holes, small ones, the largest |
-//! | `windows.rs` | any window of a mask as pixels |
 //! | `sets.rs` | union, intersection, differences; the foreground |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
@@ -31,7 +29,6 @@ use crate::shape::{ScanOrder, Shape};
 mod build;
 mod builder;
 mod compare;
-mod components;
 mod disjoint;
 mod fill;
 pub(crate) mod lines;
@@ -50,12 +47,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod windows;
 
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
-pub use self::components::{ComponentOptions, Components};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
@@ -63,7 +58,6 @@ pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;
 pub use self::polygons::{Point, PolygonParts, Polygons};
 pub use self::sets::SetOperation;
-pub use self::windows::Windows;
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]

@@ -3,10 +3,9 @@
 mod data;
 
 use std::fs;
-use std::path::Path;
 
 use runmask::doctor::{self, Finding, Grouping, Report};
-use runmask::format::{self, Format, WriteOptions};
+use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::{LabelRuns, LabelRunsBuilder, Run, ScanOrder, Shape};
 
 fn examine(bytes: &[u8], shape: Option<Shape>) -> Report {
@@ -86,13 +85,10 @@ fn the_order_and_the_base_of_a_kaggle_file_are_found() {
             assert_eq!(report.base.answer(), Some(base), "{report}");
             let (format, read) = report.read_options().unwrap();
             assert!(format::read(format, &mut &bytes[..], &read).unwrap() == runs, "{report}");
-            let command = report.command(Path::new("mask.csv")).unwrap();
-            let expected = format!(
-                "runmask convert mask.csv -o mask.csv.table.csv --from kaggle{}{} --height 120 --width 200 -f table",
-                if order == ScanOrder::RowMajor { " --from-order row" } else { "" },
-                if base == 0 { " --from-base 0" } else { "" },
-            );
-            assert_eq!(command, expected);
+            let conversion = report.conversion().unwrap();
+            assert_eq!((conversion.from, conversion.to), (Format::Kaggle, Format::Table));
+            assert_eq!(conversion.from_order, Some(order).filter(|&order| order == ScanOrder::RowMajor));
+            assert_eq!((conversion.from_base, conversion.shape), (Some(base).filter(|&base| base == 0), runs.shape()));
         }
     }
 }
@@ -101,11 +97,12 @@ fn the_order_and_the_base_of_a_kaggle_file_are_found() {
 fn what_the_file_does_not_tell_is_said_to_be_unknown() {
     let report = examine(b"id,rle\na,5 3 9 2\n", None);
     assert_eq!(report.format, Some(Format::Kaggle));
-    assert_eq!(report.order, Finding::Unknown);
-    assert_eq!(report.base, Finding::Unknown);
+    assert_eq!(report.order, Finding::Usual(ScanOrder::ColumnMajor));
+    assert_eq!(report.base, Finding::Usual(1));
     assert_eq!(report.grouping, Finding::Unknown);
-    assert_eq!(report.command(Path::new("a.csv")), None);
-    assert!(report.to_string().contains("cannot be known from this file"), "{report}");
+    assert_eq!(report.line_length, Finding::Unknown);
+    assert_eq!(report.conversion(), None);
+    assert!(report.to_string().contains("order:   column-major, as is usual: the file does not tell"), "{report}");
 }
 
 #[test]
@@ -125,7 +122,7 @@ fn no_run_file_is_no_format() {
         assert_eq!(report.format, None, "{report}");
         assert!(!report.evidence.is_empty());
     }
-    assert!(examine(&[255, 255, 0, 0, 1, 2, 3, 4, 5], None).to_string().contains("runmask pixels decode"));
+    assert!(examine(&[255, 255, 0, 0, 1, 2, 3, 4, 5], None).to_string().contains("escape-key records"));
 }
 
 #[test]
@@ -150,11 +147,60 @@ fn every_format_of_ours_is_recognised() {
 #[test]
 fn the_sizes_in_a_file_come_before_the_one_that_is_given() {
     let given = Some(Shape { height: 5, width: 5 });
-    let sided = b"id,rle,height,width\na,1 3 10 2,5,5\nb,90 5,20,20\n";
+    let sided = b"id,rle,height,width\na,1 1 3 1 5 1 7 1 9 1 11 1 13 1 15 1 17 1 19 1,5,5\nb,90 5,20,20\n";
     let report = examine(sided, given);
     assert_eq!(report.format, Some(Format::Kaggle), "{report}");
     assert!(report.to_string().contains("the given size (height 5 x width 5) is not that of every image"), "{report}");
-    assert!(!report.command(Path::new("a.csv")).unwrap_or_default().contains("--height"));
+    assert!(format!("{:?}", report.read_options()).contains("shape: None"), "{report}");
     let report = examine(b"id,rle\na,1 3 10 2\nb,90 5\n", given);
     assert_eq!((report.format, report.images), (Some(Format::Kaggle), 2), "{report}");
+}
+
+#[test]
+fn the_length_of_a_scan_line_is_told_by_the_steps_between_runs() {
+    for (order, length) in [(ScanOrder::ColumnMajor, 120), (ScanOrder::RowMajor, 200)] {
+        let mut bytes = Vec::new();
+        format::write(Format::Kaggle, &mut bytes, &discs(order), &WriteOptions::new().order(order)).unwrap();
+        let report = examine(&bytes, None);
+        assert_eq!(report.line_length, Finding::Likely(length), "{report}");
+        assert!(report.to_string().contains(&format!("most often {length}: likely the height if")), "{report}");
+    }
+}
+
+#[test]
+fn polygons_are_not_runs_and_no_defect() {
+    let polygons = br#"{"images":[{"id":1,"file_name":"a.png","height":4,"width":4}],
+        "annotations":[{"id":1,"image_id":1,"category_id":1,"segmentation":[[1,1,3,1,3,3]],"area":2,"iscrowd":0}],
+        "categories":[{"id":1,"name":"cell"}]}"#;
+    let report = examine(polygons, None);
+    assert_eq!((report.format, report.objects), (Some(Format::Coco), 0), "{report}");
+    assert!(report.to_string().contains("polygons or other shapes"), "{report}");
+    assert_eq!(report.conversion(), None);
+    let features = br#"[{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[1,2],[3,4],[1,2]]]}}]"#;
+    let report = examine(features, None);
+    assert_eq!(report.format, None, "{report}");
+    assert!(report.to_string().contains("polygons (GeoJSON)"), "{report}");
+}
+
+/// Zeros without an end.
+struct Zeros;
+
+impl std::io::Read for Zeros {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        bytes.fill(0);
+        Ok(bytes.len())
+    }
+}
+
+#[test]
+fn what_is_no_run_file_is_not_read_to_its_end() {
+    let report = doctor::examine(&mut std::io::BufReader::new(Zeros), None).unwrap();
+    assert_eq!(report.format, None, "{report}");
+    for &format in Format::ALL {
+        let endless = &mut std::io::BufReader::new(Zeros);
+        // Parquet has its directory at its end, and a file without the mark has none.
+        if format.name() != "runs" {
+            assert!(format::read(format, endless, &ReadOptions::new()).is_err(), "{format}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What is read: masks, run files, and files that may be either.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use runmask::format::{self, Format, ReadOptions};
@@ -91,6 +91,7 @@ impl ManyArgs {
         ReadOptions::new()
             .image(self.image.clone())
             .renumber(self.renumber)
+            .header(self.columns.clone())
             .skip_other_shapes(self.skip_other_shapes)
             .ignore_columns(self.ignore_columns)
     }
@@ -105,19 +106,20 @@ impl ReadArgs {
 /// A file that may be a mask or a run file.
 pub(crate) enum Content {
     Mask(Box<dyn Source>),
-    Runs(Format),
+    Runs(Format, Box<dyn BufRead>),
 }
 
 impl EitherArgs {
-    /// The format of a run file, from what the user says or from its name; none for a mask.
-    pub(crate) fn run_format(&self, path: &Path, format: Option<Format>) -> Option<Format> {
-        if self.dtype.is_some() { None } else { format.or_else(|| Format::from_path(path)) }
+    /// Whether a file is a run file, from what the user says or from its name.
+    pub(crate) fn is_runs(&self, path: &Path, format: Option<Format>) -> bool {
+        self.dtype.is_none() && (format.is_some() || Format::from_path(path).is_some())
     }
 
-    /// Opens a mask, or says in which format a run file is.
-    pub(crate) fn open(&self, path: &Path, format: Option<Format>) -> Result<Content> {
-        if let Some(format) = self.run_format(path, format) {
-            return Ok(Content::Runs(format));
+    /// Opens a mask or a run file.
+    pub(crate) fn open(&self, path: &Path, format: Option<Format>, console: &Console) -> Result<Content> {
+        if self.is_runs(path, format) {
+            let (format, reader) = open_runs(path, format, console)?;
+            return Ok(Content::Runs(format, reader));
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
         source::open(path, &self.mask.options(raw.layout())).map(Content::Mask)
@@ -148,18 +150,26 @@ pub(crate) fn encode(
     encoder.encode_source_with(&mut *source, &mut task.watch())
 }
 
-/// The format of a run file: the one asked for, or the one that its extension stands for.
-pub(crate) fn format_of(path: &Path, format: Option<Format>) -> Result<Format> {
-    format.or_else(|| Format::from_path(path)).ok_or_else(|| {
-        let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
-        let message = format!("{}: the name does not tell the format; name it: {}", path.display(), names.join(", "));
-        Error::Argument(message)
-    })
+/// Opens a run file in the format asked for, or in the one that its first bytes tell.
+pub(crate) fn open_runs(path: &Path, format: Option<Format>, console: &Console) -> Result<(Format, Box<dyn BufRead>)> {
+    let reader = open(path, console)?;
+    match format {
+        Some(format) => Ok((format, Box::new(reader))),
+        None => {
+            let (format, reader) = format::detect(reader).map_err(|error| named(error, path))?;
+            Ok((format, Box::new(reader)))
+        }
+    }
 }
 
 /// Reads the runs of one mask.
-pub(crate) fn read_runs(path: &Path, format: Format, options: &ReadOptions, console: &Console) -> Result<LabelRuns> {
-    let mut reader = open(path, console)?;
+pub(crate) fn read_runs(
+    path: &Path,
+    format: Option<Format>,
+    options: &ReadOptions,
+    console: &Console,
+) -> Result<LabelRuns> {
+    let (format, mut reader) = open_runs(path, format, console)?;
     format::read(format, &mut reader, options).map_err(|error| named(error, path))
 }
 
@@ -212,12 +222,15 @@ pub(crate) fn runs_of(
     shape: Option<Shape>,
     console: &Console,
 ) -> Result<(LabelRuns, Option<Dtype>)> {
-    match args.open(path, format)? {
+    match args.open(path, format, console)? {
         Content::Mask(source) => {
             args.warn_of_pages(path, console);
             let dtype = source.dtype();
             Ok((args.encode(source, path, console)?, Some(dtype)))
         }
-        Content::Runs(format) => Ok((read_runs(path, format, &args.read.options(shape), console)?, None)),
+        Content::Runs(format, mut reader) => {
+            let runs = format::read(format, &mut reader, &args.read.options(shape));
+            Ok((runs.map_err(|error| named(error, path))?, None))
+        }
     }
 }

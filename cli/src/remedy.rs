@@ -1,12 +1,21 @@
 //! What a user can do about an error, in the program's own words: the library gives a [`Remedy`], and this is the only
 //! place that knows the option behind it.
 
+use runmask::format::Warning;
 use runmask::{Error, Remedy};
 
 /// What helps against the error, in one phrase for each remedy; empty when nothing is known to help.
 pub(crate) fn phrases(error: &Error) -> String {
-    let phrases: Vec<_> = error.remedies().into_iter().filter_map(phrase).collect();
-    phrases.join("; ")
+    words(&error.remedies())
+}
+
+/// A warning of a conversion, with what would silence it or mend its cause.
+pub(crate) fn warning(warning: &Warning) -> String {
+    format!("{warning} ({})", words(warning.remedies()))
+}
+
+fn words(remedies: &[Remedy]) -> String {
+    remedies.iter().filter_map(|&remedy| phrase(remedy)).collect::<Vec<_>>().join("; ")
 }
 
 fn phrase(remedy: Remedy) -> Option<&'static str> {
@@ -16,8 +25,11 @@ fn phrase(remedy: Remedy) -> Option<&'static str> {
         Remedy::DropEmptyLabels => "--drop-empty-labels leaves out labels without runs and images without objects",
         Remedy::Renumber => "--renumber numbers the objects 1, 2, 3 ...",
         Remedy::GiveShape => "give --height and --width, or --like with an image of the same size",
+        Remedy::ExchangeSides => "exchange --height and --width, or name the other order",
         Remedy::NameImage => "--image names one",
-        Remedy::NameFormat => "--format names the format",
+        Remedy::NameFormat => "name the format with --from or --format",
+        Remedy::NameColumns => "--columns IMAGE,RUNS names the columns of images and runs",
+        Remedy::Unpack => "unpack it first, for instance: zcat FILE | runmask ... -",
         Remedy::IgnoreColumns => "--ignore-columns passes over columns that are not known",
         Remedy::SkipOtherShapes => "--skip-other-shapes passes over what is not runs",
         Remedy::NumberCategory => "--category NUMBER=NAME gives it a number",

@@ -322,7 +322,8 @@ fn certainty<T>(finding: Finding<T>) -> &'static str {
     match finding {
         Finding::Known(_) => "known",
         Finding::Likely(_) => "likely",
-        Finding::Unknown => "unknown",
+        Finding::Usual(_) => "usual",
+        _ => "unknown",
     }
 }
 

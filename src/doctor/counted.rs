@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::format::{Format, Image, Object, Sink};
+use crate::format::neighbours::beside;
+use crate::format::{Image, Object, ObjectSink};
 use crate::runs::Run;
 use crate::shape::ScanOrder;
 
@@ -43,6 +44,7 @@ pub(super) struct Counted {
     /// For the height, then for the width, as the length of a scan line.
     pub(super) lines: [LineCounts; 2],
     pub(super) order: ScanOrder,
+    pub(super) steps: Steps,
     /// The numbers of objects.
     labels: HashSet<u64>,
 }
@@ -63,11 +65,6 @@ impl Counted {
             _ => {}
         }
     }
-
-    /// Whether a file that was read without error holds anything: any JSON is a sam or a labelstudio file of nothing.
-    pub(super) fn is_something(&self, format: Format) -> bool {
-        self.objects > 0 || self.images > 0 && !matches!(format, Format::Sam | Format::LabelStudio)
-    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -76,7 +73,7 @@ pub(super) struct LineCounts {
     pub(super) beside: u64,
 }
 
-impl Sink for Counted {
+impl ObjectSink for Counted {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.held.some_shape |= image.shape.is_some();
         self.held.attributes |= image.name.is_some_and(|name| name != image.id);
@@ -97,6 +94,7 @@ impl Sink for Counted {
         self.runs += object.runs.len() as u64;
         self.empty += u64::from(object.runs.is_empty());
         self.order = object.order;
+        self.steps.add(object.runs);
         if let Some(shape) = object.shape.filter(|shape| shape.pixels() > 0) {
             self.shaped = true;
             if shape.height == shape.width {
@@ -128,13 +126,35 @@ impl Sink for Counted {
 }
 
 fn count_lines(counts: &mut LineCounts, runs: &[Run], length: u64) {
-    let mut next = 0;
-    for run in runs {
-        counts.crossing += u64::from(run.start % length + run.length > length);
-        let Some(beside) = run.start.checked_add(length) else { continue };
-        while runs.get(next).is_some_and(|other| other.end() <= beside) {
-            next += 1;
+    counts.crossing += runs.iter().filter(|run| run.start % length + run.length > length).count() as u64;
+    counts.beside += beside(runs, length);
+}
+
+/// Steps that are remembered: enough to see which is the commonest.
+const MAX_STEPS: usize = 1 << 20;
+
+/// Steps from the start of a run to the start of the next one of the same object.
+#[derive(Default)]
+pub(super) struct Steps(HashMap<u64, u64>);
+
+impl Steps {
+    fn add(&mut self, runs: &[Run]) {
+        for pair in runs.windows(2) {
+            // A step within a line is shorter than the run after it, or nearly so; those between lines are many times as long.
+            let step = pair[1].start - pair[0].start;
+            if self.0.len() < MAX_STEPS || self.0.contains_key(&step) {
+                *self.0.entry(step).or_default() += 1;
+            }
         }
-        counts.beside += u64::from(runs.get(next).is_some_and(|other| other.start < beside.saturating_add(run.length)));
+    }
+
+    /// The commonest step, when most others are near it: an edge that goes straight on makes it, and one that does not
+    /// makes steps a little longer or shorter.
+    pub(super) fn line_length(&self) -> Option<u64> {
+        let all: u64 = self.0.values().sum();
+        let (&step, &count) = self.0.iter().max_by_key(|&(&step, &count)| (count, step))?;
+        let near = |other: &u64| other.abs_diff(step) <= step / 16;
+        let around: u64 = self.0.iter().filter(|(other, _)| near(other)).map(|(_, count)| count).sum();
+        (all >= 8 && step >= 16 && count * 20 >= all && around * 2 >= all).then_some(step)
     }
 }

@@ -1,9 +1,10 @@
 //! `coco`: the annotation files and result files of the COCO API.
 //!
 //! ```text
-//! dataset := {"images": [{"id", "file_name", "height", "width"}, ...], "annotations": [annotation, ...], ...}
+//! dataset := {"images": [image, ...], "annotations": [annotation, ...], "categories": [{"id", "name"}, ...], ...}
 //! results := [annotation, ...]
-//! annotation   := {"id", "image_id", "category_id", "segmentation": rle, "iscrowd", "score", ...}
+//! image        := {"id", "file_name", "height", "width", "text_id", ...}
+//! annotation   := {"id", "image_id", "category_id", "segmentation": rle, "iscrowd", "score", "text_id", ...}
 //! rle          := {"size": [height, width], "counts": counts}
 //! counts       := [number, ...] | text                      numbers, or their compressed text
 //! ```
@@ -15,20 +16,27 @@
 //! * Empty: one count, `[height * width]`; a label without runs is kept. An image without objects stands among the
 //!   images of a dataset; results have no way to name one.
 //! * Overlap: allowed.
+//! * Images: their ids are written as numbers, which other programs ask for. An id that is a text gets the next number from
+//!   1 that is free, and is kept as `text_id` in the image and in its first annotation: reading gives the text back.
+//! * Categories: numbers. An object without one gets 1, or the number of the category asked for.
 //! * Polygons and boxes are not runs: an error, or passed over on request.
 //! * Limits: counts are `u64` here. Others keep 32 bits, so the writer refuses larger ones unless told to split or keep
 //!   them. See the module of the compressed text for what pycocotools 2.0.11 reads wrong.
 //! * Source: the COCO data format pages and `pycocotools` (`_mask.pyx`, `common/maskApi.c`).
 
-use std::collections::{BTreeSet, HashSet};
-use std::io::{BufRead, Write};
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
 
-use super::document::{Image, Object, PerImage, Sink};
+use super::checked::{Losses, Output};
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::Fit;
+use super::objects::{Image, Object, ObjectSink};
+use super::per_image::PerImage;
 use super::rle_json::{self, Rules};
 use super::rows::Sequence;
-use super::text::push_number;
-use super::{Format, ReadOptions, WriteOptions, writing};
-use crate::error::{Error, Result};
+use super::text::{push_number, whole_number};
+use super::{Capabilities, WriteOptions, writing};
+use crate::error::{Error, Loss, Result};
 use crate::names::names;
 use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
@@ -45,121 +53,177 @@ pub enum CocoForm {
 
 names! { "a form of COCO", CocoForm { Dataset => "dataset", Results => "results" } }
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    rle_json::read(reader, options, Rules { format: Format::Coco, image_id: true }, sink)
-}
+pub(super) static FORMAT: Description = Description {
+    name: "coco",
+    about: "JSON of the COCO API: a dataset of images and annotations, or a list of results; column-major counts",
+    extension: "json",
+    owns_extension: true,
+    headers: &[],
+    capabilities: Capabilities {
+        many_images: true,
+        holds_shape: true,
+        needs_shape: true,
+        any_labels: true,
+        empty_labels: true,
+        any_order: false,
+    },
+    holds: |options| {
+        let dataset = options.coco_form == CocoForm::Dataset;
+        Holds { shape: true, names: dataset, categories: true, scores: true, crowds: dataset }
+    },
+    unsaid: Unsaid { category: Some("1"), score: Some(1.0) },
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[
+        Special::LargeCounts,
+        Special::Counts,
+        Special::CocoForm,
+        Special::CategoryOf,
+        Special::Categories,
+        Special::Category,
+    ],
+    fits: |beginning| match beginning.outline() {
+        None => Fit::No,
+        Some(keys) if keys.list && keys.has("image_id") || !keys.list && keys.has_any(DATASET) => Fit::Sure,
+        Some(keys) if keys.has_any(&["data", "annotations/result", "predictions/result"]) => Fit::No,
+        Some(keys) if keys.list && keys.closed && !keys.is_empty() => Fit::No,
+        Some(keys) if !keys.list && keys.has_any(&["size", "counts", "segmentation"]) => Fit::No,
+        _ => Fit::Perhaps,
+    },
+    read: Reader::Objects(|reader, options, sink| {
+        rle_json::read(reader, options, Rules { format: FORMAT.name, image_id: true }, sink)
+    }),
+    write: Writer::Objects(|writer, options| Ok(Box::new(Annotations::new(writer, options)))),
+};
+
+/// Keys of a dataset that no other format has.
+const DATASET: &[&str] = &["images", "categories", "annotations/image_id", "annotations/segmentation"];
 
 /// Writes annotations as they come; images and categories are kept and written at the end.
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+struct Annotations<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     text: Vec<u8>,
     counts: Vec<u64>,
     images: PerImage,
-    categories: BTreeSet<u64>,
+    /// The categories of objects, with the names that are known.
+    categories: BTreeMap<u64, Option<String>>,
+    /// The category of an object that has none.
+    unsaid: u64,
     labels: HashSet<u64>,
     annotations: u64,
-    /// Results: numbers by place, and the images that have any.
+    /// Results: numbers by place.
     sequence: Sequence,
-    named: HashSet<String>,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
+impl<'a> Annotations<'a> {
+    fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
+        let numbered = &options.categories;
+        let mut categories: BTreeMap<_, _> =
+            numbered.iter().map(|(&number, name)| (number, Some(name.clone()))).collect();
+        let mut unsaid = 1;
+        if let Some(name) = &options.category {
+            let known = numbered.iter().find(|(_, known)| *known == name).map(|(&number, _)| number);
+            unsaid = known.unwrap_or_else(|| (1..).find(|number| !numbered.contains_key(number)).unwrap_or(1));
+            categories.insert(unsaid, Some(name.clone()));
+        }
         Self {
             writer,
             options,
             text: Vec::new(),
             counts: Vec::new(),
-            images: PerImage::default(),
-            categories: BTreeSet::new(),
+            images: PerImage::counting_from(1),
+            categories,
+            unsaid,
             labels: HashSet::new(),
             annotations: 0,
-            sequence: Sequence::new(Format::Coco, options.renumber),
-            named: HashSet::new(),
+            sequence: Sequence::new(options.renumber),
         }
     }
 
-    fn annotation_id(&mut self, object: &Object<'_>) -> Result<u64> {
+    fn annotation_id(&mut self, object: &Object<'_>, losses: &mut Losses) -> u64 {
         let id = match object.label {
             Some(label) if !self.options.renumber => label,
             _ => self.annotations + 1,
         };
         if !self.labels.insert(id) {
-            return Err(Error::Argument(format!(
-                "two objects have the number {id}, and COCO's annotation ids are unique over all images (option \
-                 renumber gives them others)"
-            )));
+            losses.add(Loss::LabelTwice { label: id });
         }
-        Ok(id)
+        id
     }
 
-    fn category(&mut self, object: &Object<'_>) -> Result<u64> {
-        let category = match (object.label.and_then(|label| self.options.category_of.get(&label)), object.category) {
+    fn category(&mut self, object: &Object<'_>, losses: &mut Losses) -> u64 {
+        let by_label = object.label.and_then(|label| self.options.category_of.get(&label));
+        let category = match (by_label, object.category) {
             (Some(&category), _) => category,
-            (None, None) => 1,
-            (None, Some(name)) => match name.parse() {
-                Ok(category) => category,
-                Err(_) => self
-                    .options
-                    .categories
-                    .iter()
-                    .find(|(_, known)| *known == name)
-                    .map(|(&category, _)| category)
-                    .ok_or_else(|| {
-                        Error::Argument(format!(
-                            "category \"{name}\": COCO's are numbers (option category gives this name one)"
-                        ))
-                    })?,
-            },
+            (None, None) => self.unsaid,
+            (None, Some(name)) => {
+                let named =
+                    || self.options.categories.iter().find(|(_, known)| *known == name).map(|(&number, _)| number);
+                whole_number(name).or_else(named).unwrap_or_else(|| {
+                    losses.add(Loss::CategoryNumber { name: name.to_owned() });
+                    0
+                })
+            }
         };
-        self.categories.insert(category);
-        Ok(category)
+        self.categories.entry(category).or_default();
+        category
     }
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for Annotations<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.images.image(image);
         Ok(())
     }
 
+    fn category(&mut self, id: &str, name: &str) -> Result<()> {
+        if let Some(number) = whole_number(id) {
+            self.categories.entry(number).or_default().get_or_insert_with(|| name.to_owned());
+        }
+        Ok(())
+    }
+
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument(
-                "COCO counts end at the last pixel: height and width must be known (options height and width)".into(),
-            ));
+            return Err(Error::UnknownShape { what: "COCO counts end at the last pixel".into() });
         };
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
-        self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
+        let mut losses = Losses::default();
+        if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
+            losses.add(Loss::LargeCount { count });
+        }
         let results = self.options.coco_form == CocoForm::Results;
         let id = if results {
-            self.options.check_attributes(Format::Coco, &Object { category: None, score: None, ..*object })?;
-            self.sequence.next(object.image, object.label)?;
-            if !self.named.contains(object.image) {
-                self.named.insert(object.image.to_owned());
-            }
+            self.sequence.next(object.image, object.label, &mut losses);
             None
         } else {
-            Some(self.annotation_id(object)?)
+            Some(self.annotation_id(object, &mut losses))
         };
-        let category = self.category(object)?;
+        let category = self.category(object, &mut losses);
         // The name may come later: lists of images may follow the annotations.
-        self.images.image(&Image { id: object.image, name: None, shape: object.shape });
+        let image = self.images.entry(object.image, object.shape);
+        image.objects += 1;
+        let before = self.annotations;
+        self.annotations += 1;
+        losses.refuse(FORMAT.name)?;
         self.text.clear();
-        self.text.extend_from_slice(match (self.annotations, results) {
+        self.text.extend_from_slice(match (before, results) {
             (0, false) => b"{\"annotations\":[\n{".as_slice(),
             (0, true) => b"[\n{",
             _ => b",\n{",
         });
-        self.annotations += 1;
         if let Some(id) = id {
             self.text.extend_from_slice(b"\"id\":");
             push_number(&mut self.text, id);
             self.text.push(b',');
         }
         self.text.extend_from_slice(b"\"image_id\":");
-        rle_json::push_id(&mut self.text, object.image)?;
+        push_number(&mut self.text, image.number);
+        if let Some(id) = image.text_id().filter(|_| image.objects == 1) {
+            self.text.extend_from_slice(b",\"text_id\":");
+            rle_json::push_text(&mut self.text, id)?;
+        }
         self.text.extend_from_slice(b",\"category_id\":");
         push_number(&mut self.text, category);
         self.text.extend_from_slice(b",\"segmentation\":");
@@ -182,14 +246,13 @@ impl Sink for Writer<'_> {
         let text = &mut self.text;
         text.clear();
         if self.options.coco_form == CocoForm::Results {
-            if let Some(image) = self.images.iter().find(|image| !self.named.contains(&image.id))
+            let mut losses = Losses::default();
+            if let Some(image) = self.images.iter().find(|image| image.objects == 0)
                 && !self.options.drop_empty_labels
             {
-                return Err(Error::Argument(format!(
-                    "image {}: without objects it is not in a list of results (option drop-empty-labels leaves it out)",
-                    image.id
-                )));
+                losses.add(Loss::EmptyImage { image: image.id.clone() });
             }
+            losses.refuse(FORMAT.name)?;
             text.extend_from_slice(if self.annotations == 0 { b"[]\n" } else { b"\n]\n" });
             return self.writer.write_all(text).map_err(writing);
         }
@@ -197,23 +260,24 @@ impl Sink for Writer<'_> {
         text.extend_from_slice(b"],\n\"images\":[");
         for (place, image) in self.images.iter().enumerate() {
             text.extend_from_slice(if place == 0 { b"\n{\"id\":" } else { b",\n{\"id\":" });
-            rle_json::push_id(text, &image.id)?;
-            if let Some(name) = &image.name {
-                text.extend_from_slice(b",\"file_name\":");
-                rle_json::push_text(text, name)?;
-            }
+            push_number(text, image.number);
+            text.extend_from_slice(b",\"file_name\":");
+            rle_json::push_text(text, image.file_name())?;
             if let Some(shape) = image.shape {
                 text.extend_from_slice(format!(",\"height\":{},\"width\":{}", shape.height, shape.width).as_bytes());
+            }
+            if let Some(id) = image.text_id() {
+                text.extend_from_slice(b",\"text_id\":");
+                rle_json::push_text(text, id)?;
             }
             text.push(b'}');
         }
         text.extend_from_slice(b"],\n\"categories\":[");
-        self.categories.extend(self.options.categories.keys());
-        for (place, &category) in self.categories.iter().enumerate() {
+        for (place, (&category, name)) in self.categories.iter().enumerate() {
             text.extend_from_slice(if place == 0 { b"\n{\"id\":" } else { b",\n{\"id\":" });
             push_number(text, category);
             text.extend_from_slice(b",\"name\":");
-            match self.options.categories.get(&category) {
+            match name {
                 Some(name) => rle_json::push_text(text, name)?,
                 None => rle_json::push_text(text, &category.to_string())?,
             }

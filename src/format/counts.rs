@@ -27,10 +27,32 @@ names! { "a way to write large counts", LargeCounts { Refuse => "refuse", Split 
 impl LargeCounts {
     /// The counts of `runs`, which ascend without overlap, in a mask of `pixels`; the former content is lost.
     ///
+    /// ```
+    /// use runmask::Run;
+    /// use runmask::format::LargeCounts;
+    ///
+    /// let mut counts = Vec::new();
+    /// LargeCounts::Refuse.counts(&[Run { start: 0, length: 2 }, Run { start: 5, length: 1 }], 10, &mut counts)?;
+    /// assert_eq!(counts, [0, 2, 3, 1, 4]);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::LimitExceeded`] for a large count that [`Self::Refuse`] finds; [`Error::Argument`] when a run ends outside
-    /// the mask.
+    /// [`Error::LimitExceeded`] for a large count that [`Self::Refuse`] finds, and for more than a million parts in
+    /// [`Self::Split`]; [`Error::Argument`] when a run ends outside the mask.
     pub fn counts(self, runs: &[Run], pixels: u64, counts: &mut Vec<u64>) -> Result<()> {
+        match self.fill(runs, pixels, counts)? {
+            None => Ok(()),
+            Some(found) => Err(Error::LimitExceeded {
+                what: "pixels in one count that other programs read".into(),
+                limit: LARGEST_PORTABLE,
+                found,
+            }),
+        }
+    }
+
+    /// As [`LargeCounts::counts`]; a large count that [`Self::Refuse`] finds is the answer.
+    pub(super) fn fill(self, runs: &[Run], pixels: u64, counts: &mut Vec<u64>) -> Result<Option<u64>> {
         if let Some(run) = runs.last().filter(|run| run.end() > pixels) {
             return Err(Error::Argument(format!(
                 "the run of {} pixels from {} ends outside the mask of {pixels} pixels",
@@ -56,20 +78,13 @@ impl LargeCounts {
             counts.push(pixels - end);
         }
         match self {
-            Self::Keep => Ok(()),
-            Self::Refuse => match counts.iter().find(|&&count| count > LARGEST_PORTABLE) {
-                Some(&found) => Err(Error::LimitExceeded {
-                    what: "pixels in one count that other programs read".into(),
-                    limit: LARGEST_PORTABLE,
-                    found,
-                }),
-                None => Ok(()),
-            },
+            Self::Keep => Ok(None),
+            Self::Refuse => Ok(counts.iter().copied().find(|&count| count > LARGEST_PORTABLE)),
             Self::Split => {
                 if counts.iter().any(|&count| count > LARGEST_PORTABLE) {
                     *counts = split(counts)?;
                 }
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -141,11 +156,6 @@ impl Runs {
             object = !object;
         }
         (self.position, self.object) = (position, object);
-    }
-
-    /// Whether the counts sum to more than the pixels already.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.too_long.is_some()
     }
 
     /// The sum of the counts, when it is not that of the pixels.

@@ -4,6 +4,7 @@
 //! record := field ( "," field )* EOL                         EOL is LF or CRLF; the last one may be missing
 //! field  := plain | '"' ( text | '""' )* '"'                 plain holds no comma, no double quote and no line end
 //! ```
+//! Where the first line has no comma but a tab or a semicolon, that parts the fields of the file instead of a comma.
 //! Inside quotes commas and line ends are text, and two double quotes are one. Gets a reader; gives the fields of one
 //! record after the other, each with its line and column in the file. A record is read whole, so that no number is ever
 //! cut by the reader's buffer: memory is that of the longest record.
@@ -13,8 +14,12 @@ use std::io::BufRead;
 
 use memchr::{memchr, memchr2};
 
+use super::detect::separator;
 use super::text::{BOM, Cursor, MAX_HEADER, read_line, show, without_end};
 use crate::error::{Error, Result};
+
+/// Fields beyond those of the header that a message still counts.
+const EXTRA_FIELDS: usize = 64;
 
 /// The records of a file, one at a time.
 pub(super) struct Records<'a> {
@@ -22,6 +27,10 @@ pub(super) struct Records<'a> {
     /// The lines of the record.
     bytes: Vec<u8>,
     spans: Vec<Span>,
+    /// What parts the fields.
+    separator: u8,
+    /// Fields of a record, at most.
+    fields: usize,
     /// Lines before the record, and in it.
     before: u64,
     lines: u64,
@@ -52,12 +61,17 @@ pub(super) struct Field<'a> {
 
 impl<'a> Records<'a> {
     pub(super) fn new(reader: &'a mut dyn BufRead) -> Self {
-        Self { reader, bytes: Vec::new(), spans: Vec::new(), before: 0, lines: 0 }
+        Self { reader, bytes: Vec::new(), spans: Vec::new(), separator: b',', fields: MAX_HEADER, before: 0, lines: 0 }
     }
 
     /// The first record, without a byte order mark: spreadsheets write one.
     pub(super) fn header(&mut self) -> Result<Option<Record<'_>>> {
         self.record(MAX_HEADER)
+    }
+
+    /// Says how many fields a record has. One with many more ends with an error before its fields take much memory.
+    pub(super) fn expect_fields(&mut self, count: usize) {
+        self.fields = count.saturating_add(EXTRA_FIELDS);
     }
 
     /// The next record; `None` at the end of the file.
@@ -74,15 +88,23 @@ impl<'a> Records<'a> {
         if !self.line(limit)? {
             return Ok(None);
         }
-        let mut at = if self.before == 0 && self.bytes.starts_with(BOM) { BOM.len() } else { 0 };
+        let mut at = 0;
+        if self.before == 0 {
+            self.separator = separator(without_end(&self.bytes));
+            at = if self.bytes.starts_with(BOM) { BOM.len() } else { 0 };
+        }
         loop {
+            if self.spans.len() == self.fields {
+                let (expected, found) = (format!("at most {} fields", self.fields), "more");
+                return Err(self.cursor(at).fault(expected, found));
+            }
             let quoted = self.bytes.get(at) == Some(&b'"');
             let start = at + usize::from(quoted);
             let end = if quoted { self.closing(start, limit)? } else { self.plain_end(start)? };
             self.spans.push(Span { start, end, quoted });
             at = end + usize::from(quoted);
             match &self.bytes[at..] {
-                [b',', ..] => at += 1,
+                [byte, ..] if *byte == self.separator => at += 1,
                 b"" | b"\n" | b"\r\n" => break,
                 _ => return Err(self.cursor(at).expected("a comma or the end of the line after a double quote")),
             }
@@ -105,8 +127,8 @@ impl<'a> Records<'a> {
     /// The end of a field without quotes.
     fn plain_end(&self, start: usize) -> Result<usize> {
         let rest = &self.bytes[start..];
-        match memchr2(b',', b'"', rest) {
-            Some(length) if rest[length] == b',' => Ok(start + length),
+        match memchr2(self.separator, b'"', rest) {
+            Some(length) if rest[length] == self.separator => Ok(start + length),
             Some(length) => Err(self.cursor(start + length).expected("a field without double quotes, or all in them")),
             None => Ok(start + without_end(rest).len()),
         }

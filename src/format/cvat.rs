@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <annotations>
+//!   <meta><task><labels><label><name>nucleus</name></label></labels></task></meta>        passed over when it is read
 //!   <image id="0" name="slide.png" width="640" height="480">
 //!     <mask label="nucleus" rle="3, 5, 2" left="10" top="20" width="5" height="2" z_order="0"/>
 //! ```
@@ -12,27 +13,65 @@
 //!   left, top, right, bottom, the last two inclusive.
 //! * Base: none, counts begin at the first pixel of the box, which is counted from 0. Background: counted.
 //! * Labels: the place among the masks of the image, from 1; the attribute `label` is the category.
+//! * Images: CVAT's ids are numbers. One that is a text gets the next number from 0 that is free and stands in the
+//!   attribute `text_id`.
 //! * Empty: a label without runs has no box and cannot be written. An image without masks is kept.
 //! * Overlap: allowed. Polygons, boxes and tracks are not runs: an error, or passed over on request.
 //! * Limits: a count that covers many rows of a box makes a run of each. A file stands for at most 2^22 runs and one for
 //!   each of its bytes. Counts above 2^32 - 1 as in `coco`.
 //! * Source: CVAT's documentation of the XML format and `cvat_sdk/masks.py`.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesDecl, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::budget::Budget;
+use super::checked::{Losses, Output};
 use super::counts::runs_of;
-use super::document::{Image, Object, PerImage, Sink};
+use super::description::{Description, Holds, Reader as FormatReader, Special, Unsaid, Writer};
+use super::detect::Fit;
+use super::objects::{Image, Object, ObjectSink};
+use super::per_image::PerImage;
 use super::rows::Sequence;
-use super::text::{push_number, show, skip_byte_order_mark};
-use super::{Format, ReadOptions, WriteOptions, writing};
-use crate::error::{Error, Place, Result};
+use super::text::{push_number, reading, show, skip_byte_order_mark, whole_number};
+use super::{Capabilities, ReadOptions, WriteOptions, writing};
+use crate::error::{Error, Loss, Place, Remedy, Result};
 use crate::runs::Run;
 use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
+
+pub(super) static FORMAT: Description = Description {
+    name: "cvat",
+    about: "XML of CVAT (\"CVAT for images 1.1\"): masks as row-major counts inside a box",
+    extension: "xml",
+    owns_extension: true,
+    headers: &[],
+    capabilities: Capabilities {
+        many_images: true,
+        holds_shape: true,
+        needs_shape: true,
+        any_labels: false,
+        empty_labels: false,
+        any_order: false,
+    },
+    holds: |_| Holds { shape: true, names: true, categories: true, ..Holds::default() },
+    unsaid: Unsaid { category: Some("object"), score: None },
+    order: ScanOrder::RowMajor,
+    bases: &[0],
+    options: &[Special::LargeCounts, Special::Category],
+    fits: |beginning| {
+        let text = beginning.text().trim_ascii_start();
+        match text.first() {
+            Some(b'<') if memchr::memmem::find(text, b"<annotations").is_some() => Fit::Sure,
+            Some(b'<') => Fit::Perhaps,
+            _ => Fit::No,
+        }
+    },
+    read: FormatReader::Objects(read),
+    write: Writer::Objects(|writer, options| Ok(Box::new(Masks::new(writer, options)))),
+};
 
 /// Shapes that are not runs.
 const OTHER_SHAPES: &[&str] =
@@ -41,21 +80,32 @@ const OTHER_SHAPES: &[&str] =
 /// Bytes that the parser sees at once.
 const PIECE: usize = 1 << 16;
 
+/// Bytes of one element, comment or text, which the parser holds whole: a mask of a hundred million counts has fewer.
+const MAX_EVENT: u64 = 1 << 28;
+
 /// Fills what it is asked to read up to the end of the input, however that comes: what the parser says of a damaged
-/// document type depends on where its pieces end.
-struct Pieces<'a>(&'a mut dyn BufRead);
+/// document type depends on where its pieces end. It ends with an error when one event of the parser is too long.
+struct Pieces<'a> {
+    reader: &'a mut dyn BufRead,
+    /// Bytes since the last event.
+    event: u64,
+}
 
 impl Read for Pieces<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.event > MAX_EVENT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let mut done = 0;
         while done < bytes.len() {
-            match self.0.read(&mut bytes[done..]) {
+            match self.reader.read(&mut bytes[done..]) {
                 Ok(0) => break,
                 Ok(read) => done += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        self.event += done as u64;
         Ok(done)
     }
 }
@@ -66,23 +116,31 @@ struct CurrentImage {
     masks: u64,
 }
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn ObjectSink) -> Result<()> {
     // The parser would do it only for a mark that lies whole in the first piece of the input.
     skip_byte_order_mark(reader)?;
-    let mut xml = Reader::from_reader(BufReader::with_capacity(PIECE, Pieces(reader)));
+    // What is no XML at all may have no end.
+    if let Some(&first) = reader.fill_buf().map_err(reading)?.first()
+        && !matches!(first, b'<' | b' ' | b'\n' | b'\r' | b'\t')
+    {
+        return Err(Error::format(Place::Byte(0), "the XML of a cvat file", show(&[first])));
+    }
+    let mut xml = Reader::from_reader(BufReader::with_capacity(PIECE, Pieces { reader, event: 0 }));
     let mut buffer = Vec::new();
     let mut depth = 0_u64;
     let mut rooted = false;
     let mut image: Option<CurrentImage> = None;
-    let mut masks = Masks::default();
+    let mut masks = Masked::default();
     loop {
         buffer.clear();
+        xml.get_mut().get_mut().event = 0;
         let event = xml.read_event_into(&mut buffer);
         let place = Place::Byte(xml.error_position());
         let event = event.map_err(|error| xml_error(error, place))?;
         let end = xml.buffer_position();
         let place = || Place::Byte(end);
         match event {
+            Event::Decl(declaration) => check_encoding(&declaration, &place)?,
             Event::Start(ref element) | Event::Empty(ref element) => {
                 let name = element.name();
                 let name = name.as_ref();
@@ -93,6 +151,9 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
                     rooted = true;
                 } else if depth == 0 {
                     return Err(Error::format(place(), "one element annotations", format!("{name:?} after it")));
+                }
+                for attribute in element.attributes() {
+                    attribute.map_err(|error| bad_attribute(&error, &place))?;
                 }
                 match name {
                     "image" => {
@@ -108,11 +169,8 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
                         image.masks += 1;
                     }
                     other if OTHER_SHAPES.contains(&other) && !options.skip_other_shapes => {
-                        return Err(Error::format(
-                            place(),
-                            "masks (skip other shapes to read the rest)",
-                            format!("a {other}"),
-                        ));
+                        let error = Error::format(place(), "masks", format!("a {other}"));
+                        return Err(error.with_remedy(Remedy::SkipOtherShapes));
                     }
                     _ => {}
                 }
@@ -123,6 +181,10 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
                 if element.name().as_ref() == "image" {
                     image = None;
                 }
+            }
+            Event::Text(ref text) if depth == 0 && text.trim_ascii().is_empty() => {}
+            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if depth == 0 => {
+                return Err(Error::format(place(), "nothing outside of the element annotations", "text"));
             }
             Event::Eof => {
                 return if rooted && depth == 0 {
@@ -136,18 +198,34 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
     }
 }
 
+/// An error for a file that says it is in another encoding than UTF-8: its names would be read wrong.
+fn check_encoding(declaration: &BytesDecl<'_>, place: &dyn Fn() -> Place) -> Result<()> {
+    let Some(Ok(encoding)) = declaration.encoding() else { return Ok(()) };
+    let name: &str = encoding.as_ref();
+    if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    Err(Error::format(place(), "a text in UTF-8", format!("the encoding {name:?}")))
+}
+
 fn xml_error(error: quick_xml::Error, place: Place) -> Error {
     match error {
-        quick_xml::Error::Io(source) => Error::Io { context: "read the runs".into(), source: source.kind().into() },
+        quick_xml::Error::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
+            Error::LimitExceeded { what: "bytes of one element of XML".into(), limit: MAX_EVENT, found: MAX_EVENT + 1 }
+        }
+        quick_xml::Error::Io(source) => reading(source.kind().into()),
         other => Error::format(place, "the XML of a cvat file", format!("a defect: {other}")),
     }
 }
 
+fn bad_attribute(error: &dyn std::fmt::Display, place: &dyn Fn() -> Place) -> Error {
+    Error::format(place(), "attributes of XML", format!("a defect: {error}"))
+}
+
 fn attribute(element: &BytesStart<'_>, name: &str, place: &dyn Fn() -> Place) -> Result<Option<String>> {
-    let fault =
-        |error: &dyn std::fmt::Display| Error::format(place(), "attributes of XML", format!("a defect: {error}"));
-    let Some(found) = element.try_get_attribute(name).map_err(|error| fault(&error))? else { return Ok(None) };
-    let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|error| fault(&error))?;
+    let found = element.try_get_attribute(name).map_err(|error| bad_attribute(&error, place))?;
+    let Some(found) = found else { return Ok(None) };
+    let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|error| bad_attribute(&error, place))?;
     Ok(Some(value.into_owned()))
 }
 
@@ -157,13 +235,8 @@ fn required(element: &BytesStart<'_>, name: &str, place: &dyn Fn() -> Place) -> 
 
 fn number(element: &BytesStart<'_>, name: &str, place: &dyn Fn() -> Place) -> Result<u64> {
     let text = required(element, name, place)?;
-    parse_number(&text)
+    whole_number(&text)
         .ok_or_else(|| Error::format(place(), format!("a number from 0 as {name}"), show(text.as_bytes())))
-}
-
-/// Digits only: `parse` alone would take a sign.
-fn parse_number(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn read_image(
@@ -171,7 +244,10 @@ fn read_image(
     options: &ReadOptions,
     place: &dyn Fn() -> Place,
 ) -> Result<(CurrentImage, Option<String>)> {
-    let id = required(element, "id", place)?;
+    let id = match attribute(element, "text_id", place)? {
+        Some(text) => text,
+        None => required(element, "id", place)?,
+    };
     let name = attribute(element, "name", place)?;
     let shape = Shape::new(number(element, "height", place)?, number(element, "width", place)?)?;
     if let Some(expected) = options.shape_of(&id)
@@ -183,16 +259,22 @@ fn read_image(
 }
 
 #[derive(Default)]
-struct Masks {
+struct Masked {
     counts: Vec<u64>,
     boxed: Vec<Run>,
     runs: Vec<Run>,
     budget: Budget,
 }
 
-impl Masks {
+impl Masked {
     /// Reads a mask of `image`; with it `bytes` of the file have been read.
-    fn push(&mut self, element: &BytesStart<'_>, image: &CurrentImage, bytes: u64, sink: &mut dyn Sink) -> Result<()> {
+    fn push(
+        &mut self,
+        element: &BytesStart<'_>,
+        image: &CurrentImage,
+        bytes: u64,
+        sink: &mut dyn ObjectSink,
+    ) -> Result<()> {
         let place = || Place::Part(format!("image {}, mask {}", image.id, image.masks));
         let side = |name| number(element, name, &place);
         let (left, top, width, height) = (side("left")?, side("top")?, side("width")?, side("height")?);
@@ -209,7 +291,7 @@ impl Masks {
         let rle = required(element, "rle", &place)?;
         self.counts.clear();
         for text in rle.split(',') {
-            let count = parse_number(text.trim_matches(' '))
+            let count = whole_number(text.trim_matches(' '))
                 .filter(|_| !text.trim_matches(' ').is_empty())
                 .ok_or_else(|| Error::format(place(), "counts separated by commas", show(text.as_bytes())))?;
             self.counts.push(count);
@@ -252,29 +334,32 @@ impl Masks {
 }
 
 /// Keeps the text of every image until the end: objects of one image may come apart.
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+struct Masks<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     sequence: Sequence,
     counts: Vec<u64>,
     boxed: Vec<Run>,
     images: PerImage,
+    /// The categories of masks: CVAT lists them.
+    labels: BTreeSet<String>,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
+impl<'a> Masks<'a> {
+    fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
         Self {
             writer,
             options,
-            sequence: Sequence::new(Format::Cvat, options.renumber),
+            sequence: Sequence::new(options.renumber),
             counts: Vec::new(),
             boxed: Vec::new(),
-            images: PerImage::default(),
+            images: PerImage::counting_from(0),
+            labels: BTreeSet::new(),
         }
     }
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for Masks<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.images.image(image);
         Ok(())
@@ -282,26 +367,30 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument(
-                "a cvat file names height and width: they must be known (options height and width)".into(),
-            ));
+            return Err(Error::UnknownShape { what: "a cvat file holds them for every image".into() });
         };
-        self.options.check_attributes(Format::Cvat, &Object { category: None, ..*object })?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
+        let mut losses = Losses::default();
         let Some([left, top, width, height]) = boxed(&runs, shape, &mut self.boxed) else {
-            if self.options.drop_empty_labels {
-                return Ok(());
+            // Without runs there is no box.
+            if !self.options.drop_empty_labels {
+                let image = Some(object.image.to_owned());
+                losses.add(Loss::EmptyLabel { image, label: object.label });
             }
-            return Err(Error::Argument(format!(
-                "image {}: a label without runs has no box for a cvat file (option drop-empty-labels leaves it out)",
-                object.image
-            )));
+            return losses.refuse(FORMAT.name);
         };
-        self.sequence.next(object.image, object.label)?;
-        self.options.large_counts.counts(&self.boxed, width * height, &mut self.counts)?;
-        let text = self.images.text(object.image, object.shape);
+        self.sequence.next(object.image, object.label, &mut losses);
+        if let Some(count) = self.options.large_counts.fill(&self.boxed, width * height, &mut self.counts)? {
+            losses.add(Loss::LargeCount { count });
+        }
+        losses.refuse(FORMAT.name)?;
+        let text = &mut self.images.entry(object.image, object.shape).text;
+        let label = object.category.or(self.options.category.as_deref()).unwrap_or("object");
+        if !self.labels.contains(label) {
+            self.labels.insert(label.to_owned());
+        }
         text.extend_from_slice(b"    <mask label=\"");
-        push_attribute(text, object.category.unwrap_or("object"))?;
+        push_attribute(text, label)?;
         text.extend_from_slice(b"\" source=\"file\" occluded=\"0\" rle=\"");
         for (place, &count) in self.counts.iter().enumerate() {
             if place > 0 {
@@ -321,18 +410,37 @@ impl Sink for Writer<'_> {
     fn finish(&mut self) -> Result<()> {
         let mut text =
             b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>\n".to_vec();
+        let images = self.images.iter().count();
+        text.extend_from_slice(
+            format!(
+                "  <meta>\n    <task>\n      <size>{images}</size>\n      <mode>annotation</mode>\n      \
+                 <start_frame>0</start_frame>\n      <stop_frame>{}</stop_frame>\n      <labels>\n",
+                images.saturating_sub(1)
+            )
+            .as_bytes(),
+        );
+        for label in &self.labels {
+            text.extend_from_slice(b"        <label>\n          <name>");
+            push_attribute(&mut text, label)?;
+            text.extend_from_slice(
+                b"</name>\n          <type>mask</type>\n          <attributes></attributes>\n        </label>\n",
+            );
+        }
+        text.extend_from_slice(b"      </labels>\n    </task>\n  </meta>\n");
         for image in self.images.iter() {
             let Some(shape) = image.shape else {
-                return Err(Error::Argument(format!(
-                    "image {}: a cvat file names height and width: they must be known (options height and width)",
-                    image.id
-                )));
+                let what = format!("image {}: a cvat file holds them for every image", image.id);
+                return Err(Error::UnknownShape { what });
             };
-            text.extend_from_slice(b"  <image id=\"");
-            push_attribute(&mut text, &image.id)?;
-            text.extend_from_slice(b"\" name=\"");
-            push_attribute(&mut text, image.name.as_deref().unwrap_or(&image.id))?;
-            text.extend_from_slice(format!("\" width=\"{}\" height=\"{}\">\n", shape.width, shape.height).as_bytes());
+            text.extend_from_slice(format!("  <image id=\"{}\" name=\"", image.number).as_bytes());
+            push_attribute(&mut text, image.file_name())?;
+            text.extend_from_slice(format!("\" width=\"{}\" height=\"{}\"", shape.width, shape.height).as_bytes());
+            if let Some(id) = image.text_id() {
+                text.extend_from_slice(b" text_id=\"");
+                push_attribute(&mut text, id)?;
+                text.push(b'"');
+            }
+            text.extend_from_slice(b">\n");
             text.extend_from_slice(&image.text);
             text.extend_from_slice(b"  </image>\n");
             self.writer.write_all(&text).map_err(writing)?;
@@ -343,10 +451,10 @@ impl Sink for Writer<'_> {
     }
 }
 
-/// A text between double quotes; what XML cannot hold at all is an error.
+/// A text of an attribute or an element; what XML cannot hold at all is an error.
 fn push_attribute(text: &mut Vec<u8>, value: &str) -> Result<()> {
     if let Some(control) = value.chars().find(|character| character.is_control()) {
-        return Err(Error::Argument(format!("{value:?}: an attribute of XML cannot hold {control:?} as it is")));
+        return Err(Error::Argument(format!("{value:?}: XML cannot hold {control:?} as it is")));
     }
     text.extend_from_slice(quick_xml::escape::escape(value).as_bytes());
     Ok(())

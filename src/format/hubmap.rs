@@ -21,13 +21,42 @@ use std::borrow::Cow;
 use std::io::{BufRead, Write};
 use std::ops::Range;
 
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::Fit;
 use super::text::{self, Lines, push_number, push_pair, write_batches};
-use super::{Compat, ReadOptions, WriteOptions, in_order, writing};
+use super::{Capabilities, Compat, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder};
 use crate::shape::ScanOrder;
 
 const HEADER: &str = "glom,pixels";
+
+pub(super) static FORMAT: Description = Description {
+    name: "hubmap",
+    about: "CSV glom,pixels of the HuBMAP hackathon: one row a label, from 0, column-major; glom is the label minus 1",
+    extension: "csv",
+    owns_extension: true,
+    headers: &[HEADER],
+    capabilities: Capabilities {
+        many_images: false,
+        holds_shape: false,
+        needs_shape: false,
+        any_labels: true,
+        empty_labels: true,
+        any_order: false,
+    },
+    holds: |_| Holds::default(),
+    unsaid: Unsaid::NOTHING,
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[Special::Compat, Special::Labels],
+    fits: |beginning| match beginning.line() {
+        Some(HEADER) => Fit::Sure,
+        _ => Fit::No,
+    },
+    read: Reader::Mask(read),
+    write: Writer::Mask(write),
+};
 
 /// Rows of labels without runs that a writer accepts.
 const MAX_EMPTY_ROWS: u64 = 1 << 24;
@@ -35,7 +64,7 @@ const MAX_EMPTY_ROWS: u64 = 1 << 24;
 /// Runs and rows that make one batch of text: about half a megabyte.
 const BATCH: u64 = 1 << 15;
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
     let mut lines = Lines::new(reader);
     match lines.header()? {
         Some(header) if header.rest() == HEADER.as_bytes() => {}
@@ -59,7 +88,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
     Ok(runs.finish())
 }
 
-pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
     let mut runs = in_order(runs, ScanOrder::ColumnMajor)?;
     if runs.labels().first() == Some(&0) {
         return Err(Error::Argument("label 0 has runs: in a hubmap file 0 is the background".into()));

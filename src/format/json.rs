@@ -12,7 +12,6 @@ use std::io::{BufRead, Read};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::Format;
 use super::text::{reading, show, skip_byte_order_mark};
 use crate::error::{Error, Place, Result};
 
@@ -22,7 +21,7 @@ const PIECE: usize = 1 << 17;
 /// A JSON file and a place in it.
 pub(super) struct Json<'a> {
     reader: &'a mut dyn BufRead,
-    format: Format,
+    format: &'static str,
     bytes: Vec<u8>,
     /// The place in `bytes`: all before is done with.
     at: usize,
@@ -34,7 +33,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(reader: &'a mut dyn BufRead, format: Format) -> Result<Self> {
+    pub(super) fn new(reader: &'a mut dyn BufRead, format: &'static str) -> Result<Self> {
         skip_byte_order_mark(reader)?;
         Ok(Self { reader, format, bytes: Vec::new(), at: 0, ended: false, lines: 0, columns: 0 })
     }
@@ -94,7 +93,6 @@ impl<'a> Json<'a> {
         if self.peek()?.is_none() {
             return Err(self.expected("a value"));
         }
-        let mut before = None;
         loop {
             let rest = &self.bytes[self.at..];
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
@@ -106,14 +104,8 @@ impl<'a> Json<'a> {
                     self.at += length;
                     return Ok(value);
                 }
-                // What is no defect of the bytes but of their end is another one when there are more.
-                Some(Err(error)) => {
-                    let found = error.to_string();
-                    if self.ended || before.as_ref() == Some(&found) {
-                        return Err(self.defect(&error));
-                    }
-                    before = Some(found);
-                }
+                // A defect before the end of the bytes at hand is one whatever follows.
+                Some(Err(error)) if self.ended || !ends_early(&error, rest) => return Err(self.defect(&error)),
                 _ => {}
             }
             let more = PIECE.max(2 * rest.len());
@@ -132,13 +124,18 @@ impl<'a> Json<'a> {
         if self.peek()?.is_some() { Err(self.expected("the end of the file")) } else { Ok(()) }
     }
 
+    /// A defect at the place at hand.
+    pub(super) fn fault(&self, expected: &str, found: String) -> Error {
+        let (lines, columns) = self.before();
+        let place = Place::Line { line: lines + 1, column: columns + 1 };
+        Error::format(place, format!("{expected} in the JSON of a {} file", self.format), found)
+    }
+
     /// The defect that something else stands here than `expected`.
     pub(super) fn expected(&self, expected: &str) -> Error {
         let rest = &self.bytes[self.at..];
         let found = if rest.is_empty() { "the end of the file".into() } else { show(&rest[..1]) };
-        let (lines, columns) = self.before();
-        let place = Place::Line { line: lines + 1, column: columns + 1 };
-        Error::format(place, format!("{expected} in the JSON of a {} file", self.format.name()), found)
+        self.fault(expected, found)
     }
 
     fn step(&mut self, byte: u8, name: &str) -> Result<()> {
@@ -155,7 +152,11 @@ impl<'a> Json<'a> {
         self.bytes.drain(..self.at);
         self.at = 0;
         let wanted = count.saturating_sub(self.bytes.len());
-        self.bytes.reserve(wanted);
+        self.bytes.try_reserve(wanted).map_err(|_| Error::Memory {
+            what: "a value of a JSON file, which is read whole".into(),
+            needed: (self.bytes.len() + wanted) as u64,
+            limit: None,
+        })?;
         let found = self.reader.take(wanted as u64).read_to_end(&mut self.bytes).map_err(reading)?;
         self.ended = found < wanted;
         Ok(())
@@ -177,8 +178,18 @@ impl<'a> Json<'a> {
         let place = Place::Line { line: lines + line, column: if line == 1 { columns + column } else { column } };
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        Error::format(place, format!("the JSON of a {} file", self.format.name()), format!("a defect: {message}"))
+        Error::format(place, format!("the JSON of a {} file", self.format), format!("a defect: {message}"))
     }
+}
+
+/// Whether more bytes may mend what serde_json found in `bytes`: they end too early, or the error stands at their end,
+/// where a number or a word may be cut.
+fn ends_early(error: &serde_json::Error, bytes: &[u8]) -> bool {
+    let line = match error.line().checked_sub(2) {
+        Some(before) => memchr::memchr_iter(b'\n', bytes).nth(before).map_or(bytes.len(), |end| end + 1),
+        None => 0,
+    };
+    error.is_eof() || line + error.column() >= bytes.len()
 }
 
 #[cfg(test)]
@@ -191,7 +202,7 @@ mod tests {
     /// The members of a list, or the defect without its line.
     fn members(mut bytes: &[u8]) -> Result<Vec<Value>, String> {
         let mut members = Vec::new();
-        let mut json = Json::new(&mut bytes, Format::Coco).unwrap();
+        let mut json = Json::new(&mut bytes, "coco").unwrap();
         json.list(|json| json.read().map(|member| members.push(member))).and_then(|()| json.end()).map_err(
             |error| {
                 let (line, rest) =
@@ -245,7 +256,7 @@ mod tests {
         ] {
             let list = if count > 0 { ["[", &filler.repeat(count), text].concat() } else { text.into() };
             let mut bytes = list.as_bytes();
-            let mut json = Json::new(&mut bytes, Format::Coco).unwrap();
+            let mut json = Json::new(&mut bytes, "coco").unwrap();
             let error = json.list(|json| json.read::<Value>().map(|_| ())).unwrap_err();
             assert!(error.to_string().starts_with(message), "{error}");
         }
@@ -257,7 +268,7 @@ mod tests {
         let list = format!("[{}]", vec![member; 50].join(","));
         for pass in [true, false] {
             let mut bytes = list.as_bytes();
-            let mut json = Json::new(&mut bytes, Format::Coco).unwrap();
+            let mut json = Json::new(&mut bytes, "coco").unwrap();
             if pass { json.pass() } else { json.list(|json| json.read::<String>().map(|_| ())) }.unwrap();
             assert!(json.bytes.capacity() < 16 * PIECE, "{} bytes", json.bytes.capacity());
         }

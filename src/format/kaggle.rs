@@ -17,8 +17,8 @@
 //! * Base (`kaggle`): starts count from 1, the first pixel is 1; some write from 0, which the reader must be told.
 //!   They ascend without overlap.
 //! * Base (`siim`): the first start counts from 0, every later one from the end of the run before: a gap.
-//! * Empty: a row without runs is an image without objects. `kaggle` leaves it blank, and `-1`, `-` and `1 0` are read as
-//!   well; `siim` writes `-1`.
+//! * Empty: a row without runs is an image without objects. `kaggle` leaves it blank, and `-1`, `-`, `1 0` and `nan` are
+//!   read as well; `siim` writes `-1`.
 //! * Labels: the place of a row among those of its image, from 1. Labels with gaps or without runs cannot be written
 //!   unless they are renumbered or dropped; as a union all objects of an image make one row.
 //! * Background: 0, not written. Overlap: allowed between rows, lost in a union. Shape: not in the file, except in columns
@@ -30,12 +30,15 @@
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
+use super::checked::{Losses, Output};
 use super::csv::Records;
-use super::document::{Image, Object, Sink};
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::{Beginning, Fit};
+use super::objects::{Image, Object, ObjectSink};
 use super::rows::{Column, Columns, Sequence, push_field, push_name};
 use super::text::{Bound, Cursor, push_number, push_pair};
-use super::{Format, ReadOptions, WriteOptions, writing};
-use crate::error::{Error, Result};
+use super::{Capabilities, ReadOptions, WriteOptions, writing};
+use crate::error::{Error, Loss, Result};
 use crate::runs::order::in_order;
 use crate::runs::{Run, unite};
 use crate::shape::{ScanOrder, Shape};
@@ -53,6 +56,75 @@ const RUNS: &[&str] = &[
     "predicted_masks",
 ];
 
+pub(super) static FORMAT: Description = Description {
+    name: "kaggle",
+    about: "CSV id,rle of competitions: one object a row, from 1, column-major or as told",
+    extension: "csv",
+    owns_extension: false,
+    headers: &["id,rle", "ImageId,EncodedPixels", "id,encoding", "id,predicted", "id,annotation", "img,rle_mask"],
+    capabilities: Capabilities {
+        many_images: true,
+        holds_shape: false,
+        needs_shape: false,
+        any_labels: false,
+        empty_labels: false,
+        any_order: true,
+    },
+    holds,
+    unsaid: Unsaid::NOTHING,
+    order: ScanOrder::ColumnMajor,
+    bases: &[1, 0],
+    options: &[Special::Base, Special::Header, Special::Union],
+    fits: |beginning| match (is_table(beginning), starts_of(beginning)) {
+        (None, _) => Fit::No,
+        (Some(false), _) => Fit::IfTold,
+        (_, Some(Starts::Relative)) => Fit::Perhaps,
+        _ => Fit::Sure,
+    },
+    read: Reader::Objects(|reader, options, sink| read(reader, options, Starts::Absolute, sink)),
+    write: Writer::Objects(|writer, options| Ok(Box::new(RowWriter::new(writer, options, Starts::Absolute)?))),
+};
+
+/// What a file with this header holds beside runs.
+pub(super) fn holds(options: &WriteOptions) -> Holds {
+    let header = options.header.as_deref().unwrap_or("");
+    let has = |column| header.split(',').any(|name| Column::of(name, RUNS) == Some(column));
+    Holds { shape: has(Column::Height), categories: has(Column::Category), ..Holds::default() }
+}
+
+/// Whether the first line has columns of images and runs; `None` when it is not that of a table.
+pub(super) fn is_table(beginning: &Beginning<'_>) -> Option<bool> {
+    let names = beginning.columns();
+    let has = |column| names.iter().any(|name| Column::of(name, RUNS) == Some(column));
+    (names.len() > 1 && beginning.outline().is_none()).then(|| has(Column::Image) && has(Column::Runs))
+}
+
+/// How starts are counted in the first rows of a file, when they tell: gaps do not ascend.
+pub(super) fn starts_of(beginning: &Beginning<'_>) -> Option<Starts> {
+    let place = beginning.columns().iter().position(|name| Column::of(name, RUNS) == Some(Column::Runs))?;
+    let mut ascending = 0;
+    for row in beginning.rows() {
+        let field = row.split(|&byte| byte == beginning.separator()).nth(place).unwrap_or(b"").trim_ascii();
+        let field = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field);
+        let mut end: Option<u64> = None;
+        let mut numbers =
+            field.split(|&byte| byte == b' ').map_while(|word| std::str::from_utf8(word).ok()?.parse().ok());
+        while let (Some(start), Some(length)) = (numbers.next(), numbers.next()) {
+            let start: u64 = start;
+            match end {
+                Some(end) if start < end => return Some(Starts::Relative),
+                Some(_) => ascending += 1,
+                None => {}
+            }
+            end = Some(start.saturating_add(length));
+        }
+    }
+    (ascending >= ASCENDING).then_some(Starts::Absolute)
+}
+
+/// Starts after another one of their row that must ascend, all of them, to be no gaps.
+pub(crate) const ASCENDING: u64 = 8;
+
 /// How starts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Starts {
@@ -63,29 +135,31 @@ pub(super) enum Starts {
 }
 
 impl Starts {
-    fn format(self) -> Format {
+    fn format(self) -> &'static Description {
         match self {
-            Self::Absolute => Format::Kaggle,
-            Self::Relative => Format::Siim,
+            Self::Absolute => &FORMAT,
+            Self::Relative => &super::siim::FORMAT,
         }
     }
 
     fn header(self) -> &'static str {
-        match self {
-            Self::Absolute => "id,rle",
-            Self::Relative => "ImageId,EncodedPixels",
-        }
+        self.format().headers[0]
     }
 
     fn is_empty(self, field: &[u8]) -> bool {
         match self {
-            Self::Absolute => matches!(field, b"" | b"-1" | b"-" | b"1 0"),
+            Self::Absolute => matches!(field, b"" | b"-1" | b"-" | b"1 0") || field.eq_ignore_ascii_case(b"nan"),
             Self::Relative => field == b"-1",
         }
     }
 }
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, starts: Starts, sink: &mut dyn Sink) -> Result<()> {
+pub(super) fn read(
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+    starts: Starts,
+    sink: &mut dyn ObjectSink,
+) -> Result<()> {
     let mut records = Records::new(reader);
     let columns = Columns::read(&mut records, RUNS, starts.header(), options)?;
     let mut runs = Vec::new();
@@ -154,26 +228,22 @@ fn columns_of(header: &str, starts: Starts) -> Result<Vec<Column>> {
         || !has(Column::Image)
         || !has(Column::Runs)
         || has(Column::Object)
+        || has(Column::Index)
         || has(Column::Height) != has(Column::Width)
     {
         return Err(Error::Argument(format!(
             "the header {header:?}: a {} file has a column of images and one of runs, like {}, and may have columns of \
              height and width and one of classes",
-            starts.format().name(),
+            starts.format().name,
             starts.header()
         )));
     }
     Ok(columns)
 }
 
-/// Whether a file with this header names height and width.
-pub(super) fn holds_shape(header: Option<&str>) -> bool {
-    header.is_some_and(|header| header.split(',').any(|name| Column::of(name, RUNS) == Some(Column::Height)))
-}
-
 /// Writes rows as they come; unions are kept and written at the end.
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+pub(super) struct RowWriter<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     starts: Starts,
     columns: Vec<Column>,
@@ -195,15 +265,15 @@ struct Kept {
     union: Vec<Run>,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions, starts: Starts) -> Result<Self> {
+impl<'a> RowWriter<'a> {
+    pub(super) fn new(writer: Output<'a>, options: &'a WriteOptions, starts: Starts) -> Result<Self> {
         let header = options.header.as_deref().unwrap_or(starts.header());
         let columns = columns_of(header, starts)?;
         if options.union && columns.contains(&Column::Category) {
             return Err(Error::Argument(format!("the header {header:?}: a union of objects has no class")));
         }
         let text = [header.as_bytes(), options.line_ending.bytes()].concat();
-        let sequence = Sequence::new(starts.format(), options.renumber);
+        let sequence = Sequence::new(options.renumber);
         Ok(Self { writer, options, starts, columns, text, sequence, images: HashMap::new(), kept: Vec::new(), last: 0 })
     }
 
@@ -231,14 +301,11 @@ impl<'a> Writer<'a> {
                 (Column::Height, Some(shape)) => push_number(text, u64::from(shape.height)),
                 (Column::Width, Some(shape)) => push_number(text, u64::from(shape.width)),
                 (Column::Height | Column::Width, None) => {
-                    return Err(Error::Argument(format!(
-                        "image {image}: the header asks for height and width: they must be known (options height and \
-                         width)"
-                    )));
+                    return Err(Error::UnknownShape { what: format!("image {image}: the header has their columns") });
                 }
                 (Column::Category, _) => push_field(text, category.unwrap_or("")),
                 (Column::Runs, _) => push_runs(text, runs, self.starts, self.options.base.unwrap_or(1))?,
-                (Column::Object, _) => {}
+                (Column::Object | Column::Index, _) => {}
             }
         }
         text.extend_from_slice(self.options.line_ending.bytes());
@@ -284,15 +351,13 @@ fn push_runs(text: &mut Vec<u8>, runs: &[Run], starts: Starts, base: u64) -> Res
     Ok(())
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for RowWriter<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.keep(image.id, image.shape);
         Ok(())
     }
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        let category = object.category.filter(|_| !self.columns.contains(&Column::Category));
-        self.options.check_attributes(self.starts.format(), &Object { category, ..*object })?;
         let order = self.options.order.unwrap_or_default();
         if self.starts == Starts::Relative && order != ScanOrder::ColumnMajor {
             return Err(Error::Argument("a siim file is column-major".into()));
@@ -305,19 +370,17 @@ impl Sink for Writer<'_> {
             return Ok(());
         }
         kept.written |= !runs.is_empty();
+        let mut losses = Losses::default();
         if runs.is_empty() {
-            if options.drop_empty_labels {
-                return Ok(());
+            // A row without runs says that the image has no objects.
+            if !options.drop_empty_labels {
+                let image = Some(object.image.to_owned());
+                losses.add(Loss::EmptyLabel { image, label: object.label });
             }
-            return Err(Error::Argument(format!(
-                "image {}: label {} has no runs, and a {} row without runs says that the image has no objects (option \
-                 drop-empty-labels leaves it out)",
-                object.image,
-                object.label.map_or_else(|| "of the next object".into(), |label| label.to_string()),
-                self.starts.format().name()
-            )));
+            return losses.refuse(self.starts.format().name);
         }
-        self.sequence.next(object.image, object.label)?;
+        self.sequence.next(object.image, object.label, &mut losses);
+        losses.refuse(self.starts.format().name)?;
         self.write_row(object.image, object.shape, object.category, &runs)
     }
 

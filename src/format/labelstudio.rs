@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file   := [task, ...] | task
-//! task   := {"id", "data": {"image"}, "annotations": [{"result": [result, ...]}, ...]}      or "predictions"
+//! task   := {"id", "data": {"image", "text_id"}, "annotations": [{"result": [result, ...]}, ...]}      or "predictions"
 //! result := {"type": "brushlabels", "original_width", "original_height",
 //!            "value": {"format": "rle", "rle": [byte, ...], "brushlabels": [label, ...]}}
 //! stream := values:32 (word-1):5 (size-1):4 x 4 block* padding                              bits, highest first
@@ -12,6 +12,8 @@
 //! * The values are the bytes R G B A of every pixel, row-major; a pixel belongs to the object when A is not 0. The
 //!   writer gives all four 255 or 0, a word of 8 bits and the sizes 3, 4, 8, 16, as Label Studio's own converter does.
 //! * Padding: fewer than 9 bits of 0 (that converter adds a whole byte when none is needed).
+//! * Images: `data.image` is a URL: that of a local file of Label Studio's machine unless another place is asked for. Ids
+//!   are written as numbers; one that is a text gets the next number that is free and stands in `data.text_id`.
 //! * Base: none, the stream begins at the first pixel. Background: written, as zeros.
 //! * Order: row-major. Labels: the place among the masks of the task, from 1; the first of `brushlabels` is the category.
 //! * Empty: a stream of zeros; a label without runs is kept.
@@ -19,20 +21,57 @@
 //! * Limits: the 32 bits of the count end at 2^30 pixels: the writer refuses more.
 //! * Source: `label_studio_converter/brush.py`, after `rle-pack` of thi.ng/umbrella.
 
+use std::borrow::Cow;
 use std::io::{BufRead, Write};
 
 use serde::Deserialize;
 
-use super::document::{Image, Object, PerImage, Sink};
+use super::checked::{Losses, Output};
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::Fit;
 use super::json::Json;
+use super::objects::{Image, Object, ObjectSink};
+use super::per_image::PerImage;
 use super::rle_json::{self, Id};
 use super::rows::Sequence;
 use super::text::push_number;
-use super::{Format, ReadOptions, WriteOptions, writing};
-use crate::error::{Error, Place, Result};
-use crate::runs::Run;
+use super::{Capabilities, ReadOptions, WriteOptions, writing};
+use crate::error::{Error, Place, Remedy, Result};
 use crate::runs::order::in_order;
+use crate::runs::{self, Run};
 use crate::shape::{ScanOrder, Shape};
+
+pub(super) static FORMAT: Description = Description {
+    name: "labelstudio",
+    about: "JSON tasks of Label Studio with brush masks: a packed row-major bit stream",
+    extension: "json",
+    owns_extension: false,
+    headers: &[],
+    capabilities: Capabilities {
+        many_images: true,
+        holds_shape: true,
+        needs_shape: true,
+        any_labels: false,
+        empty_labels: true,
+        any_order: false,
+    },
+    holds: |_| Holds { shape: true, names: true, categories: true, ..Holds::default() },
+    unsaid: Unsaid { category: Some("object"), score: None },
+    order: ScanOrder::RowMajor,
+    bases: &[0],
+    options: &[Special::Category, Special::ImageUrl],
+    fits: |beginning| match beginning.outline() {
+        None => Fit::No,
+        Some(keys) if keys.has_any(&["data", "annotations/result", "predictions/result"]) => Fit::Sure,
+        Some(keys) if keys.has_any(&["annotations", "predictions"]) || keys.is_empty() => Fit::Perhaps,
+        _ => Fit::No,
+    },
+    read: Reader::Objects(read),
+    write: Writer::Objects(|writer, options| Ok(Box::new(Masks::new(writer, options)))),
+};
+
+/// Where Label Studio serves the files of its own machine.
+const LOCAL_FILES: &str = "/data/local-files/?d=";
 
 /// Pixels whose bytes the count of a stream can hold.
 const MAX_PIXELS: u64 = u32::MAX as u64 / 4;
@@ -50,6 +89,7 @@ struct Task {
 #[derive(Deserialize)]
 struct Data {
     image: Option<String>,
+    text_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +115,8 @@ struct Value {
     brushlabels: Vec<String>,
 }
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    let mut json = Json::new(reader, Format::LabelStudio)?;
+fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn ObjectSink) -> Result<()> {
+    let mut json = Json::new(reader, FORMAT.name)?;
     let mut tasks = Tasks { sink, options, count: 0, runs: Vec::new() };
     match json.peek()? {
         Some(b'[') => json.list(|json| tasks.task(&json.read()?))?,
@@ -87,7 +127,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
 }
 
 struct Tasks<'a> {
-    sink: &'a mut dyn Sink,
+    sink: &'a mut dyn ObjectSink,
     options: &'a ReadOptions,
     count: u64,
     runs: Vec<Run>,
@@ -96,8 +136,14 @@ struct Tasks<'a> {
 impl Tasks<'_> {
     fn task(&mut self, task: &Task) -> Result<()> {
         self.count += 1;
-        let id = task.id.as_ref().map_or_else(|| self.count.to_string(), |id| id.0.clone());
-        let name = task.data.as_ref().and_then(|data| data.image.as_deref());
+        let data = task.data.as_ref();
+        let id = match (data.and_then(|data| data.text_id.as_ref()), &task.id) {
+            (Some(text), _) => text.clone(),
+            (None, Some(id)) => id.0.clone(),
+            (None, None) => self.count.to_string(),
+        };
+        let name = data.and_then(|data| data.image.as_deref()).map(file_name);
+        let name = name.as_deref();
         let given = self.options.shape_of(&id);
         self.sink.image(&Image { id: &id, name, shape: given })?;
         let results = task.annotations.iter().chain(&task.predictions);
@@ -110,11 +156,9 @@ impl Tasks<'_> {
                 }
                 _ if self.options.skip_other_shapes => continue,
                 (kind, _) => {
-                    return Err(Error::format(
-                        place(),
-                        "a brush mask with rle (skip other shapes to read the rest)",
-                        format!("the type {}", kind.unwrap_or("none")),
-                    ));
+                    let found = format!("the type {}", kind.unwrap_or("none"));
+                    let error = Error::format(place(), "a brush mask with rle", found);
+                    return Err(error.with_remedy(Remedy::SkipOtherShapes));
                 }
             };
             let (Some(height), Some(width)) = (entry.original_height, entry.original_width) else {
@@ -194,15 +238,7 @@ fn unpack(bytes: &[u8], pixels: u64, runs: &mut Vec<Run>) -> Result<(), Defect> 
     for size in &mut sizes {
         *size = bits.take(4)? as u32 + 1;
     }
-    let mut push = |start: u64, end: u64| {
-        if start == end {
-            return;
-        }
-        match runs.last_mut() {
-            Some(last) if last.end() == start => last.length += end - start,
-            _ => runs.push(Run { start, length: end - start }),
-        }
-    };
+    let mut push = |start: u64, end: u64| runs::push(runs, Run { start, length: end - start });
     let mut at = 0;
     while at < values {
         let block = bits.at;
@@ -304,22 +340,54 @@ fn pack(runs: &[Run], pixels: u64) -> Vec<u8> {
     packer.bytes
 }
 
+/// The name of the file that Label Studio serves from its own machine, or the URL of another one.
+fn file_name(url: &str) -> Cow<'_, str> {
+    let Some(path) = url.strip_prefix(LOCAL_FILES) else { return url.into() };
+    let mut name = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = after.first_chunk::<2>().and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok().filter(|_| byte == b'%' && !digits.starts_with('+'))
+        });
+        name.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(name).map_or_else(|_| path.into(), Cow::from)
+}
+
+/// The URL of a file: behind the prefix asked for, or where Label Studio serves files of its own machine. A URL stays as
+/// it is.
+fn url_of(name: &str, prefix: Option<&str>) -> String {
+    if prefix.is_none() && (name.contains("://") || name.starts_with("/data/")) {
+        return name.to_owned();
+    }
+    let mut url = prefix.unwrap_or(LOCAL_FILES).to_owned();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
 /// Keeps the text of every task until the end: objects of one image may come apart.
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+struct Masks<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     sequence: Sequence,
     images: PerImage,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
-        let sequence = Sequence::new(Format::LabelStudio, options.renumber);
-        Self { writer, options, sequence, images: PerImage::default() }
+impl<'a> Masks<'a> {
+    fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
+        Self { writer, options, sequence: Sequence::new(options.renumber), images: PerImage::counting_from(1) }
     }
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for Masks<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.images.image(image);
         Ok(())
@@ -327,9 +395,7 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument(
-                "a labelstudio file names height and width: they must be known (options height and width)".into(),
-            ));
+            return Err(Error::UnknownShape { what: "a labelstudio file holds every pixel".into() });
         };
         if shape.pixels() > MAX_PIXELS {
             return Err(Error::LimitExceeded {
@@ -338,10 +404,11 @@ impl Sink for Writer<'_> {
                 found: shape.pixels(),
             });
         }
-        self.options.check_attributes(Format::LabelStudio, &Object { category: None, ..*object })?;
-        self.sequence.next(object.image, object.label)?;
+        let mut losses = Losses::default();
+        self.sequence.next(object.image, object.label, &mut losses);
+        losses.refuse(FORMAT.name)?;
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
-        let text = self.images.text(object.image, object.shape);
+        let text = &mut self.images.entry(object.image, object.shape).text;
         if !text.is_empty() {
             text.push(b',');
         }
@@ -353,7 +420,8 @@ impl Sink for Writer<'_> {
             )
             .as_bytes(),
         );
-        rle_json::push_text(text, object.category.unwrap_or("object"))?;
+        let category = object.category.or(self.options.category.as_deref());
+        rle_json::push_text(text, category.unwrap_or("object"))?;
         text.extend_from_slice(b"],\"rle\":[");
         for (place, &byte) in pack(&runs, shape.pixels()).iter().enumerate() {
             if place > 0 {
@@ -369,9 +437,13 @@ impl Sink for Writer<'_> {
         let mut text = b"[".to_vec();
         for (place, image) in self.images.iter().enumerate() {
             text.extend_from_slice(if place == 0 { b"\n{\"id\":".as_slice() } else { b",\n{\"id\":" });
-            rle_json::push_id(&mut text, &image.id)?;
+            push_number(&mut text, image.number);
             text.extend_from_slice(b",\"data\":{\"image\":");
-            rle_json::push_text(&mut text, image.name.as_deref().unwrap_or(&image.id))?;
+            rle_json::push_text(&mut text, &url_of(image.file_name(), self.options.image_url.as_deref()))?;
+            if let Some(id) = image.text_id() {
+                text.extend_from_slice(b",\"text_id\":");
+                rle_json::push_text(&mut text, id)?;
+            }
             text.extend_from_slice(b"},\"annotations\":[{\"result\":[");
             text.extend_from_slice(&image.text);
             text.extend_from_slice(b"]}]}");
@@ -388,6 +460,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn names_of_files_become_urls_and_come_back() {
+        for name in ["slide.tif", "a b/\u{e9}#1?.tif", "100%.tif", "%2B"] {
+            let url = url_of(name, None);
+            assert!(url.starts_with(LOCAL_FILES) && !url.contains([' ', '#']), "{url}");
+            assert_eq!(file_name(&url), name);
+        }
+        assert_eq!(url_of("s3://bucket/a.tif", None), "s3://bucket/a.tif");
+        assert_eq!(url_of("a b.tif", Some("https://host/")), "https://host/a%20b.tif");
+        assert_eq!(file_name("/data/local-files/?d=%FF%+1%4"), "%FF%+1%4");
+    }
 
     #[test]
     fn the_same_bytes_as_the_converter_of_label_studio() {

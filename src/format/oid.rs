@@ -29,30 +29,60 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
 use super::budget::Budget;
+use super::checked::{Losses, Output};
 use super::csv::Records;
-use super::document::{Image, Object, PerImage, Sink};
-use super::rows::{Columns, Row, Sequence, push_name};
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::Fit;
+use super::objects::{Image, Object, ObjectSink};
+use super::per_image::PerImage;
+use super::rows::{Column, Columns, Row, Sequence, push_name};
 use super::text::{Cursor, show};
-use super::{Format, ReadOptions, WriteOptions, coco_string, counts, writing};
-use crate::error::{Error, Result};
+use super::{Capabilities, ReadOptions, WriteOptions, coco_string, counts, writing};
+use crate::error::{Error, Loss, Result};
 use crate::runs::Run;
 use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
+
+pub(super) static FORMAT: Description = Description {
+    name: "oid",
+    about: "CSV of Open Images, HPA 2021 and HuBMAP 2023: one image a row, compressed column-major counts in base64",
+    extension: "csv",
+    owns_extension: false,
+    headers: &[
+        "ImageID,ImageWidth,ImageHeight,PredictionString",
+        "ID,ImageWidth,ImageHeight,PredictionString",
+        "id,height,width,prediction_string",
+    ],
+    capabilities: Capabilities {
+        many_images: true,
+        holds_shape: true,
+        needs_shape: true,
+        any_labels: false,
+        empty_labels: true,
+        any_order: false,
+    },
+    holds: |_| Holds { shape: true, categories: true, scores: true, ..Holds::default() },
+    unsaid: Unsaid { category: Some("0"), score: Some(1.0) },
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[Special::LargeCounts, Special::Header, Special::Category],
+    fits: |beginning| {
+        let names = beginning.columns();
+        let has = |column| names.iter().any(|name| Column::of(name, PREDICTIONS) == Some(column));
+        if has(Column::Image) && has(Column::Runs) { Fit::Sure } else { Fit::No }
+    },
+    read: Reader::Objects(read),
+    write: Writer::Objects(|writer, options| Ok(Box::new(Rows::new(writer, options)?))),
+};
 
 const PREDICTIONS: &[&str] = &["predictionstring", "prediction_string"];
 
 /// Bytes of a mask's text that are inflated at once.
 const PIECE: usize = 1 << 16;
 
-/// The header that is written when none is asked for.
-const HEADER: &str = "ImageID,ImageWidth,ImageHeight,PredictionString";
-
-/// Other headers that may be asked for.
-const HEADERS: &[&str] = &[HEADER, "ID,ImageWidth,ImageHeight,PredictionString", "id,height,width,prediction_string"];
-
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn ObjectSink) -> Result<()> {
     let mut records = Records::new(reader);
-    let columns = Columns::read(&mut records, PREDICTIONS, HEADER, options)?;
+    let columns = Columns::read(&mut records, PREDICTIONS, FORMAT.headers[0], options)?;
     let mut object = Buffers::default();
     while let Some(record) = records.next()? {
         object.bytes += record.bytes() as u64;
@@ -112,7 +142,7 @@ impl Buffers {
             let before = self.runs.len();
             masks.push(&self.counts, &mut self.runs);
             self.budget.take((self.runs.len() - before) as u64, self.bytes)?;
-            if ended || masks.is_too_long() {
+            if ended {
                 break;
             }
         }
@@ -127,7 +157,7 @@ impl Buffers {
         shape: Shape,
         class: Cursor<'a>,
         words: &mut impl Iterator<Item = Cursor<'a>>,
-        sink: &mut dyn Sink,
+        sink: &mut dyn ObjectSink,
     ) -> Result<()> {
         let (Some(confidence), Some(mask)) = (words.next(), words.next()) else {
             return Err(class.fault("class, confidence and mask", "fewer words at the end of the field"));
@@ -159,8 +189,8 @@ impl Buffers {
 }
 
 /// Keeps the text of every image until the end: objects of one image may come apart.
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+struct Rows<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     header: &'a str,
     sequence: Sequence,
@@ -169,20 +199,20 @@ pub(super) struct Writer<'a> {
     images: PerImage,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Result<Self> {
-        let header = options.header.as_deref().unwrap_or(HEADER);
-        if !HEADERS.contains(&header) {
+impl<'a> Rows<'a> {
+    fn new(writer: Output<'a>, options: &'a WriteOptions) -> Result<Self> {
+        let header = options.header.as_deref().unwrap_or(FORMAT.headers[0]);
+        if !FORMAT.headers.contains(&header) {
             return Err(Error::Argument(format!(
                 "the header {header:?}: an oid file has one of {}",
-                HEADERS.join("; ")
+                FORMAT.headers.join("; ")
             )));
         }
         Ok(Self {
             writer,
             options,
             header,
-            sequence: Sequence::new(Format::Oid, options.renumber),
+            sequence: Sequence::new(options.renumber),
             counts: Vec::new(),
             text: Vec::new(),
             images: PerImage::default(),
@@ -190,7 +220,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for Rows<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.images.image(image);
         Ok(())
@@ -198,24 +228,25 @@ impl Sink for Writer<'_> {
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
         let Some(shape) = object.shape else {
-            return Err(Error::Argument(
-                "an oid file names height and width: they must be known (options height and width)".into(),
-            ));
+            return Err(Error::UnknownShape { what: "counts end at the last pixel".into() });
         };
-        self.options.check_attributes(Format::Oid, &Object { category: None, score: None, ..*object })?;
-        self.sequence.next(object.image, object.label)?;
+        let mut losses = Losses::default();
+        self.sequence.next(object.image, object.label, &mut losses);
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
-        self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
+        if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
+            losses.add(Loss::LargeCount { count });
+        }
+        losses.refuse(FORMAT.name)?;
         self.text.clear();
         coco_string::push(&mut self.text, &self.counts);
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
         let packed = zlib.write_all(&self.text).and_then(|()| zlib.finish()).map_err(writing)?;
-        let class = object.category.unwrap_or("0");
+        let class = object.category.or(self.options.category.as_deref()).unwrap_or("0");
         if class.is_empty() || class.contains([' ', ',', '"', '\n', '\r']) {
             return Err(Error::Argument(format!("the class {class:?} cannot be a word of a prediction string")));
         }
         let prediction = format!("{class} {:?} {}", object.score.unwrap_or(1.0), STANDARD.encode(&packed));
-        let row = self.images.text(object.image, object.shape);
+        let row = &mut self.images.entry(object.image, object.shape).text;
         if !row.is_empty() {
             row.push(b' ');
         }
@@ -230,10 +261,7 @@ impl Sink for Writer<'_> {
         let height_first = self.header.starts_with("id,height");
         for row in self.images.iter() {
             let Some(shape) = row.shape else {
-                return Err(Error::Argument(format!(
-                    "image {}: an oid file names height and width: they must be known (options height and width)",
-                    row.id
-                )));
+                return Err(Error::UnknownShape { what: format!("image {}: an oid file has their columns", row.id) });
             };
             push_name(&mut text, &row.id)?;
             let sides = if height_first { (shape.height, shape.width) } else { (shape.width, shape.height) };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 #[cfg(feature = "json")]
 use super::coco::CocoForm;
 use super::counts::LargeCounts;
+use super::description::Special;
 #[cfg(feature = "json")]
 use super::rle_json::JsonCounts;
 use crate::names::names;
@@ -30,6 +31,7 @@ pub struct ReadOptions {
     pub(crate) shape: Option<Shape>,
     pub(crate) order: Option<ScanOrder>,
     pub(crate) base: Option<u64>,
+    pub(crate) header: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) renumber: bool,
     pub(crate) skip_other_shapes: bool,
@@ -61,6 +63,14 @@ impl ReadOptions {
     #[must_use]
     pub fn base(mut self, base: impl Into<Option<u64>>) -> Self {
         self.base = base.into();
+        self
+    }
+
+    /// CSV: what the columns of images and of runs are called, with a comma between the two names, where they have names
+    /// that are not known: `id,predicted_mask`.
+    #[must_use]
+    pub fn header(mut self, header: impl Into<Option<String>>) -> Self {
+        self.header = header.into();
         self
     }
 
@@ -172,6 +182,9 @@ pub struct WriteOptions {
     pub(crate) counts: JsonCounts,
     pub(crate) category_of: BTreeMap<u64, u64>,
     pub(crate) categories: BTreeMap<u64, String>,
+    pub(crate) category: Option<String>,
+    pub(crate) file_name: Option<String>,
+    pub(crate) image_url: Option<String>,
 }
 
 impl WriteOptions {
@@ -256,8 +269,8 @@ impl WriteOptions {
         self
     }
 
-    /// [`convert`](super::convert): leaves out height and width when the format cannot hold them; otherwise that is an
-    /// error.
+    /// [`convert`](super::convert): leaves out height and width, where the format cannot hold them, without a
+    /// [`Warning`](super::Warning).
     #[must_use]
     pub fn drop_shape(mut self, drop: bool) -> Self {
         self.drop_shape = drop;
@@ -307,5 +320,51 @@ impl WriteOptions {
     pub fn categories(mut self, pairs: impl IntoIterator<Item = (u64, String)>) -> Self {
         self.categories = pairs.into_iter().collect();
         self
+    }
+
+    /// The name of the category of every object that has none. In [`Format::Coco`](super::Format::Coco) it gets the number
+    /// that [`WriteOptions::categories`] gives it, or the first one that is free.
+    #[must_use]
+    pub fn category(mut self, name: impl Into<Option<String>>) -> Self {
+        self.category = name.into();
+        self
+    }
+
+    /// [`write()`](super::write()): the name of the image's file, for formats that have one beside the id; the id when not
+    /// given.
+    #[must_use]
+    pub fn file_name(mut self, name: impl Into<Option<String>>) -> Self {
+        self.file_name = name.into();
+        self
+    }
+
+    /// [`Format::LabelStudio`](super::Format::LabelStudio): what stands before the name of an image's file to make it the
+    /// URL that Label Studio opens; its address of local files when not given.
+    #[must_use]
+    pub fn image_url(mut self, prefix: impl Into<Option<String>>) -> Self {
+        self.image_url = prefix.into();
+        self
+    }
+
+    /// Whether an option is given that only some formats know.
+    pub(super) fn gives(&self, option: Special) -> bool {
+        match option {
+            Special::Compat => self.compat.is_some(),
+            Special::Labels => self.labels.is_some(),
+            Special::Base => self.base.is_some(),
+            Special::Header => self.header.is_some(),
+            Special::Union => self.union,
+            Special::LargeCounts => self.large_counts != LargeCounts::default(),
+            #[cfg(feature = "json")]
+            Special::Counts => self.counts != JsonCounts::default(),
+            #[cfg(feature = "json")]
+            Special::CocoForm => self.coco_form != CocoForm::default(),
+            #[cfg(not(feature = "json"))]
+            Special::Counts | Special::CocoForm => false,
+            Special::CategoryOf => !self.category_of.is_empty(),
+            Special::Categories => !self.categories.is_empty(),
+            Special::Category => self.category.is_some(),
+            Special::ImageUrl => self.image_url.is_some(),
+        }
     }
 }

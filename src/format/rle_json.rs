@@ -1,16 +1,17 @@
 //! What the JSON formats with counts share: records that are read one at a time, and their text.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::BufRead;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::document::{Image, Object, Sink};
 use super::json::Json;
-use super::text::push_number;
-use super::{Format, ReadOptions, coco_string, counts};
-use crate::error::{Error, Place, Result};
+use super::objects::{Image, Object, ObjectSink};
+use super::text::{push_number, whole_number};
+use super::{ReadOptions, coco_string, counts};
+use crate::error::{Error, Place, Remedy, Result};
 use crate::names::names;
 use crate::runs::Run;
 use crate::shape::{ScanOrder, Shape};
@@ -30,7 +31,8 @@ names! { "a way to write counts", JsonCounts { Compressed => "compressed", Numbe
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    pub(super) format: Format,
+    /// The name of the format.
+    pub(super) format: &'static str,
     /// Whether a record must name its image.
     pub(super) image_id: bool,
 }
@@ -150,6 +152,7 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 struct Record {
     id: Option<Id>,
     image_id: Option<Id>,
+    text_id: Option<String>,
     category_id: Option<Id>,
     segmentation: Option<Segmentation>,
     size: Option<(u64, u64)>,
@@ -163,27 +166,40 @@ struct Record {
 #[derive(Deserialize)]
 struct ListedImage {
     id: Id,
+    text_id: Option<String>,
     file_name: Option<String>,
     height: Option<u64>,
     width: Option<u64>,
 }
 
 /// Reads the records of a file into `sink`: a list of records, a dataset, or one record.
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules, sink: &mut dyn Sink) -> Result<()> {
+pub(super) fn read(
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+    rules: Rules,
+    sink: &mut dyn ObjectSink,
+) -> Result<()> {
     let mut json = Json::new(reader, rules.format)?;
-    let mut records = Records { sink, options, rules, count: 0, counts: Vec::new(), runs: Vec::new() };
+    let mut records =
+        Records { sink, options, rules, count: 0, ids: HashMap::new(), counts: Vec::new(), runs: Vec::new() };
     match (json.peek()?, rules.image_id) {
         (Some(b'{'), true) => {
-            let mut found = false;
-            json.object(|json, key| match key {
-                "annotations" => {
-                    found = true;
-                    json.list(|json| records.record(json.read()?))
+            let mut lists = Vec::new();
+            json.object(|json, key| {
+                if LISTS.contains(&key) {
+                    if lists.iter().any(|list| list == key) {
+                        return Err(json.fault("every list once", format!("{key} again")));
+                    }
+                    lists.push(key.to_owned());
                 }
-                "images" => json.list(|json| records.listed(&json.read()?)),
-                _ => json.pass(),
+                match key {
+                    "annotations" => json.list(|json| records.record(json.read()?)),
+                    "images" => json.list(|json| records.listed(&json.read()?)),
+                    "categories" if json.peek()? == Some(b'[') => json.list(|json| records.category(&json.read()?)),
+                    _ => json.pass(),
+                }
             })?;
-            if !found {
+            if !lists.iter().any(|list| list == "annotations") {
                 return Err(json.expected("annotations"));
             }
         }
@@ -199,11 +215,16 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, rules: Rules
     json.end()
 }
 
+/// The lists of a dataset that are read.
+const LISTS: &[&str] = &["annotations", "images", "categories"];
+
 struct Records<'a> {
-    sink: &'a mut dyn Sink,
+    sink: &'a mut dyn ObjectSink,
     options: &'a ReadOptions,
     rules: Rules,
     count: u64,
+    /// The ids of images in the file, with the texts that stand for those that are numbers only there.
+    ids: HashMap<String, Option<String>>,
     counts: Vec<u64>,
     runs: Vec<Run>,
 }
@@ -212,7 +233,7 @@ impl Records<'_> {
     fn record(&mut self, record: Record) -> Result<()> {
         let index = self.count;
         self.count += 1;
-        let Record { id, image_id, category_id, segmentation, size, counts, score, iscrowd } = record;
+        let Record { id, image_id, text_id, category_id, segmentation, size, counts, score, iscrowd } = record;
         let place = || match &id {
             Some(id) => Place::Part(format!("record {index} (id {})", id.0)),
             None => Place::Part(format!("record {index}")),
@@ -222,23 +243,23 @@ impl Records<'_> {
             (None, Some(size), Some(counts)) if !self.rules.image_id => Rle { size, counts },
             (Some(Segmentation::Other(_)) | None, None, None) if self.options.skip_other_shapes => return Ok(()),
             (Some(Segmentation::Other(what)), None, None) => {
-                return Err(Error::format(
-                    place(),
-                    "a mask of size and counts (skip other shapes to read the rest)",
-                    what,
-                ));
+                let error = Error::format(place(), "a mask of size and counts", what);
+                return Err(error.with_remedy(Remedy::SkipOtherShapes));
             }
             _ => return Err(Error::format(place(), "one mask of size and counts", "none or two")),
         };
         let image = match (&image_id, self.rules.image_id) {
-            (Some(id), true) => id.0.as_str(),
+            (Some(Id(id)), true) => known_id(&mut self.ids, id, text_id),
             (None, true) => return Err(Error::format(place(), "an image_id", "none")),
             (_, false) => "",
         };
         let label = match &id {
-            Some(id) if self.rules.image_id && !self.options.renumber => Some(id.0.parse().map_err(|_| {
-                Error::format(place(), "a whole number as id (or renumber the objects)", format!("\"{}\"", id.0))
-            })?),
+            Some(id) if self.rules.image_id && !self.options.renumber => {
+                Some(whole_number(&id.0).ok_or_else(|| {
+                    let error = Error::format(place(), "a whole number as id", format!("\"{}\"", id.0));
+                    error.with_remedy(Remedy::Renumber)
+                })?)
+            }
             _ => None,
         };
         let shape = Shape::new(rle.size.0, rle.size.1)?;
@@ -248,24 +269,21 @@ impl Records<'_> {
         {
             return Err(Error::format(place(), format!("size {expected}"), format!("{shape}")));
         }
-        let mut doubled = "";
-        let numbers: &[u64] = match &rle.counts {
-            Counts::Numbers(numbers) => numbers,
-            Counts::Text(text) => {
-                coco_string::parse(text.as_bytes(), &mut self.counts).map_err(|defect| {
-                    Error::format(
-                        place(),
-                        format!("at byte {} of the counts {}", defect.at, defect.expected),
-                        defect.found,
-                    )
-                })?;
-                if text.contains("\\\\") {
-                    doubled = " (the text holds a doubled backslash: it may have been escaped twice)";
-                }
-                &self.counts
-            }
+        let sum = match &rle.counts {
+            Counts::Numbers(numbers) => counts::runs_of(numbers, shape.pixels(), &mut self.runs),
+            Counts::Text(text) => text_runs(text.as_bytes(), shape.pixels(), &mut self.counts, &mut self.runs)
+                .map_err(|defect| {
+                    let expected = format!("at byte {} of the counts {}", defect.at, defect.expected);
+                    Error::format(place(), expected, defect.found)
+                })?,
         };
-        counts::runs_of(numbers, shape.pixels(), &mut self.runs).map_err(|sum| {
+        sum.map_err(|sum| {
+            let doubled = match &rle.counts {
+                Counts::Text(text) if text.contains("\\\\") => {
+                    " (the text holds a doubled backslash: it may have been escaped twice)"
+                }
+                _ => "",
+            };
             Error::format(
                 place(),
                 format!("counts that sum to {} ({shape})", shape.pixels()),
@@ -289,7 +307,55 @@ impl Records<'_> {
             (Some(height), Some(width)) => Some(Shape::new(height, width)?),
             _ => None,
         };
-        self.sink.image(&Image { id: &image.id.0, name: image.file_name.as_deref(), shape })
+        let id = known_id(&mut self.ids, &image.id.0, image.text_id.clone());
+        let name = image.file_name.as_deref().filter(|&name| name != id);
+        self.sink.image(&Image { id, name, shape })
+    }
+
+    /// Tells the name of a category; whatever else stands in the list is passed over.
+    fn category(&mut self, category: &serde_json::Value) -> Result<()> {
+        match (&category["id"], &category["name"]) {
+            (serde_json::Value::Number(id), serde_json::Value::String(name)) => {
+                self.sink.category(&id.to_string(), name)
+            }
+            (serde_json::Value::String(id), serde_json::Value::String(name)) => self.sink.category(id, name),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The id of an image for the sink: the text that the file keeps beside a number, when it says so where it first names
+/// the image.
+fn known_id<'a>(ids: &'a mut HashMap<String, Option<String>>, id: &'a str, text: Option<String>) -> &'a str {
+    if !ids.contains_key(id) {
+        ids.insert(id.to_owned(), text.filter(|text| text != id));
+    }
+    ids.get(id).and_then(Option::as_deref).unwrap_or(id)
+}
+
+/// Bytes of a compressed text that are read at once: all its counts would take eight times its memory.
+const PIECE: usize = 1 << 16;
+
+/// The runs of a compressed text; the inner error is the sum of the counts, when it is not that of the pixels.
+fn text_runs(
+    mut text: &[u8],
+    pixels: u64,
+    counts: &mut Vec<u64>,
+    runs: &mut Vec<Run>,
+) -> Result<Result<(), u128>, coco_string::Defect> {
+    let mut reader = coco_string::Reader::default();
+    let mut masks = counts::Runs::new(pixels);
+    runs.clear();
+    loop {
+        let piece = &text[..text.len().min(PIECE)];
+        let ended = piece.len() == text.len();
+        counts.clear();
+        let read = reader.read(piece, ended, counts)?;
+        masks.push(counts, runs);
+        if ended {
+            return Ok(masks.end());
+        }
+        text = &text[read..];
     }
 }
 
@@ -300,17 +366,6 @@ pub(super) fn push_text(text: &mut Vec<u8>, value: &str) -> Result<()> {
 
 fn writing_json(error: serde_json::Error) -> Error {
     super::writing(error.into())
-}
-
-/// An id as the number it is, or as a text.
-pub(super) fn push_id(text: &mut Vec<u8>, id: &str) -> Result<()> {
-    match id.parse::<u64>() {
-        Ok(number) if number.to_string() == id => {
-            push_number(text, number);
-            Ok(())
-        }
-        _ => push_text(text, id),
-    }
 }
 
 /// `{"size":[height,width],"counts":...}`

@@ -106,7 +106,7 @@ proptest! {
             let mut bytes = Vec::new();
             let mut sink = object_writer(format, &mut bytes, &options).unwrap();
             for (id, runs) in masks.iter().enumerate() {
-                document::push_objects(runs, &format!("{}", id + 1), &mut *sink).expect("a valid file");
+                objects::push_objects(runs, &format!("{}", id + 1), None, &mut *sink).expect("a valid file");
             }
             sink.finish().unwrap();
             drop(sink);
@@ -198,26 +198,27 @@ fn what_a_target_cannot_hold_is_an_error_or_dropped_on_request() {
     let strict = WriteOptions::default();
     for format in formats().filter(|format| !format.capabilities().any_labels) {
         let error = write(format, &mut Vec::new(), &runs, &strict).unwrap_err();
-        assert!(error.to_string().contains("renumber"), "{}: {error}", format.name());
+        assert_eq!(error.remedies(), [Remedy::Renumber], "{format}: {error}");
     }
     for format in formats().filter(|format| format.capabilities().needs_shape) {
         let mut unknown = runs.clone();
         unknown.shape = None;
         let renumber = WriteOptions { renumber: true, ..WriteOptions::default() };
         let error = write(format, &mut Vec::new(), &unknown, &renumber).unwrap_err();
-        assert!(matches!(error, Error::Argument(_)), "{}: {error}", format.name());
+        assert!(matches!(error, Error::UnknownShape { .. }), "{format}: {error}");
     }
     for from in formats().filter(|format| format.capabilities().holds_shape) {
         let mut bytes = Vec::new();
         write(from, &mut bytes, &runs, &WriteOptions { renumber: true, ..WriteOptions::default() }).unwrap();
         let read_options = ReadOptions::default();
-        let given = WriteOptions { drop_attributes: true, ..WriteOptions::default() };
-        let error = convert((from, &mut bytes.as_slice(), &read_options), (Format::Table, &mut Vec::new(), &given))
-            .unwrap_err();
-        assert!(error.to_string().contains("option drop-shape"), "{}: {error}", from.name());
-        let given = WriteOptions { drop_shape: true, ..given };
         let mut table = Vec::new();
-        convert((from, &mut bytes.as_slice(), &read_options), (Format::Table, &mut table, &given)).unwrap();
+        let from_file = (from, &mut bytes.as_slice() as &mut dyn BufRead, &read_options);
+        let warnings = convert(from_file, (Format::Table, &mut table, &strict)).unwrap();
+        assert_eq!(warnings, [Warning::LeftOut { format: "table", loss: Loss::Shape }], "{from}");
+        assert_eq!(warnings[0].remedies(), [Remedy::DropShape]);
+        let given = WriteOptions::new().drop_shape(true);
+        let from_file = (from, &mut bytes.as_slice() as &mut dyn BufRead, &read_options);
+        assert_eq!(convert(from_file, (Format::Table, &mut table, &given)).unwrap(), []);
         assert!(table.starts_with(b"label,start,length\n"), "{}", from.name());
     }
 }

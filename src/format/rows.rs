@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::ReadOptions;
+use super::checked::Losses;
 use super::csv::{Record, Records};
 use super::text::{Cursor, show, wrong_header};
-use super::{Format, ReadOptions};
-use crate::error::{Error, Result};
+use crate::error::{Error, Loss, Remedy, Result};
 use crate::shape::Shape;
 
 /// Names by which the columns go, in lower case.
@@ -26,6 +27,8 @@ pub(super) enum Column {
     Category,
     Object,
     Runs,
+    /// The number of the row, which dataframes write.
+    Index,
 }
 
 impl Column {
@@ -42,6 +45,22 @@ impl Column {
             (runs, Self::Runs),
         ];
         names.into_iter().find(|(known, _)| known.contains(&name.as_str())).map(|(_, column)| column)
+    }
+}
+
+/// Whether the first column is an index, as dataframes call it.
+fn is_index(name: &str) -> bool {
+    matches!(name, "" | "Unnamed: 0" | "index")
+}
+
+/// The names of the columns of images and runs, as a caller says them.
+fn two_names(header: &str) -> Result<[&str; 2]> {
+    match header.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
+        &[image, runs] if !image.is_empty() && !runs.is_empty() && image != runs => Ok([image, runs]),
+        _ => Err(Error::Argument(format!(
+            "the header {header:?}: the names of the column of images and of the column of runs were expected, with a \
+             comma between them"
+        ))),
     }
 }
 
@@ -66,13 +85,30 @@ pub(super) struct Row<'a> {
 impl Columns {
     /// Reads the header: a column of images, one of `runs` names, and those that are known beside them.
     pub(super) fn read(records: &mut Records<'_>, runs: &[&str], example: &str, options: &ReadOptions) -> Result<Self> {
+        let told = options.header.as_deref().map(two_names).transpose()?;
         let Some(header) = records.header()? else { return Err(wrong_header(None, example)) };
         let fields = || (0..header.len()).map(|index| header.field(index));
         let names = fields().map(|field| field.text()).collect::<Result<Vec<_>>>()?;
-        let columns: Vec<_> = names.iter().map(|name| Column::of(name, runs)).collect();
+        let mut columns: Vec<_> = names.iter().map(|name| Column::of(name, runs)).collect();
+        if let Some(told) = told {
+            let is_object = |column: &Option<Column>| matches!(column, Some(Column::Image | Column::Runs));
+            columns.iter_mut().filter(|column| is_object(column)).for_each(|column| *column = None);
+            for (name, held) in told.into_iter().zip([Column::Image, Column::Runs]) {
+                if let Some(index) = names.iter().position(|known| known.trim() == name) {
+                    columns[index] = Some(held);
+                }
+            }
+        }
+        if is_index(&names[0]) && columns[0].is_none() {
+            columns[0] = Some(Column::Index);
+        }
         let find = |column| columns.iter().position(|&other| other == Some(column));
         let (Some(image), Some(runs_column)) = (find(Column::Image), find(Column::Runs)) else {
-            return Err(wrong_header(Some(header.start()), example));
+            return Err(match told {
+                Some([image, runs]) => header
+                    .fault(format!("the columns {image:?} and {runs:?}, as was said"), show(header.start().rest())),
+                None => wrong_header(Some(header.start()), example).with_remedy(Remedy::NameColumns),
+            });
         };
         for (index, field) in fields().enumerate() {
             let found = || show(names[index].as_bytes());
@@ -82,14 +118,14 @@ impl Columns {
                 return Err(field.cursor().fault("a column once", format!("{} again", found())));
             }
             if columns[index].is_none() && !options.ignore_columns {
-                return Err(field.cursor().fault(
-                    format!("columns like {example} (option ignore-columns passes over others)"),
-                    format!("the column {}", found()),
-                ));
+                let error = field.cursor().fault(format!("columns like {example}"), format!("the column {}", found()));
+                return Err(error.with_remedy(Remedy::IgnoreColumns));
             }
         }
         let (height, width) = (find(Column::Height), find(Column::Width));
-        Ok(Self { count: names.len(), image, runs: runs_column, height, width, category: find(Column::Category) })
+        let (count, category) = (names.len(), find(Column::Category));
+        records.expect_fields(count);
+        Ok(Self { count, image, runs: runs_column, height, width, category })
     }
 
     /// Takes a record apart.
@@ -129,9 +165,8 @@ impl Columns {
 }
 
 /// Numbers the objects of each image by place: 1, 2, 3 ...
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sequence {
-    format: Format,
     renumber: bool,
     /// Objects usually come image by image: only the others are looked up.
     current: (String, u64),
@@ -139,26 +174,21 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(format: Format, renumber: bool) -> Self {
-        Self { format, renumber, current: (String::new(), 0), others: HashMap::new() }
+    pub(super) fn new(renumber: bool) -> Self {
+        Self { renumber, ..Self::default() }
     }
 
-    /// Counts an object of `image`; an error when it has another number and that would be lost.
-    pub(super) fn next(&mut self, image: &str, label: Option<u64>) -> Result<()> {
+    /// Counts an object of `image`; a loss when it has another number and the options do not allow a new one.
+    pub(super) fn next(&mut self, image: &str, label: Option<u64>, losses: &mut Losses) {
         if self.current.0 != image {
             let place = self.others.remove(image).unwrap_or(0);
             let (name, count) = std::mem::replace(&mut self.current, (image.to_owned(), place));
             self.others.insert(name, count);
         }
         self.current.1 += 1;
-        match label {
-            Some(label) if label != self.current.1 && !self.renumber => Err(Error::Argument(format!(
-                "image {image}: label {label} would be read back as {}, for a {} file numbers objects by their place \
-                 (option renumber gives them these numbers)",
-                self.current.1,
-                self.format.name()
-            ))),
-            _ => Ok(()),
+        let becomes = self.current.1;
+        if let Some(label) = label.filter(|&label| label != becomes && !self.renumber) {
+            losses.add(Loss::Label { image: image.to_owned(), label, becomes });
         }
     }
 }

@@ -10,7 +10,8 @@
 //! * Order: either; the metadata says which. Base: positions count from 0. Background: not written.
 //! * Empty: no rows. A label without runs cannot be written.
 //! * Compression: snappy is written; snappy and none are read.
-//! * Limits: none but `u64`. The file is held in memory, for its directory is at its end.
+//! * Limits: a file stands for at most 2^22 runs and one for each of its bytes, whatever its pages inflate to. It is held
+//!   in memory, for its directory is at its end.
 //! * Source: this project; Apache Parquet.
 
 use std::io::{BufRead, Write};
@@ -26,8 +27,12 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
-use super::text::{Bound, reading};
-use super::{ReadOptions, WriteOptions, in_order, writing};
+use super::budget::Budget;
+use super::checked::refuse_empty_labels;
+use super::description::{Description, Holds, Reader, Unsaid, Writer};
+use super::detect::Fit;
+use super::text::{Bound, read_all};
+use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Place, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -37,16 +42,43 @@ const ORDER: &str = "runmask.order";
 const HEIGHT: &str = "runmask.height";
 const WIDTH: &str = "runmask.width";
 
+pub(super) static FORMAT: Description = Description {
+    name: "runs",
+    about: "Parquet with the columns label, start and length: one run a row, from 0; says its order and shape",
+    extension: "parquet",
+    owns_extension: true,
+    headers: &[],
+    capabilities: Capabilities {
+        many_images: false,
+        holds_shape: true,
+        needs_shape: false,
+        any_labels: true,
+        empty_labels: false,
+        any_order: true,
+    },
+    holds: |_| Holds { shape: true, ..Holds::default() },
+    unsaid: Unsaid::NOTHING,
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[],
+    fits: |beginning| if beginning.text().starts_with(MARK) { Fit::Sure } else { Fit::No },
+    read: Reader::Mask(read),
+    write: Writer::Mask(write),
+};
+
+/// The first bytes of a Parquet file.
+const MARK: &[u8] = b"PAR1";
+
 /// Rows of a row group.
 const GROUP: usize = 1 << 20;
 
 /// Rows that are read at once.
 const BATCH: usize = 1 << 14;
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(reading)?;
-    if !bytes.starts_with(b"PAR1") {
+    read_all(reader, &mut bytes)?;
+    if !bytes.starts_with(MARK) {
         return Err(Error::format(Place::Byte(0), "PAR1, the mark of a Parquet file", super::text::show(&bytes)));
     }
     // The crate meets some damage with a panic of its own; here that is a defect of the file like any other.
@@ -109,8 +141,9 @@ fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
             matches!(column.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed);
         !unsigned_logical && !matches!(column.converted_type(), ConvertedType::UINT_64 | ConvertedType::UINT_32)
     });
+    let runs = LabelRunsBuilder::new(shape, order);
     let mut rows =
-        Rows { runs: LabelRunsBuilder::new(shape, order), bound: Bound::new(shape), last: None, row: 0, shape };
+        Rows { runs, bound: Bound::new(shape), last: None, row: 0, shape, length, budget: Budget::default() };
     for group in 0..file.num_row_groups() {
         let group = file.get_row_group(group).map_err(defect)?;
         read_group(&*group, places, signed, &mut rows)?;
@@ -160,6 +193,7 @@ fn read_group(group: &dyn RowGroupReader, places: [usize; 3], signed: [bool; 3],
         if counts[0] == 0 {
             return Ok(());
         }
+        rows.budget.take(counts[0] as u64, rows.length)?;
         for index in 0..counts[0] {
             rows.push(columns[0].values[index], columns[1].values[index], columns[2].values[index])?;
         }
@@ -214,6 +248,9 @@ struct Rows {
     last: Option<u64>,
     row: u64,
     shape: Option<Shape>,
+    /// Bytes of the file, and the runs that they stand for.
+    length: u64,
+    budget: Budget,
 }
 
 impl Rows {
@@ -241,17 +278,10 @@ impl Rows {
     }
 }
 
-pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
     let order = options.order.unwrap_or(runs.order());
     let runs = in_order(runs, order)?;
-    if !options.drop_empty_labels
-        && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
-    {
-        return Err(Error::Argument(format!(
-            "label {label} has no runs, and a table of runs has a row for each run only (option drop-empty-labels leaves \
-             it out)"
-        )));
-    }
+    refuse_empty_labels(&FORMAT, &runs, options)?;
     let bytes = to_bytes(&runs).map_err(|error| writing(std::io::Error::other(error)))?;
     writer.write_all(&bytes).map_err(writing)
 }

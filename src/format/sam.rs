@@ -16,22 +16,61 @@
 //! * Source: `mask_to_rle_pytorch` and `SamAutomaticMaskGenerator` of segment-anything (`output_mode`
 //!   `uncompressed_rle`).
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 
-use super::document::{Image, Object, Sink};
+use super::checked::{Losses, Output};
+use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
+use super::detect::Fit;
+use super::objects::{Image, Object, ObjectSink};
 use super::rle_json::{self, JsonCounts, Rules};
 use super::rows::Sequence;
-use super::{Format, ReadOptions, WriteOptions, writing};
-use crate::error::{Error, Result};
+use super::{Capabilities, WriteOptions, writing};
+use crate::error::{Error, Loss, Result};
 use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
-    rle_json::read(reader, options, Rules { format: Format::Sam, image_id: false }, sink)
-}
+pub(super) static FORMAT: Description = Description {
+    name: "sam",
+    about: "JSON of Segment Anything's automatic masks: a list of column-major counts of one image",
+    extension: "json",
+    owns_extension: false,
+    headers: &[],
+    capabilities: Capabilities {
+        many_images: false,
+        holds_shape: true,
+        needs_shape: true,
+        any_labels: false,
+        empty_labels: true,
+        any_order: false,
+    },
+    holds: |_| Holds { shape: true, scores: true, ..Holds::default() },
+    unsaid: Unsaid::NOTHING,
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[Special::LargeCounts],
+    fits: |beginning| match beginning.outline() {
+        None => Fit::No,
+        Some(keys) if keys.has("image_id") => Fit::No,
+        Some(keys) if keys.has("counts") && keys.has("size") => Fit::Sure,
+        // A record whose end is not at hand may still name its image, as those of COCO do.
+        Some(keys) if keys.has("segmentation") => {
+            if keys.closed || !keys.list {
+                Fit::Sure
+            } else {
+                Fit::Perhaps
+            }
+        }
+        Some(keys) if keys.list && keys.is_empty() => Fit::Perhaps,
+        _ => Fit::No,
+    },
+    read: Reader::Objects(|reader, options, sink| {
+        rle_json::read(reader, options, Rules { format: FORMAT.name, image_id: false }, sink)
+    }),
+    write: Writer::Objects(|writer, options| Ok(Box::new(Records::new(writer, options)))),
+};
 
-pub(super) struct Writer<'a> {
-    writer: &'a mut dyn Write,
+struct Records<'a> {
+    writer: Output<'a>,
     options: &'a WriteOptions,
     text: Vec<u8>,
     counts: Vec<u64>,
@@ -40,42 +79,40 @@ pub(super) struct Writer<'a> {
     records: u64,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
-        let sequence = Sequence::new(Format::Sam, options.renumber);
+impl<'a> Records<'a> {
+    fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
+        let sequence = Sequence::new(options.renumber);
         Self { writer, options, text: Vec::new(), counts: Vec::new(), sequence, image: None, records: 0 }
     }
 
-    fn check_image(&mut self, id: &str) -> Result<()> {
+    fn check_image(&mut self, id: &str, losses: &mut Losses) {
         match &self.image {
-            Some(image) if image != id => {
-                Err(Error::Argument(format!("a sam file holds one image, these are several ({image}, {id}, ...)")))
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.image = Some(id.to_owned());
-                Ok(())
-            }
+            Some(image) if image == id => {}
+            Some(image) => losses.add(Loss::SeveralImages { images: [image.clone(), id.to_owned()] }),
+            None => self.image = Some(id.to_owned()),
         }
     }
 }
 
-impl Sink for Writer<'_> {
+impl ObjectSink for Records<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        self.check_image(image.id)
+        let mut losses = Losses::default();
+        self.check_image(image.id, &mut losses);
+        losses.refuse(FORMAT.name)
     }
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        self.check_image(object.image)?;
         let Some(shape) = object.shape else {
-            return Err(Error::Argument(
-                "counts end at the last pixel: height and width must be known (options height and width)".into(),
-            ));
+            return Err(Error::UnknownShape { what: "counts end at the last pixel".into() });
         };
-        self.options.check_attributes(Format::Sam, &Object { score: None, ..*object })?;
-        self.sequence.next(object.image, object.label)?;
+        let mut losses = Losses::default();
+        self.check_image(object.image, &mut losses);
+        self.sequence.next(object.image, object.label, &mut losses);
         let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
-        self.options.large_counts.counts(&runs, shape.pixels(), &mut self.counts)?;
+        if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
+            losses.add(Loss::LargeCount { count });
+        }
+        losses.refuse(FORMAT.name)?;
         self.text.clear();
         self.text.extend_from_slice(if self.records == 0 { b"[\n{" } else { b",\n{" });
         self.records += 1;

@@ -5,6 +5,7 @@
 //! row  := label "," start "," length EOL
 //! EOL  := LF or CRLF; the last one may be missing
 //! ```
+//! * Tabs or semicolons in the place of all commas are read as well.
 //! * Rows ascend by label, then by start; the runs of one label do not overlap. Lengths are at least 1.
 //! * Order: column-major, or row-major when reader and writer are told so; the file does not say.
 //! * Base: positions count from 0. Labels are the mask's own.
@@ -16,29 +17,63 @@
 use std::io::{BufRead, Write};
 use std::ops::Range;
 
+use super::checked::refuse_empty_labels;
+use super::description::{Description, Holds, Reader, Unsaid, Writer};
+use super::detect::{Fit, separator};
 use super::text::{self, Bound, Lines, push_number, write_batches};
-use super::{ReadOptions, WriteOptions, in_order, writing};
-use crate::error::{Error, Result};
+use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
+use crate::error::Result;
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
+use crate::shape::ScanOrder;
 
 const HEADER: &str = "label,start,length";
+
+pub(super) static FORMAT: Description = Description {
+    name: "table",
+    about: "CSV label,start,length for dataframes: one run a row, from 0, column-major or as told",
+    extension: "csv",
+    owns_extension: false,
+    headers: &[HEADER],
+    capabilities: Capabilities {
+        many_images: false,
+        holds_shape: false,
+        needs_shape: false,
+        any_labels: true,
+        empty_labels: false,
+        any_order: true,
+    },
+    holds: |_| Holds::default(),
+    unsaid: Unsaid::NOTHING,
+    order: ScanOrder::ColumnMajor,
+    bases: &[0],
+    options: &[],
+    fits: |beginning| if beginning.columns() == COLUMNS { Fit::Sure } else { Fit::No },
+    read: Reader::Mask(read),
+    write: Writer::Mask(write),
+};
+
+const COLUMNS: [&str; 3] = ["label", "start", "length"];
 
 /// Runs that make one batch of text.
 const BATCH: usize = 1 << 15;
 
-pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
     let mut lines = Lines::new(reader);
-    match lines.header()? {
-        Some(header) if header.rest() == HEADER.as_bytes() => {}
+    let separator = match lines.header()? {
+        Some(header)
+            if header.rest().split(|&byte| byte == separator(header.rest())).eq(COLUMNS.map(str::as_bytes)) =>
+        {
+            separator(header.rest())
+        }
         other => return Err(text::wrong_header(other, HEADER)),
-    }
+    };
     let mut runs = LabelRunsBuilder::new(options.shape, options.order.unwrap_or_default());
     let mut bound = Bound::new(options.shape);
     let mut last = None;
     while let Some(mut line) = lines.next()? {
         let place = line;
         let label = line.number("a label")?;
-        line.byte(b',', "a comma")?;
+        line.byte(separator, "a comma")?;
         if last != Some(label) {
             if let Some(last) = last
                 && label < last
@@ -51,7 +86,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
         }
         let start_place = line;
         let start = line.number("a start")?;
-        line.byte(b',', "a comma")?;
+        line.byte(separator, "a comma")?;
         let length_place = line;
         let run = Run { start, length: line.number("a length")? };
         line.end()?;
@@ -61,15 +96,9 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<La
     Ok(runs.finish())
 }
 
-pub(super) fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
     let runs = in_order(runs, options.order.unwrap_or_default())?;
-    if !options.drop_empty_labels
-        && let Some((label, _)) = runs.iter().find(|(_, runs)| runs.is_empty())
-    {
-        return Err(Error::Argument(format!(
-            "label {label} has no runs, and a table has a row for each run only (option drop-empty-labels leaves it out)"
-        )));
-    }
+    refuse_empty_labels(&FORMAT, &runs, options)?;
     let end = options.line_ending.bytes();
     writer.write_all(HEADER.as_bytes()).and_then(|()| writer.write_all(end)).map_err(writing)?;
     write_batches(writer, &batches(&runs), |text, batch: &Range<usize>| {

@@ -2,7 +2,7 @@
 //!
 //! A line is read whole, so no number is ever cut by the reader's buffer.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 
 use rayon::prelude::*;
 
@@ -53,7 +53,6 @@ impl<'a> Lines<'a> {
 }
 
 /// Passes over a byte order mark, however the input is cut.
-#[cfg(any(feature = "json", feature = "cvat"))]
 pub(super) fn skip_byte_order_mark(reader: &mut dyn BufRead) -> Result<()> {
     if reader.fill_buf().map_err(reading)?.first() != Some(&BOM[0]) {
         return Ok(());
@@ -82,6 +81,10 @@ pub(super) fn read_line(reader: &mut dyn BufRead, bytes: &mut Vec<u8>, limit: us
         };
         let end = memchr::memchr(b'\n', piece);
         let length = end.map_or(piece.len(), |end| end + 1);
+        if bytes.try_reserve(length).is_err() {
+            let needed = (bytes.len() + length) as u64;
+            return Err(Error::Memory { what: "a line, which is read whole".into(), needed, limit: None });
+        }
         bytes.extend_from_slice(&piece[..length]);
         reader.consume(length);
         count += length;
@@ -93,6 +96,23 @@ pub(super) fn read_line(reader: &mut dyn BufRead, bytes: &mut Vec<u8>, limit: us
 
 pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
+}
+
+/// Appends all that is left of a file that must be in memory whole.
+pub(crate) fn read_all(mut reader: impl Read, bytes: &mut Vec<u8>) -> Result<()> {
+    /// Bytes that are read at once, at least.
+    const PIECE: usize = 1 << 20;
+    loop {
+        let wanted = PIECE.max(bytes.len() / 2);
+        bytes.try_reserve(wanted).map_err(|_| Error::Memory {
+            what: "a run file that is held whole".into(),
+            needed: (bytes.len() + wanted) as u64,
+            limit: None,
+        })?;
+        if reader.by_ref().take(wanted as u64).read_to_end(bytes).map_err(reading)? < wanted {
+            return Ok(());
+        }
+    }
 }
 
 pub(super) fn without_end(bytes: &[u8]) -> &[u8] {
@@ -117,6 +137,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at, line, part }
     }
 
+    /// Whether nothing but a byte order mark stands before this place.
+    fn is_at_start(&self) -> bool {
+        self.at == 0 || self.bytes[..self.at] == *BOM
+    }
+
     /// What follows in the line.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
@@ -127,7 +152,6 @@ impl<'a> Cursor<'a> {
     }
 
     /// What follows, cut at separators.
-    #[cfg(feature = "oid")]
     pub(super) fn words(mut self) -> impl Iterator<Item = Self> {
         let mut ended = false;
         std::iter::from_fn(move || {
@@ -281,6 +305,11 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The number that a text of digits writes: `parse` alone would take a sign.
+pub(super) fn whole_number(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
 /// The number that the first bytes write, and how many they are; `None` without digits or past `u64`.
 #[inline]
 fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
@@ -347,7 +376,6 @@ impl Defect {
     }
 }
 
-#[cfg(feature = "parquet")]
 impl Defect {
     /// The error for a run in a place without columns.
     pub(super) fn in_place(self, place: Place) -> Error {
@@ -413,37 +441,11 @@ pub(super) fn wrong_header(header: Option<Cursor<'_>>, expected: &str) -> Error 
     let Some(header) = header else {
         return Error::format(Place::File, expected, "an empty file");
     };
-    match looks_like(header.rest()) {
-        Some(name) => header.fault(expected, format!("{}, which looks like {name}", show(header.rest()))),
-        None => header.expected(expected),
+    let names = super::detect::sure(header.rest());
+    if names.is_empty() || !header.is_at_start() {
+        return header.expected(expected);
     }
-}
-
-/// What a file with this first line seems to be.
-pub(super) fn looks_like(line: &[u8]) -> Option<&'static str> {
-    let text = line.trim_ascii();
-    let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()));
-    if is(&["glom,pixels"]) {
-        Some("hubmap")
-    } else if is(&["label,start,length"]) {
-        Some("table")
-    } else if text.starts_with(b"{") || text.starts_with(b"[") {
-        Some("JSON (coco, sam or labelstudio)")
-    } else if text.starts_with(b"<") {
-        Some("XML (cvat)")
-    } else if text.starts_with(b"PAR1") {
-        Some("parquet (runs)")
-    } else if is(&["id,rle", "id,encoding", "id,predicted", "id,predicted_masks", "id,segmentation", "id,annotation"])
-        || text.to_ascii_lowercase().ends_with(b",encodedpixels")
-    {
-        Some("kaggle or siim")
-    } else if text.to_ascii_lowercase().ends_with(b"predictionstring")
-        || text.to_ascii_lowercase().ends_with(b"prediction_string")
-    {
-        Some("oid")
-    } else {
-        None
-    }
+    header.fault(expected, format!("{}, which looks like {}", show(header.rest()), names.join(" or ")))
 }
 
 /// Decimal text of `value`.

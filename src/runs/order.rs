@@ -34,7 +34,7 @@ impl LabelRuns {
     /// The runs of the same pixels in `order`, joined where they touch.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the order differs and the shape is not known; [`Error::LimitExceeded`] when absurdly
+    /// [`Error::UnknownShape`] when the order differs and the shape is not known; [`Error::LimitExceeded`] when absurdly
     /// many runs would come out, which is so for a large area of a huge mask only.
     pub fn to_order(&self, order: ScanOrder) -> Result<Self> {
         if order == self.order {
@@ -75,9 +75,7 @@ pub(crate) fn in_order(runs: &[Run], shape: Option<Shape>, from: ScanOrder, to: 
 }
 
 fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
-    Error::Argument(format!(
-        "the runs are {from}: to make them {to}, height and width must be known (options height and width)"
-    ))
+    Error::UnknownShape { what: format!("the runs are {from} and are to be made {to}") }
 }
 
 /// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.
@@ -261,7 +259,7 @@ mod tests {
     #[test]
     fn an_unknown_shape_is_refused_and_the_same_order_is_not() {
         let runs = LabelRuns::empty(None, ScanOrder::ColumnMajor);
-        assert!(matches!(runs.to_order(ScanOrder::RowMajor), Err(Error::Argument(_))));
+        assert!(matches!(runs.to_order(ScanOrder::RowMajor), Err(Error::UnknownShape { .. })));
         assert_eq!(runs.to_order(ScanOrder::ColumnMajor).unwrap(), runs);
     }
 }

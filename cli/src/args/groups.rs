@@ -101,6 +101,9 @@ pub(crate) struct ManyArgs {
     /// CSV: pass over columns that are not known
     #[arg(long)]
     pub(crate) ignore_columns: bool,
+    /// CSV: what the columns of images and runs are called, where the names are not known
+    #[arg(long, value_name = "IMAGE,RUNS")]
+    pub(crate) columns: Option<String>,
 }
 
 /// How a run file is written.

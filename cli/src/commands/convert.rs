@@ -10,6 +10,7 @@ use crate::input;
 use crate::kind;
 use crate::output::Output;
 use crate::paths::{one_stdin, refuse_inputs};
+use crate::remedy;
 
 pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     let inputs = || args.shape.like.iter().chain([&args.runs]).map(AsRef::as_ref);
@@ -17,7 +18,6 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, inputs())?;
     kind::expect_runs(&args.runs)?;
     kind::runs_go_to(&args.output)?;
-    let from = input::format_of(&args.runs, args.from)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
     let read =
         args.many.options().shape(args.shape.shape()?).order(args.from_order.map(ScanOrder::from)).base(args.from_base);
@@ -28,10 +28,11 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
         .drop_shape(args.drop_shape)
         .drop_attributes(args.drop_attributes)
         .renumber(args.many.renumber);
-    let mut reader = input::open(&args.runs, console)?;
+    let (from, mut reader) = input::open_runs(&args.runs, args.from, console)?;
     let mut output = Output::create(&args.output)?;
-    format::convert((from, &mut reader, &read), (to, &mut output, &write))
+    let warnings = format::convert((from, &mut reader, &read), (to, &mut output, &write))
         .map_err(|error| output.blame(error, &args.runs))?;
     output.commit()?;
+    warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning)));
     Ok(Status::Done)
 }

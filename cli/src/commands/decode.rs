@@ -15,9 +15,8 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, inputs())?;
     kind::expect_runs(&args.runs)?;
     kind::mask_goes_to(&args.output)?;
-    let format = input::format_of(&args.runs, args.read.format)?;
     let options = args.read.options(args.shape.shape()?);
-    let runs = input::read_runs(&args.runs, format, &options, console)?;
+    let runs = input::read_runs(&args.runs, args.read.format, &options, console)?;
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.map_or_else(|| input::dtype_of(&runs, args.background), Into::into);
     match dtype {

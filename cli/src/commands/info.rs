@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
     one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
     let mut pages = Vec::new();
-    let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format)? {
+    let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format, console)? {
         Content::Mask(source) => {
             let dtype = source.dtype();
             if args.either.dtype.is_none() {
@@ -26,9 +26,9 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
             }
             ("mask", None, Some(dtype.name()), vec![only(args.either.encode(source, &args.file, console)?)])
         }
-        Content::Runs(format) => {
-            let options = args.either.read.options(shape);
-            ("runs", Some(format), None, images(&args.file, format, &options, console)?)
+        Content::Runs(format, mut reader) => {
+            let images = format::read_images(format, &mut reader, &args.either.read.options(shape));
+            ("runs", Some(format), None, images.map_err(|error| named(error, &args.file))?)
         }
     };
     let images = images
@@ -44,15 +44,6 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
         super::print(&report.text())?;
     }
     Ok(Status::Done)
-}
-
-/// The images of a run file.
-fn images(path: &Path, format: Format, options: &format::ReadOptions, console: &Console) -> Result<Vec<ImageRuns>> {
-    if matches!(format, Format::Hubmap | Format::Table) {
-        return Ok(vec![only(input::read_runs(path, format, options, console)?)]);
-    }
-    let mut reader = input::open(path, console)?;
-    format::read_images(format, &mut reader, options).map_err(|error| named(error, path))
 }
 
 /// The one image of a file that does not name it.

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Merge, console: &Console) -> Result<Status> {
     let parts = args
         .parts
         .iter()
-        .map(|part| input::read_runs(part, input::format_of(part, args.from)?, &read, console))
+        .map(|part| input::read_runs(part, args.from, &read, console))
         .collect::<Result<Vec<LabelRuns>>>()?;
     let whole = LabelRuns::merge(&parts)?;
     let write = args.write.options(whole.order(), &args.output).drop_shape(args.drop_shape);

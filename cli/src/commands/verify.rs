@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
 /// The runs of both files. A run file that does not say how large its mask is takes the other's size.
 fn sides(args: &Verify, files: [&Path; 2], formats: [Option<Format>; 2], console: &Console) -> Result<[LabelRuns; 2]> {
     let shape = args.either.shape.shape()?;
-    let second_is_mask = args.either.run_format(files[1], formats[1]).is_none();
+    let second_is_mask = !args.either.is_runs(files[1], formats[1]);
     let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &args.either, shape, console);
     // The one that is sure to know its size goes first.
     if second_is_mask {

@@ -50,7 +50,9 @@ fn files_that_were_cut_off() {
     let text = folder.text("runs.csv");
     for length in [0, 5, 10] {
         folder.write("cut.csv", &text[..length]);
-        folder.fails_with("decode cut.csv -o out.npy --height 60 --width 70", &["cut.csv", "the header glom,pixels"]);
+        folder.fails_with("decode cut.csv -o out.npy --height 60 --width 70", &["cut.csv", "not a run file"]);
+        let named = "decode cut.csv -f hubmap -o out.npy --height 60 --width 70";
+        folder.fails_with(named, &["cut.csv", "the header glom,pixels"]);
     }
 }
 
@@ -151,8 +153,8 @@ fn crc(bytes: &[u8]) -> u32 {
 fn run_files_of_other_formats_and_with_mistakes() {
     let folder = Folder::new();
     let cases: [(&str, &str, &[&str]); 12] = [
-        ("label,start,length\n1,0,3\n", "", &["line 1", "glom,pixels", "label,start,length"]),
-        ("a,b\n1,2\n", "", &["line 1", "glom,pixels"]),
+        ("label,start,length\n1,0,3\n", "-f hubmap", &["line 1", "glom,pixels", "label,start,length"]),
+        ("a,b\n1,2\n", "", &["not a run file", "a,b", "--format"]),
         ("glom,pixels\n0,4 2 8\n", "", &["line 2, column 7", "a start without a length"]),
         ("glom,pixels\n0,4 2 8 x\n", "", &["line 2, column 9"]),
         ("glom,pixels\n0,4 2\n2,8 1\n", "", &["line 3, column 1", "the id 1"]),
@@ -172,7 +174,7 @@ fn run_files_of_other_formats_and_with_mistakes() {
     folder.write("runs.json", "{\"images\": [");
     folder.fails_with("info runs.json", &["runs.json"]);
     folder.write("runs.xyz", "");
-    folder.fails_with("decode runs.xyz -o out.npy --height 4 --width 5", &["runs.xyz", "hubmap"]);
+    folder.fails_with("decode runs.xyz -o out.npy --height 4 --width 5", &["runs.xyz", "an empty file"]);
 }
 
 #[test]

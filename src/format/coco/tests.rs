@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{Format, LargeCounts, ReadOptions, WriteOptions, convert, read, read_images, write};
-use crate::error::Error;
+use crate::error::{Error, Loss, Remedy};
 use crate::runs::{LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -47,7 +47,7 @@ fn defects_are_named_by_record() {
         ),
         (
             r#"{"image_id":1,"segmentation":[[1,2,3,4]]}"#,
-            "record 0: expected a mask of size and counts (skip other shapes to read the rest), found polygons",
+            "record 0: expected a mask of size and counts, found polygons",
         ),
         (r#"{"image_id":1,"segmentation":{"size":[2,2],"counts":[1,-2]}}"#, "invalid value: integer `-1`"),
     ] {
@@ -73,7 +73,10 @@ fn counts_past_32_bits_are_refused_split_or_kept() {
     builder.run(Run { start: 5_000_000_000, length: 4_400_000_000 }).unwrap();
     let runs = builder.finish();
     let strict = write(Format::Coco, &mut Vec::new(), &runs, &WriteOptions::default());
-    assert!(matches!(strict, Err(Error::LimitExceeded { limit: 4_294_967_295, found: 5_000_000_000, .. })));
+    let error = strict.unwrap_err();
+    assert_eq!(error.remedies(), [Remedy::SplitCounts, Remedy::KeepCounts]);
+    let Error::CannotHold(lost) = error else { panic!("{error}") };
+    assert_eq!(lost.losses, [Loss::LargeCount { count: 5_000_000_000 }]);
     for large_counts in [LargeCounts::Split, LargeCounts::Keep] {
         let mut bytes = Vec::new();
         write(Format::Coco, &mut bytes, &runs, &WriteOptions { large_counts, ..WriteOptions::default() }).unwrap();

@@ -113,7 +113,7 @@ fn what_the_format_cannot_hold_is_refused_before_a_byte_is_written() {
     let background = runs_of(&[(0, &[(0, 1)])]);
     assert!(matches!(write(Format::Hubmap, &mut bytes, &background, &options), Err(Error::Argument(_))));
     let row_major = LabelRuns::empty(None, ScanOrder::RowMajor);
-    assert!(matches!(write(Format::Hubmap, &mut bytes, &row_major, &options), Err(Error::Argument(_))));
+    assert!(matches!(write(Format::Hubmap, &mut bytes, &row_major, &options), Err(Error::UnknownShape { .. })));
     let few = WriteOptions { labels: Some(1), ..WriteOptions::default() };
     assert!(matches!(write(Format::Hubmap, &mut bytes, &runs_of(&[(2, &[])]), &few), Err(Error::Argument(_))));
     assert!(bytes.is_empty());

@@ -1,5 +1,5 @@
-use super::super::{Format, ReadOptions, WriteOptions, convert, read, read_images, write};
-use crate::error::Error;
+use super::super::{Format, ReadOptions, Warning, WriteOptions, convert, read, read_images, write};
+use crate::error::{Error, Loss, Remedy};
 use crate::format::samples::runs_of;
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
@@ -72,11 +72,15 @@ fn a_header_with_sides_and_classes_keeps_them() {
     let mut sink = Vec::new();
     let error =
         convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap_err();
-    assert!(error.to_string().contains("option drop-shape"), "{error}");
-    let plain = WriteOptions { drop_shape: true, ..plain };
-    let error =
-        convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap_err();
-    assert!(error.to_string().contains("option drop-attributes"), "{error}");
+    assert_eq!(error.remedies(), [Remedy::DropAttributes], "{error}");
+    let plain = plain.drop_attributes(true);
+    sink.clear();
+    let warnings = convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap();
+    assert_eq!(warnings, [Warning::LeftOut { format: "kaggle", loss: Loss::Shape }]);
+    assert_eq!(sink, b"id,rle\na,5 2\nb,\n");
+    let plain = plain.drop_shape(true);
+    let warnings = convert((Format::Kaggle, &mut file.as_bytes(), &from), (Format::Kaggle, &mut sink, &plain)).unwrap();
+    assert_eq!(warnings, []);
     let error = written_of_unknown_shape(&to).unwrap_err();
     assert!(error.to_string().contains("height and width"), "{error}");
     for header in ["id,rle,Height", "id,id,rle", "rle", "id,rle,Mask", "id,rle,other"] {
@@ -118,8 +122,10 @@ fn what_a_row_cannot_hold_is_refused() {
     let strict = WriteOptions::default();
     for runs in [runs_of(&[(2, &[(0, 1)])]), runs_of(&[(1, &[])]), runs_of(&[(1, &[(u64::MAX - 1, 1)]), (3, &[])])] {
         let error = written(Format::Kaggle, &runs, &strict).unwrap_err();
-        assert!(matches!(error, Error::Argument(_)), "{error}");
+        assert!(matches!(error, Error::CannotHold(_)), "{error}");
     }
+    let error = written(Format::Kaggle, &runs_of(&[(1, &[]), (3, &[(1, 1)])]), &strict).unwrap_err();
+    assert_eq!(error.remedies(), [Remedy::DropEmptyLabels, Remedy::Renumber], "all at once: {error}");
     let far = WriteOptions { base: Some(2), ..WriteOptions::default() };
     let error = written(Format::Kaggle, &runs_of(&[(1, &[(u64::MAX - 1, 1)])]), &far).unwrap_err();
     assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
@@ -141,7 +147,7 @@ fn defects_are_named_with_their_place() {
         (
             Format::Kaggle,
             "id,rle,plate\na,1 3,4\n",
-            "line 1, column 8: expected columns like id,rle (option ignore-columns passes over others), found the column \"plate\"",
+            "line 1, column 8: expected columns like id,rle, found the column \"plate\"",
         ),
         (Format::Kaggle, "id,rle,RLE\n", "line 1, column 8: expected a column once, found \"RLE\" again"),
         (

@@ -130,21 +130,11 @@ fn job(mask: &Path, args: &Encode) -> Result<Job> {
             Some(_) => Err(Error::Argument("standard input has no name: say with -o where its runs go".into())),
         };
     }
-    let output = mask.with_extension(extension(format));
+    let output = mask.with_extension(format.extension());
     match (&args.out_dir, output.file_name()) {
         (None, _) => Ok(job(output, format)),
         (Some(folder), Some(name)) => Ok(job(folder.join(name), format)),
         (Some(_), None) => Err(Error::Argument(format!("{}: not the name of a file", mask.display()))),
-    }
-}
-
-/// The extension of a format's files.
-fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Coco | Format::Sam | Format::LabelStudio => "json",
-        Format::Cvat => "xml",
-        Format::Runs => "parquet",
-        _ => "csv",
     }
 }
 

@@ -1,13 +1,14 @@
 //! Files of many images: a stream of objects.
 //!
-//! A reader pushes what it finds, in the order of the file, into a [`Sink`]; every writer is a sink, so converting is
+//! A reader pushes what it finds, in the order of the file, into an [`ObjectSink`]; every writer is one, so converting is
 //! connecting one to the other, and only one object is in memory at a time. [`Collect`] is the sink that keeps all.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
-use super::{Format, ReadOptions, WriteOptions};
-use crate::error::{Error, Result};
+use super::WriteOptions;
+use super::checked::Output;
+use super::description::{Description, WriteMask};
+use crate::error::{Error, Loss, Place, Remedy, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -43,13 +44,43 @@ pub struct Object<'a> {
     pub runs: &'a [Run],
 }
 
-/// Takes what a reader finds.
-pub trait Sink {
+/// Takes what a reader finds: every writer of run files is one, and so is whatever a caller does with objects.
+///
+/// ```
+/// use runmask::format::{self, Format, Image, Object, ObjectSink, ReadOptions};
+///
+/// /// Counts the pixels of all objects of a file.
+/// #[derive(Default)]
+/// struct Area(u64);
+///
+/// impl ObjectSink for Area {
+///     fn image(&mut self, _: &Image<'_>) -> runmask::Result<()> {
+///         Ok(())
+///     }
+///     fn object(&mut self, object: &Object<'_>) -> runmask::Result<()> {
+///         self.0 += object.runs.iter().map(|run| run.length).sum::<u64>();
+///         Ok(())
+///     }
+/// }
+///
+/// let file = b"id,rle\nfirst,1 3 9 2\nsecond,5 4\n";
+/// let mut area = Area::default();
+/// format::read_objects(Format::Kaggle, &mut &file[..], &ReadOptions::new(), &mut area)?;
+/// assert_eq!(area.0, 9);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub trait ObjectSink {
     /// An image; formats that do not list images apart from objects call this for images without objects only.
     fn image(&mut self, image: &Image<'_>) -> Result<()>;
 
     /// An object. Objects of one image come in the order of the file, not always one after the other.
     fn object(&mut self, object: &Object<'_>) -> Result<()>;
+
+    /// A category that the file lists apart from objects: its id, as objects name it, and its name.
+    fn category(&mut self, id: &str, name: &str) -> Result<()> {
+        let _ = (id, name);
+        Ok(())
+    }
 
     /// The end of the file: a writer writes what it kept back.
     fn finish(&mut self) -> Result<()> {
@@ -136,8 +167,8 @@ impl Collect {
     }
 }
 
-fn part(image: &str, label: Option<u64>) -> crate::error::Place {
-    crate::error::Place::Part(match label {
+fn part(image: &str, label: Option<u64>) -> Place {
+    Place::Part(match label {
         Some(label) => format!("image {image}, object {label}"),
         None => format!("image {image}"),
     })
@@ -165,7 +196,8 @@ impl Collected {
         let mut last = None;
         for (label, object, more) in objects {
             if last == Some(label) {
-                return Err(Error::format(part(&id, Some(label)), "a number of its own", "a second object with it"));
+                let error = Error::format(part(&id, Some(label)), "a number of its own", "a second object with it");
+                return Err(error.with_remedy(Remedy::Renumber));
             }
             last = Some(label);
             runs.label(label)?;
@@ -178,7 +210,7 @@ impl Collected {
     }
 }
 
-impl Sink for Collect {
+impl ObjectSink for Collect {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         let kept = self.entry(image.id, image.shape)?;
         kept.name = image.name.map(str::to_owned);
@@ -200,7 +232,7 @@ impl Sink for Collect {
 
 impl ImageRuns {
     /// Pushes this image and its objects into `sink`.
-    pub fn push_into(&self, sink: &mut dyn Sink) -> Result<()> {
+    pub fn push_into(&self, sink: &mut dyn ObjectSink) -> Result<()> {
         let shape = self.runs.shape();
         sink.image(&Image { id: &self.id, name: self.name.as_deref(), shape })?;
         for ((label, runs), more) in self.runs.iter().zip(&self.attributes) {
@@ -219,10 +251,10 @@ impl ImageRuns {
     }
 }
 
-/// Pushes the runs of one mask into `sink`, as an image of this id.
-pub(super) fn push_objects(runs: &LabelRuns, id: &str, sink: &mut dyn Sink) -> Result<()> {
+/// Pushes the runs of one mask into `sink`, as an image of this id and file name.
+pub(super) fn push_objects(runs: &LabelRuns, id: &str, name: Option<&str>, sink: &mut dyn ObjectSink) -> Result<()> {
     let shape = runs.shape();
-    sink.image(&Image { id, name: None, shape })?;
+    sink.image(&Image { id, name, shape })?;
     for (label, object) in runs.iter() {
         sink.object(&Object {
             image: id,
@@ -238,76 +270,6 @@ pub(super) fn push_objects(runs: &LabelRuns, id: &str, sink: &mut dyn Sink) -> R
     Ok(())
 }
 
-/// Lets through to a writer what its format can hold; names an image that the source leaves without a name.
-pub(super) struct Guard<'a> {
-    sink: &'a mut dyn Sink,
-    from: Format,
-    to: Format,
-    write: &'a WriteOptions,
-    read: &'a ReadOptions,
-}
-
-impl<'a> Guard<'a> {
-    pub(super) fn new(
-        sink: &'a mut dyn Sink,
-        from: Format,
-        to: Format,
-        write: &'a WriteOptions,
-        read: &'a ReadOptions,
-    ) -> Self {
-        Self { sink, from, to, write, read }
-    }
-
-    /// The name under which an image goes on; `None` when another one was asked for.
-    fn name<'i>(&self, id: &'i str) -> Option<&'i str>
-    where
-        'a: 'i,
-    {
-        if self.read.image.as_deref().is_some_and(|image| image != id) {
-            return None;
-        }
-        Some(if id.is_empty() { self.write.image.as_deref().unwrap_or("1") } else { id })
-    }
-
-    fn check_shape(&self, shape: Option<Shape>) -> Result<()> {
-        // A shape that the source does not hold was given by the caller, who still has it.
-        let in_file = self.from.capabilities().holds_shape || self.read.shape.is_none();
-        let lost = shape.is_some() && in_file && !self.write.holds_shape(self.to) && !self.write.drop_shape;
-        if lost {
-            return Err(Error::Argument(format!(
-                "this {} file does not hold height and width, which the {} file has (option drop-shape leaves them out)",
-                self.to.name(),
-                self.from.name()
-            )));
-        }
-        Ok(())
-    }
-}
-
-impl Sink for Guard<'_> {
-    fn image(&mut self, image: &Image<'_>) -> Result<()> {
-        let Some(id) = self.name(image.id) else { return Ok(()) };
-        self.check_shape(image.shape)?;
-        if let Some(name) = image.name.filter(|&name| name != id)
-            && !self.write.holds_names(self.to)
-            && !self.write.drop_attributes
-        {
-            return Err(Error::Argument(format!(
-                "image {id}: this {} file cannot hold the name of the image file, {name:?} (option drop-attributes \
-                 leaves it out)",
-                self.to.name()
-            )));
-        }
-        self.sink.image(&Image { id, ..*image })
-    }
-
-    fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        let Some(image) = self.name(object.image) else { return Ok(()) };
-        self.check_shape(object.shape)?;
-        self.sink.object(&Object { image, ..*object })
-    }
-}
-
 /// The one image of a file, or the one of this id.
 pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns> {
     let count = images.len();
@@ -315,93 +277,48 @@ pub(super) fn only(images: Vec<ImageRuns>, id: Option<&str>) -> Result<ImageRuns
     match (images.next(), images.next(), id) {
         (Some(image), None, _) => Ok(image),
         (None, _, Some(id)) => Err(Error::Argument(format!("no image {id} among the {count} of the file"))),
-        (None, ..) => Err(Error::format(crate::error::Place::File, "an image", "none")),
-        (Some(first), Some(second), _) => Err(Error::Argument(format!(
-            "the file holds {count} images ({}, {}, ...): name one of them (option image), or convert to a format that \
-             holds many",
-            first.id, second.id
-        ))),
-    }
-}
-
-/// The text of every image, kept until the end of the file by writers that write objects together by image.
-#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
-#[derive(Debug, Default)]
-pub(super) struct PerImage {
-    images: Vec<ImageText>,
-    index: BTreeMap<String, usize>,
-}
-
-#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
-#[derive(Debug)]
-pub(super) struct ImageText {
-    pub(super) id: String,
-    pub(super) name: Option<String>,
-    pub(super) shape: Option<Shape>,
-    pub(super) text: Vec<u8>,
-}
-
-#[cfg(any(feature = "json", feature = "oid", feature = "cvat"))]
-impl PerImage {
-    pub(super) fn image(&mut self, image: &Image<'_>) {
-        let kept = self.entry(image.id, image.shape);
-        if let Some(name) = image.name {
-            kept.name = Some(name.to_owned());
+        (None, ..) => Err(Error::format(Place::File, "an image", "none")),
+        (Some(first), Some(second), _) => {
+            Err(Error::SeveralImages { what: "the file".into(), count, ids: vec![first.id, second.id] })
         }
-    }
-
-    /// The text of an image, to append to.
-    pub(super) fn text(&mut self, id: &str, shape: Option<Shape>) -> &mut Vec<u8> {
-        &mut self.entry(id, shape).text
-    }
-
-    fn entry(&mut self, id: &str, shape: Option<Shape>) -> &mut ImageText {
-        let index = match self.index.get(id) {
-            Some(&index) => index,
-            None => {
-                self.index.insert(id.to_owned(), self.images.len());
-                self.images.push(ImageText { id: id.to_owned(), name: None, shape: None, text: Vec::new() });
-                self.images.len() - 1
-            }
-        };
-        let image = &mut self.images[index];
-        image.shape = image.shape.or(shape);
-        image
-    }
-
-    /// The images in the order in which they were first named.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &ImageText> {
-        self.images.iter()
     }
 }
 
 /// A sink for a format that holds one mask: keeps the image and writes it at the end.
 pub(super) struct WriteOne<'a> {
-    format: Format,
-    writer: &'a mut dyn Write,
+    format: &'static Description,
+    write: WriteMask,
+    writer: Output<'a>,
     options: &'a WriteOptions,
     images: Collect,
 }
 
 impl<'a> WriteOne<'a> {
-    pub(super) fn new(format: Format, writer: &'a mut dyn Write, options: &'a WriteOptions) -> Self {
-        Self { format, writer, options, images: Collect::new() }
+    pub(super) fn new(
+        format: &'static Description,
+        write: WriteMask,
+        writer: Output<'a>,
+        options: &'a WriteOptions,
+    ) -> Self {
+        Self { format, write, writer, options, images: Collect::new() }
     }
 }
 
-impl Sink for WriteOne<'_> {
+impl ObjectSink for WriteOne<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         self.images.image(image)
     }
 
     fn object(&mut self, object: &Object<'_>) -> Result<()> {
-        self.options.check_attributes(self.format, object)?;
         self.images.object(object)
     }
 
     fn finish(&mut self) -> Result<()> {
         let images = std::mem::take(&mut self.images).into_images()?;
-        let image = only(images, None)?;
-        super::write(self.format, self.writer, &image.runs, self.options)
+        if let [first, second, ..] = images.as_slice() {
+            let images = [first.id.clone(), second.id.clone()];
+            return Err(Error::cannot_hold(self.format.name, vec![Loss::SeveralImages { images }]));
+        }
+        (self.write)(&mut self.writer, &only(images, None)?.runs, self.options)
     }
 }

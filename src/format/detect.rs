@@ -1,0 +1,214 @@
+//! In which format a run file is, told from its first bytes: the one place that does so.
+//!
+//! Each format says whether a beginning can be its own ([`Fit`]): its header, its keys or its root element tell. Where
+//! two formats share a header, their first rows may tell them apart.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Cursor, Read};
+
+use super::Format;
+use super::outline::Outline;
+use super::text::{BOM, MAX_HEADER, reading, show, without_end};
+use crate::error::{Error, Result};
+use crate::pixels;
+
+/// Bytes of a file that tell its format. A format whose header is longer cannot be told.
+const BEGINNING: usize = 1 << 16;
+
+/// Whether a file can be of a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fit {
+    /// It cannot.
+    No,
+    /// Only when the caller says what its columns are.
+    IfTold,
+    /// Nothing speaks against it.
+    Perhaps,
+    /// Its header, its keys or its root element are those of the format.
+    Sure,
+}
+
+/// The first bytes of a file.
+pub(crate) struct Beginning<'a> {
+    bytes: &'a [u8],
+    text: &'a [u8],
+    /// Whether the file ends with them.
+    whole: bool,
+    outline: Option<Outline>,
+}
+
+impl<'a> Beginning<'a> {
+    pub(crate) fn new(bytes: &'a [u8], whole: bool) -> Self {
+        let text = bytes.strip_prefix(BOM).unwrap_or(bytes);
+        Self { bytes, text, whole, outline: Outline::of(text) }
+    }
+
+    /// The bytes without a byte order mark.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    pub(crate) fn has_byte_order_mark(&self) -> bool {
+        self.text.len() < self.bytes.len()
+    }
+
+    /// The first line without its end; `None` when it is no text or longer than any header.
+    pub(super) fn line(&self) -> Option<&'a str> {
+        let end = memchr::memchr(b'\n', self.text);
+        let line = without_end(&self.text[..end.map_or(self.text.len(), |end| end + 1)]);
+        let is_text = |line: &&str| !line.chars().any(|character| character.is_control() && character != '\t');
+        (end.is_some() || self.whole).then_some(line).filter(|line| line.len() < MAX_HEADER)?;
+        std::str::from_utf8(line).ok().filter(is_text)
+    }
+
+    /// What parts the fields of a table; see [`separator`].
+    pub(super) fn separator(&self) -> u8 {
+        separator(self.line().unwrap_or("").as_bytes())
+    }
+
+    /// The names in the first line.
+    pub(super) fn columns(&self) -> Vec<Cow<'a, str>> {
+        let Some(line) = self.line() else { return Vec::new() };
+        let name = |name: &'a str| {
+            let name = name.trim();
+            name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name).into()
+        };
+        line.split(char::from(self.separator())).map(name).collect()
+    }
+
+    /// The rows after the first line that end in these bytes.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut lines = self.text.split_inclusive(|&byte| byte == b'\n');
+        lines.next();
+        let whole = self.whole;
+        lines.filter(move |line| whole || line.ends_with(b"\n")).map(without_end)
+    }
+
+    /// The keys of JSON, when the file begins like it.
+    pub(super) fn outline(&self) -> Option<&Outline> {
+        self.outline.as_ref()
+    }
+
+    /// The formats that fit, the surest first, with how sure they are.
+    pub(crate) fn candidates(&self) -> Vec<(Format, Fit)> {
+        let fit = |&format: &Format| (format, (format.description().fits)(self));
+        let mut fits: Vec<_> = Format::ALL.iter().map(fit).filter(|(_, fit)| *fit > Fit::No).collect();
+        fits.sort_by_key(|(_, fit)| std::cmp::Reverse(*fit));
+        fits
+    }
+
+    /// The formats that fit best.
+    fn best(&self) -> Vec<Format> {
+        let candidates = self.candidates();
+        let best = candidates.first().map_or(Fit::Perhaps, |(_, fit)| *fit).max(Fit::Perhaps);
+        candidates.into_iter().filter(|(_, fit)| *fit == best).map(|(format, _)| format).collect()
+    }
+
+    /// What the file looks like, in words for a message.
+    pub(crate) fn looks_like(&self) -> String {
+        const MARKS: &[(&[u8], &str)] = &[
+            (b"\x1F\x8B", "a file compressed with gzip"),
+            (b"PK\x03\x04", "a zip archive"),
+            (b"\x28\xB5\x2F\xFD", "a file compressed with zstd"),
+            (b"II*\0", "a TIFF image"),
+            (b"MM\0*", "a TIFF image"),
+            (b"II+\0", "a TIFF image"),
+            (b"MM\0+", "a TIFF image"),
+            (b"\x89PNG", "a PNG image"),
+            (b"\xFF\xD8\xFF", "a JPEG image"),
+            (b"\x93NUMPY", "a NumPy array"),
+            (b"PAR1", "a Parquet file"),
+        ];
+        if let Some((_, name)) = MARKS.iter().find(|(mark, _)| self.bytes.starts_with(mark)) {
+            return (*name).into();
+        }
+        if self.bytes.is_empty() {
+            return "an empty file".into();
+        }
+        if self.bytes.starts_with(&pixels::KEY) {
+            return "a file that begins with the key of escape-key records, which are pixels".into();
+        }
+        if let Some(outline) = &self.outline {
+            let polygons = outline.has("geometry") || outline.has("features/geometry");
+            return if polygons { "JSON with polygons (GeoJSON)" } else { "JSON" }.into();
+        }
+        match self.line() {
+            Some(line) if self.text.trim_ascii_start().starts_with(b"<") => {
+                format!("XML that begins with {}", show(line.as_bytes()))
+            }
+            Some(line) => format!("a text whose first line is {}", show(line.as_bytes())),
+            None => format!("a file that begins with {}", show(self.bytes)),
+        }
+    }
+}
+
+/// The names of the formats whose header, keys or root element these are.
+pub(super) fn sure(beginning: &[u8]) -> Vec<&'static str> {
+    let candidates = Beginning::new(beginning, true).candidates();
+    candidates.into_iter().filter(|(_, fit)| *fit == Fit::Sure).map(|(format, _)| format.name()).collect()
+}
+
+/// What parts the fields of a table with this first line: a comma, or a tab or semicolon where there is no comma.
+pub(super) fn separator(line: &[u8]) -> u8 {
+    let has = |byte: &u8| memchr::memchr(*byte, line).is_some();
+    [b',', b'\t', b';'].into_iter().find(has).unwrap_or(b',')
+}
+
+/// The formats that a file with these first bytes can be in: one where its header, its keys or its root element tell;
+/// several where they do not; none where no format has such a file.
+///
+/// ```
+/// use runmask::format::{Format, fits};
+///
+/// assert_eq!(fits(b"glom,pixels\n0,3 4\n"), [Format::Hubmap]);
+/// // The first rows of these two conventions may look alike.
+/// assert_eq!(fits(b"ImageId,EncodedPixels\na,1 3\n"), [Format::Kaggle, Format::Siim]);
+/// assert_eq!(fits(b"ImageId,EncodedPixels\na,9 3 5 2\n"), [Format::Siim]);
+/// assert_eq!(fits(b"hello\n"), []);
+/// ```
+pub fn fits(beginning: &[u8]) -> Vec<Format> {
+    Beginning::new(&beginning[..beginning.len().min(BEGINNING)], beginning.len() <= BEGINNING).best()
+}
+
+/// A reader whose first bytes were looked at; it gives them again.
+pub type Detected<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
+/// Tells the format of a run file from its first bytes, whether it is a file or a stream, and gives them back with the
+/// rest.
+///
+/// ```
+/// use runmask::format::{self, Format, ReadOptions};
+///
+/// let file = b"label,start,length\n3,0,5\n";
+/// let (format, mut reader) = format::detect(&file[..])?;
+/// assert_eq!(format, Format::Table);
+/// let runs = format::read(format, &mut reader, &ReadOptions::new())?;
+/// assert_eq!(runs.labels(), [3]);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::UnknownFormat`] when no format fits, or several do; [`Error::Format`] for a file that is compressed as a whole;
+/// [`Error::Io`] when reading fails.
+pub fn detect<R: BufRead>(reader: R) -> Result<(Format, Detected<R>)> {
+    let (bytes, whole, reader) = begin(reader)?;
+    let beginning = Beginning::new(&bytes, whole);
+    match beginning.best().as_slice() {
+        [format] => Ok((*format, Cursor::new(bytes).chain(reader))),
+        others => {
+            let (found, fits) = (beginning.looks_like(), others.iter().map(|format| format.name()).collect());
+            Err(if found.contains("compressed") {
+                Error::format(crate::error::Place::File, "a run file", found).with_remedy(crate::error::Remedy::Unpack)
+            } else {
+                Error::UnknownFormat { what: "the file".into(), fits, found }
+            })
+        }
+    }
+}
+
+/// The first bytes of a file, and whether it ends with them.
+pub(crate) fn begin<R: BufRead>(mut reader: R) -> Result<(Vec<u8>, bool, R)> {
+    let mut bytes = Vec::new();
+    let read = reader.by_ref().take(BEGINNING as u64).read_to_end(&mut bytes).map_err(reading)?;
+    Ok((bytes, read < BEGINNING, reader))
+}
