@@ -35,6 +35,6 @@ pub use runs::{
     BestMatch, Column, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, Overlap,
     Overlaps, PixelSize, Property, Run, Scores, SetOperation, Values, Window,
 };
-pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons};
+pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons, Simplified};
 pub use shape::{ScanOrder, Shape};
 pub use strip::{Cut, Strip};

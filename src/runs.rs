@@ -20,6 +20,7 @@
 //! | `measure.rs` | measures of every label |
 //! | `polygons.rs` | polygons of every label |
 //! | `trace.rs` | runs to polygons |
+//! | `simplify.rs` | polygons of fewer points |
 //! | `fill.rs` | polygons to runs |
 //! | `disjoint.rs` | one label a pixel, where labels overlap |
 
@@ -42,6 +43,7 @@ mod polygons;
 mod scan;
 mod select;
 mod sets;
+mod simplify;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;
 pub use self::polygons::{Point, PolygonParts, Polygons};
 pub use self::sets::SetOperation;
+pub use self::simplify::Simplified;
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]

@@ -13,6 +13,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -102,12 +104,6 @@ impl Rings {
         self.ring_offsets.extend(other.ring_offsets[1..].iter().map(|offset| offset + points));
         self.polygon_offsets.extend(other.polygon_offsets[1..].iter().map(|offset| offset + rings));
     }
-
-    pub(crate) fn reserve(&mut self, points: usize, rings: usize, polygons: usize) {
-        self.points.reserve_exact(points);
-        self.ring_offsets.reserve_exact(rings);
-        self.polygon_offsets.reserve_exact(polygons);
-    }
 }
 
 impl Polygons {
@@ -138,6 +134,50 @@ impl Polygons {
             }
         }
         Ok(Self { shape, labels, feature_offsets, rings })
+    }
+
+    /// The polygons of features that `make` appends one by one, each thread with memory of its own. `offsets` say how much
+    /// work each feature is, and how much all those before it.
+    pub(super) fn build<S>(
+        shape: Option<Shape>,
+        labels: Vec<u64>,
+        offsets: &[usize],
+        memory: impl Fn() -> S + Sync + Send,
+        make: impl Fn(&mut S, usize, &mut Rings) -> Result<()> + Sync + Send,
+    ) -> Result<Self> {
+        let block = if rayon::current_num_threads() == 1 { usize::MAX } else { BLOCK };
+        let make = |memory: &mut S, features: Range<usize>| {
+            let mut rings = Rings::default();
+            let mut polygons = Vec::with_capacity(features.len());
+            for feature in features {
+                make(memory, feature, &mut rings)?;
+                polygons.push(rings.len());
+            }
+            Ok((rings, polygons))
+        };
+        let blocks: Vec<(Rings, Vec<usize>)> =
+            blocks(offsets, block).into_par_iter().map_init(memory, make).collect::<Result<_>>()?;
+        let mut result = Self::empty(shape);
+        result.feature_offsets.reserve_exact(labels.len());
+        result.labels = labels;
+        let total = |count: fn(&Rings) -> usize| blocks.iter().map(|(rings, _)| count(rings)).sum::<usize>();
+        let (points, rings) = (total(|rings| rings.points.len()), total(|rings| rings.ring_offsets.len() - 1));
+        let polygons = total(Rings::len);
+        for (place, (rings_of, ends)) in blocks.into_iter().enumerate() {
+            let before = result.rings.len();
+            result.feature_offsets.extend(ends.iter().map(|end| end + before));
+            if place == 0 {
+                // The only block, mostly: nothing is copied.
+                result.rings = rings_of;
+                let Rings { points: first, ring_offsets, polygon_offsets } = &mut result.rings;
+                first.reserve_exact(points - first.len());
+                ring_offsets.reserve_exact(rings + 1 - ring_offsets.len());
+                polygon_offsets.reserve_exact(polygons + 1 - polygon_offsets.len());
+            } else {
+                result.rings.append(&rings_of);
+            }
+        }
+        Ok(result)
     }
 
     /// Height and width of the mask, when known.
@@ -195,6 +235,22 @@ pub(crate) fn shoelace(ring: &[Point]) -> f64 {
     let Some(&[x0, y0]) = ring.first() else { return 0.0 };
     // From the first point, so that large coordinates lose no digits.
     ring.windows(2).map(|pair| (pair[0][0] - x0) * (pair[1][1] - y0) - (pair[1][0] - x0) * (pair[0][1] - y0)).sum()
+}
+
+/// Work that a thread is given at a time, in the unit of the offsets: runs or points.
+const BLOCK: usize = 1 << 14;
+
+/// Stretches of features with so much work each, or a little more.
+fn blocks(offsets: &[usize], work: usize) -> Vec<Range<usize>> {
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    for feature in 1..offsets.len() {
+        if feature + 1 == offsets.len() || offsets[feature] - offsets[first] >= work {
+            blocks.push(first..feature);
+            first = feature;
+        }
+    }
+    blocks
 }
 
 fn offsets(name: &str, offsets: &[usize], count: Option<usize>, end: usize) -> Result<()> {

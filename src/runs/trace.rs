@@ -22,20 +22,15 @@
 //! are. So every corner knows the next one as soon as both are found, and rings are read off by following them.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 use super::lines::{self, Piece};
 use super::polygons::{Polygons, Rings};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::shape::ScanOrder;
-
-/// Runs in the labels that a thread traces at a time, at least.
-const BLOCK: usize = 1 << 14;
 
 impl LabelRuns {
     /// The polygons of every label, a feature for each of [`LabelRuns::labels`], in their order; a label without runs has a
@@ -52,58 +47,14 @@ impl LabelRuns {
             return self.to_order(ScanOrder::ColumnMajor)?.polygons();
         }
         let height = self.known_shape()?.height;
-        let blocks = self.blocks(if rayon::current_num_threads() == 1 { usize::MAX } else { BLOCK });
-        let trace = |tracer: &mut Tracer, labels: Range<usize>| {
-            let mut rings = Rings::default();
-            let mut polygons = Vec::with_capacity(labels.len());
-            for index in labels {
-                tracer
-                    .trace(self.runs_at(index), height, &mut rings)
-                    .map_err(|error| of_label(error, self.labels[index]))?;
-                polygons.push(rings.len());
-            }
-            Ok((rings, polygons))
+        let trace = |tracer: &mut Tracer, index: usize, rings: &mut Rings| {
+            tracer.trace(self.runs_at(index), height, rings).map_err(|error| of_label(error, self.labels[index]))
         };
-        let mut blocks: Vec<(Rings, Vec<usize>)> =
-            blocks.into_par_iter().map_init(Tracer::default, trace).collect::<Result<_>>()?;
-        let mut result = Polygons::empty(self.shape);
-        result.labels.clone_from(&self.labels);
-        result.feature_offsets.reserve_exact(self.labels.len());
-        if blocks.len() == 1 {
-            let (rings, polygons) = blocks.remove(0);
-            result.feature_offsets.extend(polygons);
-            result.rings = rings;
-            return Ok(result);
-        }
-        let total = |count: fn(&Rings) -> usize| blocks.iter().map(|(rings, _)| count(rings)).sum::<usize>();
-        result.rings.reserve(
-            total(|rings| rings.points.len()),
-            total(|rings| rings.ring_offsets.len() - 1),
-            total(|rings| rings.len()),
-        );
-        for (rings, polygons) in &blocks {
-            let before = result.rings.len();
-            result.feature_offsets.extend(polygons.iter().map(|end| end + before));
-            result.rings.append(rings);
-        }
-        Ok(result)
+        Polygons::build(self.shape, self.labels.clone(), &self.offsets, Tracer::default, trace)
     }
 
     fn known_shape(&self) -> Result<crate::shape::Shape> {
         self.shape.ok_or_else(|| Error::UnknownShape { what: "polygons of runs".into() })
-    }
-
-    /// Stretches of labels that have `runs` runs each, or a little more.
-    fn blocks(&self, runs: usize) -> Vec<Range<usize>> {
-        let mut blocks = Vec::new();
-        let mut first = 0;
-        for index in 1..=self.labels.len() {
-            if index == self.labels.len() || self.offsets[index] - self.offsets[first] >= runs {
-                blocks.push(first..index);
-                first = index;
-            }
-        }
-        blocks
     }
 }
 

@@ -116,7 +116,7 @@ fn shared(a: &[Point], b: &[Point]) -> Shared {
 }
 
 /// What makes a polygon of whole coordinates invalid in the sense of the simple feature specification.
-pub(crate) fn validity(rings: &[&[Point]]) -> Result<(), String> {
+pub(in crate::runs) fn validity(rings: &[&[Point]]) -> Result<(), String> {
     let edges: Vec<(usize, usize, &[Point])> = rings
         .iter()
         .enumerate()
