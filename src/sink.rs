@@ -17,6 +17,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::names::names;
 use crate::output::AtomicFile;
 use crate::shape::Shape;
 
@@ -66,17 +67,9 @@ impl MaskFormat {
             }
         }
     }
-
-    /// Its name in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tiff => "TIFF",
-            Self::Png => "PNG",
-            Self::Npy => "NPY",
-            Self::Raw => "raw",
-        }
-    }
 }
+
+names! { "a format of mask files", MaskFormat { Tiff => "tiff", Png => "png", Npy => "npy", Raw => "raw" } }
 
 /// How the tiles of a TIFF are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -88,6 +81,8 @@ pub enum Compression {
     /// Faster and smaller; read by programs with a recent libtiff, tifffile or Bio-Formats.
     Zstd,
 }
+
+names! { "a compression of TIFF tiles", Compression { Deflate => "deflate", Zstd => "zstd" } }
 
 /// How to write a mask file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +121,7 @@ pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) 
     };
     let in_file = |error: Error| error.in_file(if standard_output { Path::new("standard output") } else { path });
     if matches!(format, MaskFormat::Tiff | MaskFormat::Png) && shape.pixels() == 0 {
-        let message = format!("a {} cannot hold an empty mask ({shape}); NPY can", format.name());
+        let message = format!("a {format} file cannot hold an empty mask ({shape}); NPY can");
         return Err(in_file(Error::Unsupported(message)));
     }
     if format == MaskFormat::Tiff && standard_output {
@@ -153,7 +148,7 @@ pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) 
         MaskFormat::Raw => Ok(Box::new(raw::RawSink::new(output()?, shape, dtype))),
         #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
         other => {
-            let message = format!("the library was built without {} files", other.name());
+            let message = format!("the library was built without {other} files");
             Err(in_file(Error::Unsupported(message)))
         }
     }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use runmask::format::Format;
+use runmask::source::synth::Kind;
+use runmask::{Dtype, Engine, ScanOrder};
 
 pub(crate) use self::groups::*;
 pub(crate) use self::operations::*;
@@ -132,8 +134,8 @@ pub(crate) struct Decode {
     #[arg(short, long, value_name = "MASK")]
     pub(crate) output: PathBuf,
     /// The type of the labels [default: the narrowest that holds them]
-    #[arg(long, value_enum)]
-    pub(crate) dtype: Option<DtypeName>,
+    #[arg(long, value_parser = choice!(Dtype))]
+    pub(crate) dtype: Option<Dtype>,
     /// The label of pixels without runs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
@@ -166,8 +168,8 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Reading run files")]
     pub(crate) from: Option<Format>,
     /// How the file numbers pixels, where its format leaves that open [default: column]
-    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Reading run files")]
-    pub(crate) from_order: Option<Order>,
+    #[arg(long, value_parser = order_parser(), value_name = "ORDER", help_heading = "Reading run files")]
+    pub(crate) from_order: Option<ScanOrder>,
     /// kaggle: the number of the first pixel in the file [default: 1]
     #[arg(long, value_name = "N", help_heading = "Reading run files")]
     pub(crate) from_base: Option<u64>,
@@ -178,8 +180,8 @@ pub(crate) struct Convert {
     #[command(flatten)]
     pub(crate) write: WriteArgs,
     /// How the new file numbers pixels, where its format leaves that open [default: column]
-    #[arg(long, value_enum, help_heading = "Writing run files")]
-    pub(crate) order: Option<Order>,
+    #[arg(long, value_parser = order_parser(), help_heading = "Writing run files")]
+    pub(crate) order: Option<ScanOrder>,
     /// Leave out height and width where the format cannot hold them
     #[arg(long, help_heading = "Writing run files")]
     pub(crate) drop_shape: bool,
@@ -322,8 +324,8 @@ Examples:
   runmask synth glomeruli --height 20000 --width 15000 -o slide.npy
   runmask synth cells --height 8000 --width 8000 --dtype u32 --labels 128000 -o cells.tif")]
 pub(crate) struct Synth {
-    /// What it looks like
-    #[arg(value_enum)]
+    /// Glomeruli: few, large, far apart; cells: many, small, close together; noise: a random label in every pixel
+    #[arg(value_parser = choice!(Kind))]
     pub(crate) kind: Kind,
     /// Rows
     #[arg(long, value_name = "PIXELS")]
@@ -354,15 +356,15 @@ pub(crate) struct Bench {
     /// The mask file [default: a made-up one, see --synth]
     #[arg(value_name = "MASK", conflicts_with = "synth")]
     pub(crate) mask: Option<PathBuf>,
-    /// Who finds the runs
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: EngineName,
-    /// How pixels are numbered
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) order: Order,
-    /// How the mask lies in memory
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) layout: Layout,
+    /// What finds the runs: the CPU (simd, or scalar, the slow reference) or the GPU; auto is simd
+    #[arg(long, value_parser = choice!(Engine), default_value = "auto")]
+    pub(crate) engine: Engine,
+    /// The order in which pixels are numbered
+    #[arg(long, value_parser = order_parser(), default_value = "column")]
+    pub(crate) order: ScanOrder,
+    /// The order of the pixels in memory
+    #[arg(long, value_parser = order_parser(), default_value = "row")]
+    pub(crate) layout: ScanOrder,
     /// gpu: time a mask that is in the device's memory already
     #[arg(long)]
     pub(crate) resident: bool,
@@ -375,7 +377,7 @@ pub(crate) struct Bench {
     #[command(flatten)]
     pub(crate) page: MaskArgs,
     /// Make up a mask that looks like this
-    #[arg(long, value_enum, default_value_t = Kind::Glomeruli, help_heading = "Made-up masks")]
+    #[arg(long, value_parser = choice!(Kind), default_value = "glomeruli", help_heading = "Made-up masks")]
     pub(crate) synth: Kind,
     /// Rows of a made-up mask
     #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Made-up masks")]

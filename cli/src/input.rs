@@ -20,7 +20,7 @@ impl RawArgs {
     /// The layout of a mask without a header, when the user gave one.
     pub(crate) fn layout(&self) -> Option<RawLayout> {
         let (dtype, height, width) = (self.dtype?, self.height?, self.width?);
-        Some(RawLayout { dtype: dtype.into(), shape: Shape { height, width } })
+        Some(RawLayout { dtype, shape: Shape { height, width } })
     }
 }
 
@@ -99,7 +99,7 @@ impl ManyArgs {
 
 impl ReadArgs {
     pub(crate) fn options(&self, shape: Option<Shape>) -> ReadOptions {
-        self.many.options().shape(shape).order(self.order.map(ScanOrder::from)).base(self.base)
+        self.many.options().shape(shape).order(self.order).base(self.base)
     }
 }
 

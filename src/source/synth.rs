@@ -9,6 +9,7 @@
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::memory::check_row;
+use crate::names::names;
 use crate::shape::Shape;
 use crate::source::{Repeat, Source};
 
@@ -22,6 +23,8 @@ pub enum Kind {
     /// A label at random in every pixel, background included.
     Noise,
 }
+
+names! { "a kind of made-up mask", Kind { Glomeruli => "glomeruli", Cells => "cells", Noise => "noise" } }
 
 impl Kind {
     /// Labels when nothing else is asked for: as dense as in real slides.

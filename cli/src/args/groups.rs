@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use runmask::format::Format;
-use runmask::sink::CreateOptions;
+use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts};
+use runmask::sink::{Compression, CreateOptions, MaskFormat};
+use runmask::{Dtype, Engine, ScanOrder};
 
 use super::values::*;
 
@@ -12,12 +13,13 @@ use super::values::*;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Encoding")]
 pub(crate) struct EncoderArgs {
-    /// Who finds the runs; a named engine is never replaced by another
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: EngineName,
-    /// How pixels are numbered, where the format leaves it open
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) order: Order,
+    /// What finds the runs: the CPU (simd, or scalar, the slow reference) or the GPU; auto is simd. An engine that is
+    /// named is never replaced by another
+    #[arg(long, value_parser = choice!(Engine), default_value = "auto")]
+    pub(crate) engine: Engine,
+    /// The order in which the file numbers pixels, where its format leaves that open
+    #[arg(long, value_parser = order_parser(), default_value = "column")]
+    pub(crate) order: ScanOrder,
     /// The label without runs of its own, or `none`
     #[arg(long, value_name = "N|none", default_value = "0")]
     pub(crate) background: Background,
@@ -43,8 +45,8 @@ pub(crate) struct MaskArgs {
 #[command(next_help_heading = "Reading masks")]
 pub(crate) struct RawArgs {
     /// Read raw labels of this type, little endian, without a header
-    #[arg(long, value_enum, requires_all = ["height", "width"])]
-    pub(crate) dtype: Option<DtypeName>,
+    #[arg(long, value_parser = choice!(Dtype), requires_all = ["height", "width"])]
+    pub(crate) dtype: Option<Dtype>,
     /// Rows of a raw mask
     #[arg(long, value_name = "PIXELS", requires = "dtype")]
     pub(crate) height: Option<u32>,
@@ -76,8 +78,8 @@ pub(crate) struct ReadArgs {
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) format: Option<Format>,
     /// How the file numbers pixels, where its format leaves that open [default: column]
-    #[arg(long, value_enum)]
-    pub(crate) order: Option<Order>,
+    #[arg(long, value_parser = order_parser())]
+    pub(crate) order: Option<ScanOrder>,
     /// kaggle: the number of the first pixel [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) base: Option<u64>,
@@ -116,9 +118,10 @@ pub(crate) struct WriteArgs {
     /// hubmap: rows for the labels 1 to N [default: up to the largest label]
     #[arg(long, value_name = "N")]
     pub(crate) labels: Option<u64>,
-    /// hubmap: reproduce the defects of another program
-    #[arg(long, value_enum, value_name = "PROGRAM")]
-    pub(crate) compat: Option<CompatName>,
+    /// hubmap: reproduce the defects of another program. notebook is Method 1 of the original notebook: where labels
+    /// touch, a run loses its first pixel; a run that ends at the last pixel of the mask is lost
+    #[arg(long, value_parser = choice!(Compat), value_name = "PROGRAM")]
+    pub(crate) compat: Option<Compat>,
     /// End lines with CR LF, as Python's csv module does
     #[arg(long)]
     pub(crate) crlf: bool,
@@ -137,15 +140,16 @@ pub(crate) struct WriteArgs {
     /// Leave out labels without runs where the format cannot hold them
     #[arg(long)]
     pub(crate) drop_empty_labels: bool,
-    /// Counts above 2^32 - 1, which other programs cannot read
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) large_counts: LargeCountsName,
-    /// coco: which of its two files
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) coco_form: CocoFormName,
-    /// coco, sam: how counts are written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) counts: CountsName,
+    /// What to do with counts above 2^32 - 1, which other programs cannot read: refuse them, split them into parts with
+    /// counts of 0 between, or keep them whole
+    #[arg(long, value_parser = choice!(LargeCounts), default_value = "refuse")]
+    pub(crate) large_counts: LargeCounts,
+    /// coco: a dataset (images, annotations, categories) or results (a list of annotations)
+    #[arg(long, value_parser = choice!(CocoForm), default_value = "dataset")]
+    pub(crate) coco_form: CocoForm,
+    /// coco, sam: counts as COCO's compressed text or as a list of numbers
+    #[arg(long, value_parser = choice!(JsonCounts), default_value = "compressed")]
+    pub(crate) counts: JsonCounts,
     /// coco: the category of a label; may be given again
     #[arg(long, value_name = "LABEL=CATEGORY", value_parser = pair::<u64>)]
     pub(crate) category_of: Vec<(u64, u64)>,
@@ -162,8 +166,8 @@ pub(crate) struct EitherArgs {
     #[command(flatten)]
     pub(crate) mask: MaskArgs,
     /// Read a mask file without a header as labels of this type
-    #[arg(long, value_enum, requires_all = ["height", "width"], help_heading = "Reading masks")]
-    pub(crate) dtype: Option<DtypeName>,
+    #[arg(long, value_parser = choice!(Dtype), requires_all = ["height", "width"], help_heading = "Reading masks")]
+    pub(crate) dtype: Option<Dtype>,
     /// The label without runs of its own in a mask, or `none`
     #[arg(long, value_name = "N|none", default_value = "0", help_heading = "Reading masks")]
     pub(crate) background: Background,
@@ -176,11 +180,11 @@ pub(crate) struct EitherArgs {
 #[command(next_help_heading = "Writing masks")]
 pub(crate) struct MaskOutputArgs {
     /// The format of the mask file [default: by its extension]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) mask_format: Option<MaskFormatName>,
-    /// TIFF: how tiles are compressed
-    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
-    pub(crate) compression: CompressionName,
+    #[arg(long, value_parser = choice!(MaskFormat), value_name = "FORMAT")]
+    pub(crate) mask_format: Option<MaskFormat>,
+    /// TIFF: how tiles are compressed; deflate is read by every program, zstd is faster and smaller
+    #[arg(long, value_parser = choice!(Compression), value_name = "METHOD", default_value = "deflate")]
+    pub(crate) compression: Compression,
     /// TIFF: half the size, a quarter and so on as well, for viewers
     #[arg(long)]
     pub(crate) pyramid: bool,
@@ -196,15 +200,15 @@ pub(crate) struct Looks {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// The type of the labels [default: u16 for glomeruli, u32 for cells, u8 for noise]
-    #[arg(long, value_enum)]
-    pub(crate) dtype: Option<DtypeName>,
+    #[arg(long, value_parser = choice!(Dtype))]
+    pub(crate) dtype: Option<Dtype>,
 }
 
 impl MaskOutputArgs {
     pub(crate) fn options(&self) -> CreateOptions {
         let mut options = CreateOptions::default();
-        options.format = self.mask_format.map(Into::into);
-        options.compression = self.compression.into();
+        options.format = self.mask_format;
+        options.compression = self.compression;
         options.pyramid = self.pyramid;
         options
     }

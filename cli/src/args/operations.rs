@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runmask::format::Format;
-use runmask::{Connectivity, PixelSize, Property};
+use runmask::{Connectivity, PixelSize, Property, ScanOrder};
 
 use super::groups::*;
 use super::values::*;
@@ -39,7 +39,7 @@ pub(crate) struct Measure {
     #[arg(long, value_name = "UM")]
     pub(crate) pixel_size: Option<PixelSizeArg>,
     /// Which neighbours connect pixels, for pieces, holes and the Euler number
-    #[arg(long, value_name = "N", value_parser = connectivity_parser(), default_value = "8")]
+    #[arg(long, value_name = "N", value_parser = choice!(Connectivity), default_value = "8")]
     pub(crate) connectivity: Connectivity,
     #[command(flatten)]
     pub(crate) either: EitherArgs,
@@ -65,8 +65,8 @@ pub(crate) struct Merge {
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Reading run files")]
     pub(crate) from: Option<Format>,
     /// How the parts number pixels, where their format leaves that open [default: column]
-    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Reading run files")]
-    pub(crate) from_order: Option<Order>,
+    #[arg(long, value_parser = order_parser(), value_name = "ORDER", help_heading = "Reading run files")]
+    pub(crate) from_order: Option<ScanOrder>,
     /// kaggle: the number of the first pixel in the parts [default: 1]
     #[arg(long, value_name = "N", help_heading = "Reading run files")]
     pub(crate) from_base: Option<u64>,
@@ -116,11 +116,6 @@ pub(crate) fn properties_parser() -> impl TypedValueParser<Value = Properties> {
         "all" => Ok(Properties::All),
         name => name.parse().map(Properties::One),
     })
-}
-
-pub(crate) fn connectivity_parser() -> impl TypedValueParser<Value = Connectivity> {
-    PossibleValuesParser::new(Connectivity::ALL.iter().map(|connectivity| connectivity.name()))
-        .try_map(|name| name.parse())
 }
 
 /// The size of a pixel, or none.

@@ -1,205 +1,42 @@
-//! Values of arguments: the library's choices by the names they have on the command line.
+//! Values of arguments: the library's choices by the names that it gives them, and what only the program knows.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts};
-use runmask::sink::{Compression, MaskFormat};
-use runmask::{Dtype, Engine, ScanOrder};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use runmask::ScanOrder;
+use runmask::format::Format;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum EngineName {
-    /// The fastest as measured
-    #[default]
-    Auto,
-    /// The definition of what is right; slow
-    Scalar,
-    /// The processor's vector instructions
-    Simd,
-    /// Compute shaders
-    Gpu,
+/// The parser of a choice that the library names: its names are the values.
+macro_rules! choice {
+    ($type:ty) => {
+        $crate::args::named::<$type>(<$type>::ALL.iter().map(|value| value.name()))
+    };
+}
+pub(super) use choice;
+
+/// Values by these names.
+pub(crate) fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = runmask::Error> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
-impl From<EngineName> for Engine {
-    fn from(name: EngineName) -> Self {
-        match name {
-            EngineName::Auto => Self::Auto,
-            EngineName::Scalar => Self::Scalar,
-            EngineName::Simd => Self::Simd,
-            EngineName::Gpu => Self::Gpu,
-        }
-    }
+/// Formats of run files by the names that the library gives them.
+pub(crate) fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name()))
+        .try_map(|name| Format::from_name(&name).ok_or("no such format"))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Order {
-    /// Down each column, then left to right
-    #[default]
-    Column,
-    /// Along each row, then top to bottom
-    Row,
-}
-
-impl From<Order> for ScanOrder {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Column => Self::ColumnMajor,
-            Order::Row => Self::RowMajor,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Layout {
-    /// Row after row (C order)
-    #[default]
-    Row,
-    /// Column after column (Fortran order)
-    Column,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DtypeName {
-    U8,
-    U16,
-    U32,
-    U64,
-}
-
-impl From<DtypeName> for Dtype {
-    fn from(name: DtypeName) -> Self {
-        match name {
-            DtypeName::U8 => Self::U8,
-            DtypeName::U16 => Self::U16,
-            DtypeName::U32 => Self::U32,
-            DtypeName::U64 => Self::U64,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Few, large, far apart
-    Glomeruli,
-    /// Many, small, close together
-    Cells,
-    /// A label at random in every pixel
-    Noise,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MaskFormatName {
-    /// BigTIFF in tiles
-    Tiff,
-    /// Grey, 8 or 16 bits
-    Png,
-    /// NumPy array
-    Npy,
-    /// Labels without a header, little endian
-    Raw,
-}
-
-impl From<MaskFormatName> for MaskFormat {
-    fn from(name: MaskFormatName) -> Self {
-        match name {
-            MaskFormatName::Tiff => Self::Tiff,
-            MaskFormatName::Png => Self::Png,
-            MaskFormatName::Npy => Self::Npy,
-            MaskFormatName::Raw => Self::Raw,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum CompressionName {
-    /// Read by every program
-    #[default]
-    Deflate,
-    /// Faster and smaller, for recent programs
-    Zstd,
-}
-
-impl From<CompressionName> for Compression {
-    fn from(name: CompressionName) -> Self {
-        match name {
-            CompressionName::Deflate => Self::Deflate,
-            CompressionName::Zstd => Self::Zstd,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum LargeCountsName {
-    /// An error
-    #[default]
-    Refuse,
-    /// As parts with counts of 0 between them
-    Split,
-    /// Whole
-    Keep,
-}
-
-impl From<LargeCountsName> for LargeCounts {
-    fn from(name: LargeCountsName) -> Self {
-        match name {
-            LargeCountsName::Refuse => Self::Refuse,
-            LargeCountsName::Split => Self::Split,
-            LargeCountsName::Keep => Self::Keep,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CompatName {
-    /// Method 1 of the original notebook: where labels touch, a run loses its first pixel; a run that ends at the
-    /// mask's last pixel is lost
-    Notebook,
-}
-
-impl From<CompatName> for Compat {
-    fn from(name: CompatName) -> Self {
-        match name {
-            CompatName::Notebook => Self::Notebook,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum CocoFormName {
-    /// Images, annotations and categories
-    #[default]
-    Dataset,
-    /// A list of annotations
-    Results,
-}
-
-impl From<CocoFormName> for CocoForm {
-    fn from(name: CocoFormName) -> Self {
-        match name {
-            CocoFormName::Dataset => Self::Dataset,
-            CocoFormName::Results => Self::Results,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum CountsName {
-    /// COCO's compressed text
-    #[default]
-    Compressed,
-    /// A list of numbers
-    Numbers,
-}
-
-impl From<CountsName> for JsonCounts {
-    fn from(name: CountsName) -> Self {
-        match name {
-            CountsName::Compressed => Self::Compressed,
-            CountsName::Numbers => Self::Numbers,
-        }
-    }
+/// Orders by their short names; the library's own are read as well.
+pub(crate) fn order_parser() -> impl TypedValueParser<Value = ScanOrder> {
+    let value = |name: &'static str, order: ScanOrder| PossibleValue::new(name).alias(order.name());
+    PossibleValuesParser::new([
+        value("column", ScanOrder::ColumnMajor).help("down each column, then left to right (Fortran order)"),
+        value("row", ScanOrder::RowMajor).help("along each row, then top to bottom (C order)"),
+    ])
+    .try_map(|name| name.parse())
 }
 
 /// The label that stands for no object.
@@ -235,12 +72,6 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn pair<T: FromStr>(text: &str) -> Result<(u64, T), String> {
     let parts = text.split_once('=').and_then(|(key, value)| Some((key.parse().ok()?, value.parse().ok()?)));
     parts.ok_or_else(|| "a number, = and a value were expected".into())
-}
-
-/// Formats by the names that the library gives them.
-pub(crate) fn format_parser() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name()))
-        .try_map(|name| Format::from_name(&name).ok_or("no such format"))
 }
 
 #[cfg(test)]

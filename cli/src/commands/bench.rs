@@ -14,7 +14,7 @@ use runmask::{
 };
 use serde::Serialize;
 
-use crate::args::{Bench, EngineName, Layout};
+use crate::args::Bench;
 use crate::console::Console;
 use crate::exit::Status;
 use crate::progress::{Task, pixel_bytes};
@@ -23,7 +23,7 @@ use crate::progress::{Task, pixel_bytes};
 const PATIENCE: f64 = 4.0;
 
 pub(crate) fn run(args: &Bench, console: &Console) -> Result<Status> {
-    if args.resident && args.engine != EngineName::Gpu {
+    if args.resident && args.engine != Engine::Gpu {
         return Err(Error::Argument(
             "--resident is for --engine gpu: other engines have no memory of their own".into(),
         ));
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Bench, console: &Console) -> Result<Status> {
 /// A mask in memory and all that is timed on it.
 struct Bed<T> {
     shape: Shape,
-    layout: Layout,
+    layout: ScanOrder,
     pixels: Vec<T>,
     decoded: Vec<T>,
     encoder: Encoder,
@@ -83,18 +83,18 @@ impl<T: Label> Bed<T> {
             task.advance(size_of_val(rows) as u64);
         }
         drop(task);
-        if args.layout == Layout::Column {
+        if args.layout == ScanOrder::ColumnMajor {
             pixels = transpose(&pixels, shape)?;
         }
-        let fresh = Encoder::builder().engine(args.engine.into()).order(args.order.into());
+        let fresh = Encoder::builder().engine(args.engine).order(args.order);
         let encoder = fresh.clone().build()?;
         Ok(Self { shape, layout: args.layout, decoded: room::<T>(shape)?, pixels, encoder, fresh })
     }
 
     fn mask(&self) -> Result<LabelMask<'_, T>> {
         match self.layout {
-            Layout::Row => LabelMask::new(&self.pixels, self.shape),
-            Layout::Column => LabelMask::fortran(&self.pixels, self.shape),
+            ScanOrder::RowMajor => LabelMask::new(&self.pixels, self.shape),
+            ScanOrder::ColumnMajor => LabelMask::fortran(&self.pixels, self.shape),
         }
     }
 
@@ -111,8 +111,8 @@ impl<T: Label> Bed<T> {
         Decoder::new(&runs, 0)?.decode_into(&mut decoded)?;
         self.decoded = decoded;
         let same = match self.layout {
-            Layout::Row => self.decoded == self.pixels,
-            Layout::Column => transpose(&self.decoded, self.shape)? == self.pixels,
+            ScanOrder::RowMajor => self.decoded == self.pixels,
+            ScanOrder::ColumnMajor => transpose(&self.decoded, self.shape)? == self.pixels,
         };
         if !same {
             return Err(fault("decoding its runs does not give the mask back".into()));
@@ -185,7 +185,7 @@ impl<T: Label> Bed<T> {
     }
 
     fn report(mut self, args: &Bench, mask: String) -> Result<Report> {
-        let order: ScanOrder = args.order.into();
+        let order: ScanOrder = args.order;
         // First of all: memory that something else gave back would not be seen to be taken again.
         let encode_extra_bytes = self.extra_bytes()?;
         let runs = self.check(order)?;
@@ -217,10 +217,7 @@ impl<T: Label> Bed<T> {
             width: self.shape.width,
             dtype: T::DTYPE.name(),
             order: order.name(),
-            layout: match self.layout {
-                Layout::Row => "row-major",
-                Layout::Column => "column-major",
-            },
+            layout: self.layout.name(),
             labels: runs.labels().len(),
             runs: runs.run_count(),
             engine: info.engine.name(),
@@ -261,7 +258,7 @@ impl<T: Label> Bed<T> {
         use runmask::gpu::{Gpu, GpuOptions, Residence};
         let residence = if args.resident { Residence::Device } else { Residence::Host };
         let gpu = Gpu::open(&GpuOptions::default().timing())?;
-        let measured = gpu.measure(&self.mask()?, args.order.into(), residence, samples as u32)?;
+        let measured = gpu.measure(&self.mask()?, args.order, residence, samples as u32)?;
         Ok(GpuFigures {
             resident: args.resident,
             mark_s: measured.wall.as_secs_f64(),

@@ -19,12 +19,11 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     kind::expect_runs(&args.runs)?;
     kind::runs_go_to(&args.output)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
-    let read =
-        args.many.options().shape(args.shape.shape()?).order(args.from_order.map(ScanOrder::from)).base(args.from_base);
+    let read = args.many.options().shape(args.shape.shape()?).order(args.from_order).base(args.from_base);
     let write = args
         .write
         .options(ScanOrder::default(), &args.runs)
-        .order(args.order.map(ScanOrder::from))
+        .order(args.order)
         .drop_shape(args.drop_shape)
         .drop_attributes(args.drop_attributes)
         .renumber(args.many.renumber);

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     let options = args.read.options(args.shape.shape()?);
     let runs = input::read_runs(&args.runs, args.read.format, &options, console)?;
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
-    let dtype = args.dtype.map_or_else(|| input::dtype_of(&runs, args.background), Into::into);
+    let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(&runs, args.background));
     match dtype {
         Dtype::U8 => write::<u8>(&decoder, args, console),
         Dtype::U16 => write::<u16>(&decoder, args, console),

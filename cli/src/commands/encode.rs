@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use runmask::format::{self, Compat, LineEnding, WriteOptions};
+use runmask::format::{self, LineEnding, WriteOptions};
 use runmask::source::{self, OpenOptions};
 use runmask::{Encoder, Engine, Error, LabelRuns, Result, ScanOrder};
 
@@ -67,8 +67,7 @@ pub(crate) fn run(args: &Encode, console: &Console) -> Result<Status> {
 impl EncoderArgs {
     /// The encoder for so many masks, of which some are worked on at once.
     fn build(&self, masks: usize) -> Result<Encoder> {
-        let mut builder =
-            Encoder::builder().engine(self.engine.into()).order(self.order.into()).background(self.background.0);
+        let mut builder = Encoder::builder().engine(self.engine).order(self.order).background(self.background.0);
         if let Some(memory) = self.memory {
             builder = builder.memory(memory / at_once(masks) as u64);
         }
@@ -78,13 +77,13 @@ impl EncoderArgs {
     /// The runs of the same mask by the engine that defines them.
     fn check(&self, runs: &LabelRuns, path: &Path, open: &OpenOptions, console: &Console) -> Result<()> {
         let encoder =
-            Encoder::builder().engine(Engine::Scalar).order(self.order.into()).background(self.background.0).build()?;
+            Encoder::builder().engine(Engine::Scalar).order(self.order).background(self.background.0).build()?;
         let source = source::open(path, open)?;
         if &input::encode(&encoder, source, &format!("{} again", path.display()), console)? == runs {
             return Ok(());
         }
         let message = format!("{}: its runs are not those of the scalar engine; nothing was written", path.display());
-        Err(Error::Engine { engine: Engine::from(self.engine).name(), message })
+        Err(Error::Engine { engine: self.engine.name(), message })
     }
 }
 
@@ -97,7 +96,7 @@ impl WriteArgs {
     pub(crate) fn options(&self, order: ScanOrder, name: &Path) -> WriteOptions {
         WriteOptions::new()
             .line_ending(if self.crlf { LineEnding::Crlf } else { LineEnding::Lf })
-            .compat(self.compat.map(Compat::from))
+            .compat(self.compat)
             .labels(self.labels)
             .order(order)
             .base(self.base)
@@ -105,9 +104,9 @@ impl WriteArgs {
             .image(self.image_id.clone().or_else(|| image_name(name)))
             .drop_empty_labels(self.drop_empty_labels)
             .union(self.union)
-            .large_counts(self.large_counts.into())
-            .coco_form(self.coco_form.into())
-            .counts(self.counts.into())
+            .large_counts(self.large_counts)
+            .coco_form(self.coco_form)
+            .counts(self.counts)
             .category_of(self.category_of.iter().copied())
             .categories(self.category.iter().cloned())
     }
@@ -166,7 +165,7 @@ impl Work<'_> {
     }
 
     fn write_options(&self, job: &Job) -> WriteOptions {
-        self.args.write.options(self.args.encoder.order.into(), &job.mask).renumber(self.args.renumber)
+        self.args.write.options(self.args.encoder.order, &job.mask).renumber(self.args.renumber)
     }
 
     fn batch(&self, jobs: &[Job], console: &Console) -> Batch {

@@ -1,7 +1,7 @@
 //! `merge`: run files of parts of one mask to a run file of the whole.
 
 use runmask::format::{self, Format};
-use runmask::{LabelRuns, Result, ScanOrder};
+use runmask::{LabelRuns, Result};
 
 use crate::args::Merge;
 use crate::console::Console;
@@ -18,8 +18,7 @@ pub(crate) fn run(args: &Merge, console: &Console) -> Result<Status> {
     args.parts.iter().try_for_each(|part| kind::expect_runs(part))?;
     kind::runs_go_to(&args.output)?;
     let to = args.write.format.or_else(|| Format::from_path(&args.output)).unwrap_or(Format::Hubmap);
-    let read =
-        args.many.options().shape(args.shape.shape()?).order(args.from_order.map(ScanOrder::from)).base(args.from_base);
+    let read = args.many.options().shape(args.shape.shape()?).order(args.from_order).base(args.from_base);
     let parts = args
         .parts
         .iter()

@@ -34,27 +34,17 @@ pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     Ok(Status::Done)
 }
 
-impl From<args::Kind> for Kind {
-    fn from(kind: args::Kind) -> Self {
-        match kind {
-            args::Kind::Glomeruli => Self::Glomeruli,
-            args::Kind::Cells => Self::Cells,
-            args::Kind::Noise => Self::Noise,
-        }
-    }
-}
-
 impl Looks {
     /// The mask that these words describe.
-    pub(super) fn synth(&self, kind: args::Kind, shape: Shape) -> Result<Synth> {
-        let dtype = self.dtype.map(Dtype::from).unwrap_or_else(|| {
+    pub(super) fn synth(&self, kind: Kind, shape: Shape) -> Result<Synth> {
+        let dtype = self.dtype.unwrap_or_else(|| {
             let usual = match kind {
-                args::Kind::Glomeruli => Dtype::U16,
-                args::Kind::Cells => Dtype::U32,
-                args::Kind::Noise => Dtype::U8,
+                Kind::Glomeruli => Dtype::U16,
+                Kind::Cells => Dtype::U32,
+                Kind::Noise => Dtype::U8,
             };
             Ord::max(usual, Dtype::for_label(self.labels.unwrap_or(0)))
         });
-        Synth::new(kind.into(), shape, dtype, self.labels, self.seed)
+        Synth::new(kind, shape, dtype, self.labels, self.seed)
     }
 }

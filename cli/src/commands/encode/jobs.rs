@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use runmask::format::Format;
-use runmask::{Error, Result};
+use runmask::{Error, Result, ScanOrder};
 
-use crate::args::{Encode, Order};
+use crate::args::Encode;
 use crate::kind::{self, Kind};
 use crate::paths::{is_read_once, is_stream, refuse_inputs};
 
@@ -52,7 +52,7 @@ pub(super) fn jobs(args: &Encode) -> Result<Vec<Job>> {
         Some(output) if jobs.len() > 1 => check_shared(&jobs, output, args)?,
         _ => refuse_one_output_for_two(&jobs, folds_case)?,
     }
-    if args.encoder.order != Order::Column
+    if args.encoder.order != ScanOrder::ColumnMajor
         && let Some(job) = jobs.iter().find(|job| !job.format.capabilities().any_order)
     {
         let message = format!("a {} file has an order of its own: leave out --order", job.format.name());
