@@ -32,8 +32,8 @@ pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{
-    BestMatch, Column, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, Overlap,
-    Overlaps, PixelSize, Property, Run, Scores, SetOperation, Values, Window,
+    BestMatch, Column, ComponentOptions, Components, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder,
+    MeasureOptions, Measures, Overlap, Overlaps, PixelSize, Property, Run, Scores, SetOperation, Values, Window,
 };
 pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons, Simplified};
 pub use shape::{ScanOrder, Shape};

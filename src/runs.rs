@@ -15,6 +15,7 @@
 //! | `overlap.rs` | how many pixels labels of two masks share |
 //! | `compare.rs` | scores of a segmentation |
 //! | `objects.rs` | IoU of objects that may overlap, non-maximum suppression |
+//! | `components.rs` | connected pieces, their holes, small ones, the largest |
 //! | `sets.rs` | union, intersection, differences; the foreground |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
@@ -30,6 +31,7 @@ use crate::shape::{ScanOrder, Shape};
 mod build;
 mod builder;
 mod compare;
+mod components;
 mod disjoint;
 mod fill;
 pub(crate) mod lines;
@@ -53,6 +55,7 @@ mod trace;
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
+pub use self::components::{ComponentOptions, Components};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};

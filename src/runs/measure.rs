@@ -29,6 +29,7 @@ use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 use rayon::prelude::*;
 
 use self::contact::{Contact, Contacts};
+pub(super) use self::contact::{root, union};
 use self::hull::{Extent, Hull};
 use self::perimeter::{Perimeter, Weights};
 pub(crate) use self::sums::Extents;

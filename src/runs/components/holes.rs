@@ -1,0 +1,180 @@
+//! Holes of pieces, and what fills them.
+//!
+//! A hole is a connected stretch of pixels that are not the piece's, inside its box and nowhere at the box's border. It may
+//! hold other pieces, whose pixels count as the hole's and are never filled.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use super::{Block, ComponentOptions};
+use crate::error::Result;
+use crate::runs::lines::{self, Piece, by_line, touching};
+use crate::runs::measure::{Connectivity, root, union};
+use crate::runs::sets::{SetOperation, combine};
+use crate::runs::{LabelRuns, Run, push};
+
+/// Who gets the pixels of a hole: the least of those that it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// Area of the hole.
+    area: u64,
+    /// The first pixel of the piece around it.
+    first: u64,
+    /// The piece: its block and its place there.
+    piece: (usize, usize),
+}
+
+/// Background that a piece may fill.
+struct Stretch {
+    start: u64,
+    end: u64,
+    rank: Rank,
+}
+
+/// A hole of a piece.
+struct Hole {
+    area: u64,
+    runs: Vec<Run>,
+}
+
+/// Fills the holes of pieces, where they are background in `mask`.
+pub(super) fn fill(blocks: &mut [Block], mask: &LabelRuns, length: u32, options: &ComponentOptions) -> Result<()> {
+    let holes: Vec<((usize, usize), Hole)> = blocks
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(block, made)| {
+            let with_holes = made.components.iter().enumerate().filter(|(_, component)| component.holes);
+            with_holes.flat_map(move |(index, component)| {
+                let holes = holes(&made.runs[component.runs.clone()], length, options);
+                holes.into_iter().map(move |hole| ((block, index), hole))
+            })
+        })
+        .collect();
+    if holes.is_empty() {
+        return Ok(());
+    }
+    let foreground = mask.foreground(1)?;
+    let mut stretches = Vec::new();
+    for &(piece, Hole { area, ref runs }) in &holes {
+        let rank = Rank { area, first: blocks[piece.0].components[piece.1].first, piece };
+        for run in runs {
+            let from = foreground.runs.partition_point(|other| other.end() <= run.start);
+            let to = from + foreground.runs[from..].partition_point(|other| other.start < run.end());
+            combine(std::slice::from_ref(run), &foreground.runs[from..to], SetOperation::Difference, |run| {
+                stretches.push(Stretch { start: run.start, end: run.end(), rank });
+            });
+        }
+    }
+    for ((block, index), runs) in innermost(&stretches) {
+        let made = &mut blocks[block];
+        let component = &mut made.components[index];
+        let mut all = made.runs[component.runs.clone()].to_vec();
+        component.area += runs.iter().map(|run| run.length).sum::<u64>();
+        all.extend(runs);
+        all.sort_unstable();
+        let mut joined = Vec::with_capacity(all.len());
+        all.into_iter().for_each(|run| push(&mut joined, run));
+        component.runs = made.runs.len()..made.runs.len() + joined.len();
+        made.runs.append(&mut joined);
+    }
+    Ok(())
+}
+
+/// The pixels that each piece gets, where each goes to the least rank that covers it.
+fn innermost(stretches: &[Stretch]) -> Vec<((usize, usize), Vec<Run>)> {
+    let mut events: Vec<(u64, bool, Rank)> = Vec::with_capacity(2 * stretches.len());
+    for stretch in stretches {
+        events.push((stretch.start, true, stretch.rank));
+        events.push((stretch.end, false, stretch.rank));
+    }
+    // Ends come before beginnings at the same place: a piece may fill two stretches that touch.
+    events.sort_unstable();
+    let mut active = BTreeSet::new();
+    let mut filled: Vec<((usize, usize), Run)> = Vec::new();
+    let mut at = 0;
+    for (position, begins, rank) in events {
+        if let Some(&Rank { piece, .. }) = active.first()
+            && position > at
+        {
+            filled.push((piece, Run { start: at, length: position - at }));
+        }
+        at = position;
+        if begins {
+            active.insert(rank)
+        } else {
+            active.remove(&rank)
+        };
+    }
+    filled.sort_unstable_by_key(|(piece, run)| (*piece, run.start));
+    let mut pieces: Vec<((usize, usize), Vec<Run>)> = Vec::new();
+    for (piece, run) in filled {
+        match pieces.last_mut() {
+            Some((last, runs)) if *last == piece => push(runs, run),
+            _ => pieces.push((piece, vec![run])),
+        }
+    }
+    pieces
+}
+
+/// The holes of one connected piece that are not too large.
+fn holes(runs: &[Run], length: u32, options: &ComponentOptions) -> Vec<Hole> {
+    let mut pieces = Vec::new();
+    lines::pieces(runs, length, &mut pieces);
+    let low = pieces.iter().map(|piece| piece.start).min().unwrap_or(0);
+    let high = pieces.iter().map(|piece| piece.end).max().unwrap_or(0);
+    // What the piece leaves of each line of its box; it covers something of each.
+    let mut gaps: Vec<Piece> = Vec::new();
+    for range in by_line(&pieces) {
+        let (mut start, Piece { line, .. }) = (low, pieces[range.start]);
+        for piece in &pieces[range] {
+            if start < piece.start {
+                gaps.push(Piece { line, lines: 1, start, end: piece.start });
+            }
+            start = piece.end;
+        }
+        if start < high {
+            gaps.push(Piece { line, lines: 1, start, end: high });
+        }
+    }
+    let first = pieces.first().map_or(0, |piece| piece.line);
+    let last = pieces.last().map_or(0, |piece| piece.last_line());
+    let mut parents: Vec<usize> = (0..gaps.len()).collect();
+    let mut before = 0..0;
+    for range in by_line(&gaps) {
+        if gaps[before.clone()].first().is_some_and(|gap| gap.line + 1 == gaps[range.start].line) {
+            touching(&gaps[before.clone()], &gaps[range.clone()], |i, j| {
+                let (i, j) = (before.start + i, range.start + j);
+                // What is outside is connected the other way than what is inside.
+                let corner = gaps[i].start >= gaps[j].end || gaps[j].start >= gaps[i].end;
+                if options.connectivity == Connectivity::Four || !corner {
+                    union(&mut parents, i, j);
+                }
+            });
+        }
+        before = range;
+    }
+    // Each root's area; none where it is open.
+    let mut areas = vec![0_u64; gaps.len()];
+    let mut open = vec![false; gaps.len()];
+    for (index, gap) in gaps.iter().enumerate() {
+        let root = root(&mut parents, index);
+        areas[root] += u64::from(gap.length());
+        open[root] |= gap.start == low || gap.end == high || gap.line == first || gap.line == last;
+    }
+    let mut found: Vec<Hole> = Vec::new();
+    let mut numbers = vec![usize::MAX; gaps.len()];
+    for (index, gap) in gaps.iter().enumerate() {
+        let root = root(&mut parents, index);
+        if open[root] || areas[root] > options.fill_holes {
+            continue;
+        }
+        if numbers[root] == usize::MAX {
+            numbers[root] = found.len();
+            found.push(Hole { area: areas[root], runs: Vec::new() });
+        }
+        let start = u64::from(gap.line) * u64::from(length) + u64::from(gap.start);
+        found[numbers[root]].runs.push(Run { start, length: u64::from(gap.length()) });
+    }
+    found
+}
