@@ -19,29 +19,137 @@
 
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod mask;
 pub mod scalar;
 pub mod simd;
 
-use crate::mask::Label;
+use std::fmt;
+
+pub use self::mask::MaskBoundaries;
+pub(crate) use self::mask::Part;
+use crate::error::{Error, Result};
+use crate::mask::{Dtype, Label};
+use crate::strip::Strip;
+use crate::threads::{self, Work};
+
+/// An engine that is open: it marks strips.
+///
+/// Whatever the encoder has to know of an engine stands here, so that a further engine is one file which implements this,
+/// and one line in `engine.rs` which opens it.
+pub(crate) trait Marker: Marks<u8> + Marks<u16> + Marks<u32> + Marks<u64> + fmt::Debug + Send + Sync {
+    /// What it works on: a SIMD level or the name of an adapter; empty when there is nothing to say.
+    fn detail(&self) -> String {
+        String::new()
+    }
+
+    /// Whether a strip may be handed over in parts of any size at no cost, so that the encoder may leave out rows which
+    /// repeat the row above them, and give parts of one strip to several threads.
+    fn takes_parts(&self) -> bool {
+        true
+    }
+
+    /// Whether it marks strips whose pixels lie anywhere; otherwise those of a row or of a column lie side by side.
+    fn takes_gaps(&self) -> bool {
+        false
+    }
+
+    /// Most rows of memory, of `row_pixels` labels each, of a strip that it marks in one piece; `None` where any number
+    /// of them is as good.
+    fn strip_rows(&self, row_pixels: u32, dtype: Dtype) -> Result<Option<u32>> {
+        let _ = (row_pixels, dtype);
+        Ok(None)
+    }
+
+    /// Does `count` pieces of work, each of which marks a strip, on as many threads as keep the engine busy.
+    fn each(&self, count: usize, work: Work<'_>) {
+        threads::each(count, work);
+    }
+}
+
+/// Marks strips of one type of labels.
+pub(crate) trait Marks<T> {
+    /// The boundaries of `strip`, in the memory of `spare`.
+    fn mark(&self, strip: Strip<'_, T>, spare: Boundaries<T>) -> Result<Boundaries<T>>;
+}
 
 /// The boundaries of one strip, line by line (compressed sparse rows).
+///
+/// ```
+/// use runmask::boundary::{Boundaries, scalar};
+/// use runmask::{LabelMask, Shape, Strip};
+/// let pixels = [0u8, 5, 5, 0, 5, 5, 7, 5, 0, 7, 5, 7];
+/// let mask = LabelMask::new(&pixels, Shape { height: 4, width: 3 })?;
+/// let found = scalar::mark(Strip::new(mask, false));
+/// assert_eq!(found, Boundaries::new(vec![0, 2, 3, 6], vec![0, 2, 0, 0, 2, 3], vec![0, 7, 5, 5, 0, 7])?);
+/// assert_eq!(found.line(2), (&[0, 2, 3][..], &[5, 0, 7][..]));
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Boundaries<T> {
     /// `line_starts[i] .. line_starts[i + 1]` are the entries of scan line `i`; one more entry than lines.
-    pub line_starts: Vec<u32>,
+    pub(crate) line_starts: Vec<u32>,
     /// Place of each boundary in its line, counted from the strip's first pixel of that line; ascending in a line.
-    pub offsets: Vec<u32>,
+    pub(crate) offsets: Vec<u32>,
     /// The label that begins there.
-    pub labels: Vec<T>,
+    pub(crate) labels: Vec<T>,
 }
 
 impl<T: Label> Boundaries<T> {
+    /// Boundaries that were found elsewhere.
+    ///
+    /// `line_starts[i] .. line_starts[i + 1]` are the entries of scan line `i` in the other two lists: the place of each
+    /// boundary in its line, counted from the strip's first pixel of that line, and the label that begins there.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless `line_starts` begins with 0, never descends and ends with the length of both other
+    /// lists, offsets ascend in each line, and neighbouring labels of a line differ.
+    pub fn new(line_starts: Vec<u32>, offsets: Vec<u32>, labels: Vec<T>) -> Result<Self> {
+        let entries = offsets.len() as u64;
+        let ends = (line_starts.first().copied(), line_starts.last().map(|&last| u64::from(last)));
+        if ends != (Some(0), Some(entries)) || !line_starts.is_sorted() || labels.len() as u64 != entries {
+            return Err(Error::Argument(format!(
+                "the starts of lines go from 0 to the number of boundaries, ascending: here from {:?} to {:?} for {entries} \
+                 offsets and {} labels",
+                ends.0,
+                ends.1,
+                labels.len()
+            )));
+        }
+        let boundaries = Self { line_starts, offsets, labels };
+        for line in 0..boundaries.lines() {
+            let (offsets, labels) = boundaries.line(line);
+            if !offsets.is_sorted_by(|a, b| a < b) || !labels.is_sorted_by(|a, b| a != b) {
+                let message = format!("scan line {line}: offsets ascend and neighbouring labels differ, but not here");
+                return Err(Error::Argument(message));
+            }
+        }
+        Ok(boundaries)
+    }
+
     /// Number of scan lines.
     pub fn lines(&self) -> usize {
         self.line_starts.len().saturating_sub(1)
     }
 
+    /// Where the entries of each line begin in [`Boundaries::offsets`] and [`Boundaries::labels`], and where the last end.
+    pub fn line_starts(&self) -> &[u32] {
+        &self.line_starts
+    }
+
+    /// Place of each boundary in its line, counted from the strip's first pixel of that line.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// The label that begins at each boundary.
+    pub fn labels(&self) -> &[T] {
+        &self.labels
+    }
+
     /// Offsets and labels of one line.
+    ///
+    /// # Panics
+    /// When there is no such line, like slice indexing.
     pub fn line(&self, line: usize) -> (&[u32], &[T]) {
         let range = self.line_starts[line] as usize..self.line_starts[line + 1] as usize;
         (&self.offsets[range.clone()], &self.labels[range])
@@ -49,16 +157,22 @@ impl<T: Label> Boundaries<T> {
 }
 
 impl<T: Label> Boundaries<T> {
-    /// No boundaries in as many lines.
+    /// No boundaries in each of `lines` lines.
     pub(crate) fn none(lines: u32) -> Self {
         Self { line_starts: vec![0; lines as usize + 1], offsets: Vec::new(), labels: Vec::new() }
     }
 
-    /// Keeps nothing but the memory.
+    /// Removes all lines and boundaries, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.line_starts.clear();
         self.offsets.clear();
         self.labels.clear();
+    }
+
+    /// The same boundaries of the same type of labels, for which the caller has another name.
+    pub(crate) fn same<U: Label>(self) -> Boundaries<U> {
+        let Self { line_starts, offsets, labels } = self;
+        Boundaries { line_starts, offsets, labels: bytemuck::allocation::cast_vec(labels) }
     }
 
     /// The boundaries of strips that hold one part of the lines each, in their order.

@@ -25,45 +25,66 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rayon::prelude::*;
-
-use crate::boundary::Boundaries;
-use crate::mask::Label;
+use crate::boundary::MaskBoundaries;
+use crate::mask::{Label, same_label};
+use crate::memory::sized;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
+use crate::threads;
+
+/// The runs of every label but `background`, worked out by the threads of the current pool, in the memory of earlier runs.
+pub(crate) fn compact<T: Label>(mask: &MaskBoundaries<T>, background: Option<u64>, spare: Vec<[u64; 2]>) -> LabelRuns {
+    same_label!(T as U => Mask::<U>::of(mask).runs(background.and_then(U::from_u64), spare))
+}
 
 /// The boundaries of one strip and its place in the mask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part<T> {
-    /// The strip's first pixel along the lines (cut across) or its first line (cut between).
-    pub first: u32,
-    /// Its boundaries.
-    pub boundaries: Boundaries<T>,
+struct Part<'a, T> {
+    first: u32,
+    line_starts: &'a [u32],
+    offsets: &'a [u32],
+    labels: &'a [T],
+}
+
+impl<T: Label> Part<'_, T> {
+    fn lines(&self) -> u32 {
+        self.line_starts.len() as u32 - 1
+    }
+
+    /// Offsets and labels of one line.
+    fn line(&self, line: usize) -> (&[u32], &[T]) {
+        let range = self.line_starts[line] as usize..self.line_starts[line + 1] as usize;
+        (&self.offsets[range.clone()], &self.labels[range])
+    }
 }
 
 /// The boundaries of a whole mask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaskBoundaries<T> {
-    /// Height and width of the mask.
-    pub shape: Shape,
-    /// The order its scan lines follow.
-    pub order: ScanOrder,
-    /// Which way it was cut.
-    pub cut: Cut,
-    /// The strips in ascending order, covering the mask exactly.
-    pub parts: Vec<Part<T>>,
+struct Mask<'a, T> {
+    shape: Shape,
+    order: ScanOrder,
+    cut: Cut,
+    parts: Vec<Part<'a, T>>,
 }
 
-impl<T: Label> MaskBoundaries<T> {
-    /// Number of boundaries.
-    pub fn count(&self) -> u64 {
-        self.parts.iter().map(|part| part.boundaries.offsets.len() as u64).sum()
+impl<'a, T: Label> Mask<'a, T> {
+    /// The boundaries of `mask`, whose labels are of this very type.
+    fn of<U: Label>(mask: &'a MaskBoundaries<U>) -> Self {
+        let part = |(first, boundaries): (u32, &'a crate::boundary::Boundaries<U>)| Part {
+            first,
+            line_starts: boundaries.line_starts(),
+            offsets: boundaries.offsets(),
+            labels: bytemuck::cast_slice(boundaries.labels()),
+        };
+        Self { shape: mask.shape(), order: mask.order(), cut: mask.cut(), parts: mask.strips().map(part).collect() }
+    }
+
+    fn count(&self) -> u64 {
+        self.parts.iter().map(|part| part.offsets.len() as u64).sum()
     }
 
     fn largest_label(&self) -> T {
-        let largest = |part: &Part<T>| part.boundaries.labels.iter().copied().fold(T::default(), T::max);
-        self.parts.par_iter().map(largest).max().unwrap_or_default()
+        let largest = |part: usize| self.parts[part].labels.iter().copied().fold(T::default(), T::max);
+        threads::map(self.parts.len(), largest).into_iter().fold(T::default(), T::max)
     }
 
     fn lines(&self) -> u32 {
@@ -75,7 +96,7 @@ impl<T: Label> MaskBoundaries<T> {
     }
 
     /// The parts that hold pixels of `line`, and the line's number inside them.
-    fn parts_of(&self, line: u32) -> (&[Part<T>], usize) {
+    fn parts_of(&self, line: u32) -> (&[Part<'a, T>], usize) {
         match self.cut {
             Cut::AcrossLines => (&self.parts, line as usize),
             Cut::BetweenLines => {
@@ -88,7 +109,7 @@ impl<T: Label> MaskBoundaries<T> {
     /// The label of the last pixel of `line`.
     fn last_label(&self, line: u32) -> Option<T> {
         let (parts, line) = self.parts_of(line);
-        parts.iter().rev().find_map(|part| part.boundaries.line(line).1.last().copied())
+        parts.iter().rev().find_map(|part| part.line(line).1.last().copied())
     }
 
     /// Where the run of `label` that reaches the start of `line` ends.
@@ -96,7 +117,7 @@ impl<T: Label> MaskBoundaries<T> {
         for line in line..self.lines() {
             let (parts, local) = self.parts_of(line);
             for part in parts {
-                let (offsets, labels) = part.boundaries.line(local);
+                let (offsets, labels) = part.line(local);
                 if let Some(index) = labels.iter().position(|&other| other != label) {
                     return u64::from(line) * self.length() + self.before(part) + u64::from(offsets[index]);
                 }
@@ -106,17 +127,15 @@ impl<T: Label> MaskBoundaries<T> {
     }
 
     /// Pixels of each line before those of `part`.
-    fn before(&self, part: &Part<T>) -> u64 {
+    fn before(&self, part: &Part<'_, T>) -> u64 {
         if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
     }
 
-    /// The runs of every label but `background`, worked out by `threads` threads of the current pool, in the memory of
-    /// earlier runs.
-    pub(crate) fn runs(&self, background: Option<T>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+    fn runs(&self, background: Option<T>, spare: Vec<[u64; 2]>) -> LabelRuns {
         if self.shape.pixels() == 0 {
             return LabelRuns::empty(Some(self.shape), self.order);
         }
-        let chunks = self.chunks(threads);
+        let chunks = self.chunks(rayon::current_num_threads());
         let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
         // So that the counts of all chunks stay in proportion to the boundaries.
         if largest <= (self.count() / chunks.len() as u64).max(1 << 8) {
@@ -133,16 +152,25 @@ impl<T: Label> MaskBoundaries<T> {
         slots: impl Fn() -> S + Sync,
         spare: Vec<[u64; 2]>,
     ) -> LabelRuns {
-        let count = |lines| Chunk::count(self, lines, background, slots());
-        let mut chunks: Vec<Chunk<T, S>> = chunks.into_par_iter().map(count).collect();
-        let (labels, offsets) = give_places(&mut chunks);
+        let count = |chunk: usize| Chunk::count(self, chunks[chunk].clone(), background, slots());
+        let mut chunks: Vec<Chunk<T, S>> = threads::map(chunks.len(), count);
+        let mut used = Vec::new();
+        for (index, chunk) in chunks.iter().enumerate() {
+            chunk.slots.each(|label, slot| {
+                if chunk.counts[slot] > 0 {
+                    used.push((label.into(), index as u32, slot));
+                }
+            });
+        }
+        let mut counts: Vec<&mut [usize]> = chunks.iter_mut().map(|chunk| &mut chunk.counts[..]).collect();
+        let (labels, offsets) = give_places(used, &mut counts);
         let count = offsets[offsets.len() - 1];
         // Every place is written below.
-        let mut runs = crate::spare::sized(spare, count);
+        let mut runs = sized(spare, count);
         // Atomic only so that threads may write side by side; no two of them write the same place.
         let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
         let places = &*places;
-        chunks.par_iter_mut().for_each(|chunk| chunk.put(self, places));
+        threads::each_mut(&mut chunks, |chunk| chunk.put(self, places));
         LabelRuns { shape: Some(self.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
     }
 
@@ -153,14 +181,12 @@ impl<T: Label> MaskBoundaries<T> {
         let wanted = threads.min((self.count() / 20_000) as usize + 1).min(lines as usize).max(1);
         let weight = |line: u32| -> u64 {
             match self.cut {
-                Cut::AcrossLines => {
-                    self.parts.iter().map(|part| u64::from(part.boundaries.line_starts[line as usize])).sum()
-                }
+                Cut::AcrossLines => self.parts.iter().map(|part| u64::from(part.line_starts[line as usize])).sum(),
                 Cut::BetweenLines => {
                     let index = self.parts.partition_point(|part| part.first <= line).saturating_sub(1);
-                    let before: u64 = self.parts[..index].iter().map(|p| p.boundaries.offsets.len() as u64).sum();
+                    let before: u64 = self.parts[..index].iter().map(|p| p.offsets.len() as u64).sum();
                     let part = &self.parts[index];
-                    before + u64::from(part.boundaries.line_starts[(line - part.first) as usize])
+                    before + u64::from(part.line_starts[(line - part.first) as usize])
                 }
             }
         };
@@ -195,24 +221,24 @@ struct Chunk<T, S> {
 }
 
 impl<T: Label, S: Slots<T>> Chunk<T, S> {
-    fn count(mask: &MaskBoundaries<T>, lines: Range<u32>, background: Option<T>, mut slots: S) -> Self {
+    fn count(mask: &Mask<'_, T>, lines: Range<u32>, background: Option<T>, mut slots: S) -> Self {
         let mut counts = vec![0; slots.known()];
         slots.count(background.as_slice(), &mut counts);
         for part in &mask.parts {
             let local = match mask.cut {
                 Cut::AcrossLines => lines.clone(),
                 Cut::BetweenLines => {
-                    let inside = |line: u32| line.saturating_sub(part.first).min(part.boundaries.lines() as u32);
+                    let inside = |line: u32| line.saturating_sub(part.first).min(part.lines());
                     inside(lines.start)..inside(lines.end)
                 }
             };
-            let start = |line: u32| part.boundaries.line_starts[line as usize] as usize;
-            slots.count(&part.boundaries.labels[start(local.start)..start(local.end)], &mut counts);
+            let start = |line: u32| part.line_starts[line as usize] as usize;
+            slots.count(&part.labels[start(local.start)..start(local.end)], &mut counts);
         }
         let mut before = None;
         for line in lines.start.max(1)..lines.end {
             let (parts, local) = mask.parts_of(line);
-            let first = parts.iter().find_map(|part| part.boundaries.line(local).1.first().copied());
+            let first = parts.iter().find_map(|part| part.line(local).1.first().copied());
             // The background's count does not matter, so most lines are done here.
             if let Some(first) = first.filter(|&first| background != Some(first) || line == lines.start)
                 && mask.last_label(line - 1) == Some(first)
@@ -231,7 +257,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
     }
 
     /// Writes every run to its place.
-    fn put(&mut self, mask: &MaskBoundaries<T>, places: &[[AtomicU64; 2]]) {
+    fn put(&mut self, mask: &Mask<'_, T>, places: &[[AtomicU64; 2]]) {
         let Self { lines, before, slots, counts, nowhere } = self;
         let nowhere = *nowhere;
         let mut put = |slot: usize, start: u64, length: u64| {
@@ -251,7 +277,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             let (parts, local) = mask.parts_of(line);
             for part in parts {
                 let base = u64::from(line) * mask.length() + mask.before(part);
-                let (mut offsets, mut labels) = part.boundaries.line(local);
+                let (mut offsets, mut labels) = part.line(local);
                 if current.is_some() && labels.first() == current.as_ref() {
                     (offsets, labels) = (&offsets[1..], &labels[1..]);
                 }
@@ -271,28 +297,19 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
     }
 }
 
-/// Turns the counts of each chunk into places: labels ascending, each label's runs in the order of the chunks. Gives the
-/// labels and where the runs of each begin, with the end.
-fn give_places<T: Label, S: Slots<T>>(chunks: &mut [Chunk<T, S>]) -> (Vec<u64>, Vec<usize>) {
-    let mut used: Vec<(T, u32, usize)> = Vec::new();
-    for (index, chunk) in chunks.iter().enumerate() {
-        chunk.slots.each(|label, slot| {
-            if chunk.counts[slot] > 0 {
-                used.push((label, index as u32, slot));
-            }
-        });
-    }
+/// Turns the counts of each chunk into places: labels ascending, each label's runs in the order of the chunks. `used` has
+/// each label with a chunk and the slot of its count there. Gives the labels and where the runs of each begin, with the end.
+fn give_places(mut used: Vec<(u64, u32, usize)>, counts: &mut [&mut [usize]]) -> (Vec<u64>, Vec<usize>) {
     // Stable and quick where chunks bring their labels in order.
     used.sort();
     let (mut labels, mut offsets) = (Vec::new(), Vec::new());
     let mut next = 0;
-    let mut last = None;
     for (label, chunk, slot) in used {
-        if last.replace(label) != Some(label) {
-            labels.push(label.into());
+        if labels.last() != Some(&label) {
+            labels.push(label);
             offsets.push(next);
         }
-        let count = &mut chunks[chunk as usize].counts[slot];
+        let count = &mut counts[chunk as usize][slot];
         next += std::mem::replace(count, next);
     }
     offsets.push(next);

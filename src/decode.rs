@@ -24,9 +24,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::encoder::zeroed;
 use crate::error::{Error, Result};
 use crate::mask::Label;
+use crate::memory::zeroed;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -46,7 +46,7 @@ const BAND_ROWS: u32 = 256;
 /// ```
 pub fn decode<T: Label>(runs: &LabelRuns) -> Result<Vec<T>> {
     let decoder = Decoder::new(runs, 0)?;
-    let mut pixels = zeroed(decoder.shape.pixels())?;
+    let mut pixels = zeroed(decoder.shape.pixels(), "the pixels of the mask")?;
     decoder.decode_into(&mut pixels)?;
     Ok(pixels)
 }
@@ -107,7 +107,7 @@ impl<'a> Decoder<'a> {
         let width = self.shape.width as usize;
         let bands = rayon::current_num_threads() as u32;
         let step = bands.saturating_mul(BAND_ROWS).min(self.shape.height);
-        let mut pixels: Vec<T> = zeroed(u64::from(step) * u64::from(self.shape.width))?;
+        let mut pixels: Vec<T> = zeroed(u64::from(step) * u64::from(self.shape.width), "rows of the mask")?;
         let mut first = 0;
         while first < self.shape.height {
             let rows = step.min(self.shape.height - first);

@@ -5,28 +5,29 @@
 //! strip height.
 
 mod piece;
+mod spare;
 mod stream;
 
 use std::fmt;
 use std::ops::ControlFlow;
 
-use rayon::prelude::*;
-
 use self::piece::{Piece, crop, pieces};
+use self::spare::{Spare, Typed};
 use self::stream::{RowBuffer, Stack, one_below_the_other};
-use crate::boundary::{Boundaries, MAX_STRIP_PIXELS};
-use crate::compaction::{MaskBoundaries, Part};
-use crate::engine::{Engine, Marker, SimdLevel};
+use crate::boundary::{Boundaries, MAX_STRIP_PIXELS, MaskBoundaries, Part};
+use crate::compaction::compact;
+use crate::engine::{Engine, EngineInfo, EngineOptions, Opened};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Gpu, GpuOptions};
-use crate::mask::{Dtype, Label, LabelMask};
+use crate::gpu::GpuOptions;
+use crate::lanes::SimdLevel;
+use crate::mask::{Dtype, Label, LabelMask, same_label};
 use crate::progress::{Progress, unwatched};
 use crate::runs::{LabelRuns, Run, Window};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
-use crate::spare::Spare;
 use crate::strip::{Cut, Strip};
+use crate::threads;
 
 /// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
 const STRIP_ROWS: u32 = 1024;
@@ -59,14 +60,12 @@ pub fn encode<T: Label>(mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
 #[must_use]
 pub struct EncoderBuilder {
     engine: Engine,
-    level: Option<SimdLevel>,
+    options: EngineOptions,
     order: ScanOrder,
     background: Background,
     threads: Option<usize>,
     strip_rows: Option<u32>,
     memory: Option<u64>,
-    #[cfg(feature = "gpu")]
-    gpu: GpuOptions,
 }
 
 /// The label that has no runs of its own; 0 unless said otherwise.
@@ -99,7 +98,7 @@ impl EncoderBuilder {
 
     /// Which SIMD level the simd engine uses; the best of the machine unless set.
     pub fn simd_level(mut self, level: SimdLevel) -> Self {
-        self.level = Some(level);
+        self.options.level = Some(level);
         self
     }
 
@@ -138,33 +137,24 @@ impl EncoderBuilder {
     /// How the gpu engine opens its device.
     #[cfg(feature = "gpu")]
     pub fn gpu(mut self, options: GpuOptions) -> Self {
-        self.gpu = options;
+        self.options.gpu = options;
         self
     }
 
     /// Opens the engine; an error when a named one is missing.
     pub fn build(self) -> Result<Encoder> {
-        let level = self.level.unwrap_or_else(SimdLevel::best);
-        let marker = match self.engine {
-            Engine::Scalar => Marker::Scalar,
-            // A mask in host memory has to cross a bus to reach a GPU, which takes longer than marking it here.
-            Engine::Auto | Engine::Simd => Marker::Simd(level),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu => Marker::Gpu(Box::new(Gpu::open(&self.gpu)?)),
-            #[cfg(not(feature = "gpu"))]
-            Engine::Gpu => return Err(crate::engine::missing_gpu()),
-        };
+        let opened = Opened::new(self.engine, &self.options)?;
         let pool = match self.threads {
             None => None,
             Some(threads) => Some(
                 rayon::ThreadPoolBuilder::new()
                     .num_threads(threads.max(1))
                     .build()
-                    .map_err(|error| Error::Engine { engine: marker.engine().name(), message: error.to_string() })?,
+                    .map_err(|error| Error::Engine { engine: self.engine.name(), message: error.to_string() })?,
             ),
         };
         Ok(Encoder {
-            marker,
+            opened,
             pool,
             order: self.order,
             background: self.background.0,
@@ -177,7 +167,7 @@ impl EncoderBuilder {
 
 /// Turns masks into runs; opened once, for many masks.
 pub struct Encoder {
-    marker: Marker,
+    opened: Opened,
     pool: Option<rayon::ThreadPool>,
     order: ScanOrder,
     background: Option<u64>,
@@ -195,25 +185,6 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// Which engine works, and on what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// The engine; never [`Engine::Auto`].
-    pub engine: Engine,
-    /// The SIMD level or the name of the GPU adapter; empty for the scalar engine.
-    pub detail: String,
-}
-
-impl fmt::Display for EngineInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.engine)?;
-        if !self.detail.is_empty() {
-            write!(f, " ({})", self.detail)?;
-        }
-        Ok(())
-    }
-}
-
 impl Encoder {
     /// Starts choosing.
     pub fn builder() -> EncoderBuilder {
@@ -222,13 +193,7 @@ impl Encoder {
 
     /// Which engine works, and on what.
     pub fn engine_info(&self) -> EngineInfo {
-        let detail = match &self.marker {
-            Marker::Scalar => String::new(),
-            Marker::Simd(level) => level.name().into(),
-            #[cfg(feature = "gpu")]
-            Marker::Gpu(gpu) => gpu.info().to_string(),
-        };
-        EngineInfo { engine: self.marker.engine(), detail }
+        self.opened.info()
     }
 
     /// Number of threads at work.
@@ -248,7 +213,7 @@ impl Encoder {
         mask: &LabelMask<'_, T>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
-        Ok(self.finish(self.boundaries_with(mask, progress)?))
+        same_label!(T as U => Ok(self.finish(self.mark::<U>(mask.same(), progress)?)))
     }
 
     /// The runs of a block of a mask, in positions of the whole mask: the block's first pixel is at row `origin.0` and
@@ -275,12 +240,12 @@ impl Encoder {
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
     pub fn boundaries<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<MaskBoundaries<T>> {
-        self.boundaries_with(mask, &mut unwatched)
+        same_label!(T as U => self.mark::<U>(mask.same(), &mut unwatched).map(MaskBoundaries::same))
     }
 
-    fn boundaries_with<T: Label>(
+    fn mark<T: Typed>(
         &self,
-        mask: &LabelMask<'_, T>,
+        mask: LabelMask<'_, T>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<MaskBoundaries<T>> {
         let view = mask.in_order(self.order);
@@ -311,14 +276,13 @@ impl Encoder {
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
     pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> LabelRuns {
-        let background = self.background.and_then(T::from_u64);
-        self.install(|| boundaries.runs(background, rayon::current_num_threads(), self.spare.take()))
+        self.install(|| compact(boundaries, self.background, self.spare.runs.take()))
     }
 
     /// [`Encoder::compact`] for boundaries that this encoder marked, whose memory it keeps.
-    fn finish<T: Label>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
+    fn finish<T: Typed>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
         let runs = self.compact(&boundaries);
-        self.recycle_boundaries(boundaries);
+        self.recycle_parts(boundaries);
         runs
     }
 
@@ -327,12 +291,16 @@ impl Encoder {
     /// An encoder keeps the memory in which it marks from mask to mask; with this, also that of the runs. It pays for
     /// many masks with many runs, where touching fresh memory takes as long as finding the runs.
     pub fn recycle(&self, runs: LabelRuns) {
-        self.spare.give(Run::into_pairs(runs.runs));
+        self.spare.runs.give(Run::into_pairs(runs.runs));
     }
 
     /// The same with the memory of boundaries.
     pub fn recycle_boundaries<T: Label>(&self, boundaries: MaskBoundaries<T>) {
-        boundaries.parts.into_iter().for_each(|part| self.spare.give(part.boundaries));
+        same_label!(T as U => self.recycle_parts::<U>(boundaries.same()));
+    }
+
+    fn recycle_parts<T: Typed>(&self, boundaries: MaskBoundaries<T>) {
+        boundaries.parts.into_iter().for_each(|part| T::spare(&self.spare).give(part.boundaries));
     }
 
     /// The runs of every label of a source, which is read strip by strip in bounded memory.
@@ -374,7 +342,7 @@ impl Encoder {
         }
     }
 
-    fn encode_rows<T: Label>(
+    fn encode_rows<T: Typed>(
         &self,
         source: &mut dyn Source,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -388,8 +356,8 @@ impl Encoder {
             ScanOrder::RowMajor => Cut::BetweenLines,
         };
         let rows = self.rows_at_once::<T>(source)?;
-        // A processor looks at what changes only; a graphics card gets whole strips.
-        let sparse = cut == Cut::AcrossLines && matches!(self.marker, Marker::Scalar | Marker::Simd(_));
+        // Rows that repeat the row above them are left out where the engine takes the rows between them by themselves.
+        let sparse = cut == Cut::AcrossLines && self.opened.marker.takes_parts();
         let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
         let mut parts = Stack::new(cut);
         let row_bytes = u64::from(shape.width) * size_of::<T>() as u64;
@@ -400,17 +368,17 @@ impl Encoder {
                 self.mark_rows(&buffer, done, cut)
             })?;
             done += buffer.rows;
-            parts.push(marked, done, &self.spare);
+            parts.push(marked, done, T::spare(&self.spare));
             buffer.keep_last_row();
             self.check_memory(&parts, buffer.bytes())?;
             let bytes = |rows: u32| u64::from(rows).saturating_mul(row_bytes);
             Progress { done: bytes(done), total: bytes(shape.height) }.tell(progress)?;
         }
         drop(buffer);
-        Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(&self.spare) }))
+        Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(T::spare(&self.spare)) }))
     }
 
-    fn mark_rows<T: Label>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
+    fn mark_rows<T: Typed>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
         // Lines along the rows need no row above: each is whole.
         let above = cut == Cut::AcrossLines && first > 0;
         let view = rows.view(above)?.in_order(self.order);
@@ -419,7 +387,7 @@ impl Encoder {
 
     /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask. `repeats` count
     /// from the row below the halo.
-    fn mark_view<T: Label>(
+    fn mark_view<T: Typed>(
         &self,
         view: LabelMask<'_, T>,
         above: bool,
@@ -437,7 +405,8 @@ impl Encoder {
         }
         let step = self.strip_rows_for(T::DTYPE, cut, count, row_pixels)?;
         let starts: Vec<u32> = (0..count).step_by(step as usize).collect();
-        let mark = |&start: &u32| -> Result<Part<T>> {
+        let mark = |number: usize| -> Result<Part<T>> {
+            let start = starts[number];
             let rows = step.min(count - start);
             let boundaries = match cut {
                 Cut::AcrossLines => {
@@ -449,17 +418,12 @@ impl Encoder {
             };
             Ok(Part { first: first + start, boundaries })
         };
-        match &self.marker {
-            // A strip waits for its device: as many threads as keep it busy, whatever the number that compute.
-            #[cfg(feature = "gpu")]
-            Marker::Gpu(gpu) => gpu.overlapped(&starts, mark),
-            _ => starts.par_iter().map(mark).collect(),
-        }
+        threads::try_map(|count, work| self.opened.marker.each(count, work), starts.len(), mark)
     }
 
     /// Marks a strip whose lines run across the rows of memory: in pieces side by side, where something repeats, or
     /// where there are fewer `strips` than threads.
-    fn mark_across<T: Label>(
+    fn mark_across<T: Typed>(
         &self,
         view: LabelMask<'_, T>,
         above: bool,
@@ -468,26 +432,24 @@ impl Encoder {
     ) -> Result<Boundaries<T>> {
         let width = view.shape().width;
         let threads = rayon::current_num_threads();
-        let wanted = match self.marker {
-            Marker::Simd(_) if threads > 1 => {
-                (2 * threads).div_ceil(strips).min((width / PIECE_COLUMNS) as usize).max(1)
-            }
-            _ => 1,
+        let wanted = match self.opened.marker.takes_parts() && threads > 1 {
+            true => (2 * threads).div_ceil(strips).min((width / PIECE_COLUMNS) as usize).max(1),
+            false => 1,
         };
         let pieces = pieces(width, width.div_ceil(wanted as u32).max(1), repeats);
         if let [piece] = &pieces[..] {
             return self.mark_piece(view, above, piece);
         }
-        let pieces: Result<Vec<Boundaries<T>>> =
-            pieces.par_iter().map(|piece| self.mark_piece(view, above, piece)).collect();
-        let pieces = pieces?;
-        let joined = Boundaries::side_by_side(&pieces, self.spare.take());
-        pieces.into_iter().for_each(|piece| self.spare.give(piece));
+        let pieces =
+            threads::try_map(threads::each, pieces.len(), |piece| self.mark_piece(view, above, &pieces[piece]))?;
+        let spare = T::spare(&self.spare);
+        let joined = Boundaries::side_by_side(&pieces, spare.take());
+        pieces.into_iter().for_each(|piece| spare.give(piece));
         Ok(joined)
     }
 
     /// Marks some columns of a strip, less the rows that repeat what is above them.
-    fn mark_piece<T: Label>(&self, view: LabelMask<'_, T>, above: bool, piece: &Piece) -> Result<Boundaries<T>> {
+    fn mark_piece<T: Typed>(&self, view: LabelMask<'_, T>, above: bool, piece: &Piece) -> Result<Boundaries<T>> {
         let halo = u32::from(above);
         let rows = view.shape().height - halo;
         let view = view.columns(piece.columns.start, piece.columns.end - piece.columns.start);
@@ -505,20 +467,22 @@ impl Encoder {
             Some((0, strip)) if strips.is_empty() => Ok(strip),
             Some(last) => {
                 strips.push(last);
-                Ok(one_below_the_other(strips, &self.spare))
+                Ok(one_below_the_other(strips, T::spare(&self.spare)))
             }
             None => Ok(Boundaries::none(view.shape().width)),
         }
     }
 
-    fn mark_strip<T: Label>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
+    fn mark_strip<T: Typed>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
         let mask = strip.mask();
         let contiguous = match cut {
             Cut::AcrossLines => mask.shape().height == 0 || mask.row(0).is_some(),
             Cut::BetweenLines => mask.shape().width == 0 || mask.column(0).is_some(),
         };
-        if contiguous || matches!(self.marker, Marker::Scalar) {
-            return self.marker.mark(strip, &self.spare);
+        let marker = &*self.opened.marker;
+        let mark = |strip: Strip<'_, T>| T::marks(marker).mark(strip, T::spare(&self.spare).take());
+        if contiguous || marker.takes_gaps() {
+            return mark(strip);
         }
         // A view with gaps between neighbouring pixels: its strip is copied together.
         let shape = mask.shape();
@@ -526,7 +490,7 @@ impl Encoder {
         for row in 0..shape.height {
             pixels.extend((0..shape.width).map(|column| mask.get(row, column)));
         }
-        self.marker.mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()), &self.spare)
+        mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()))
     }
 
     /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.
@@ -537,11 +501,9 @@ impl Encoder {
             Cut::AcrossLines => u64::from(STRIP_ROWS),
             Cut::BetweenLines => (STRIP_PIXELS / width).min(u64::from(count.div_ceil(threads.saturating_mul(4)))),
         };
-        #[cfg(feature = "gpu")]
-        if let Marker::Gpu(gpu) = &self.marker {
-            rows = u64::from(gpu.strip_rows(row_pixels, dtype)?);
+        if let Some(most) = self.opened.marker.strip_rows(row_pixels, dtype)? {
+            rows = u64::from(most);
         }
-        let _ = dtype;
         if let Some(wanted) = self.strip_rows {
             rows = rows.min(u64::from(wanted));
         }
@@ -600,18 +562,5 @@ fn cut_of<T: Label>(view: &LabelMask<'_, T>) -> Cut {
         (true, true) if shape.height >= shape.width => Cut::BetweenLines,
         (false, true) => Cut::BetweenLines,
         _ => Cut::AcrossLines,
-    }
-}
-
-/// `pixels` zeros, or an error when the machine has no room for them.
-pub(crate) fn zeroed<T: Label>(pixels: u64) -> Result<Vec<T>> {
-    let room = usize::try_from(pixels).ok().filter(|&count| Vec::<T>::new().try_reserve_exact(count).is_ok());
-    match room {
-        Some(count) => Ok(vec![T::default(); count]),
-        None => Err(Error::LimitExceeded {
-            what: format!("memory for pixels of {}, in pixels", T::DTYPE),
-            limit: isize::MAX as u64 / size_of::<T>() as u64,
-            found: pixels,
-        }),
     }
 }

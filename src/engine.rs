@@ -1,141 +1,109 @@
-//! Engines: who marks the boundaries.
+//! Engines: which one marks the boundaries.
 //!
-//! The only place that dispatches. Gets a [`Strip`] and an engine; gives its boundaries.
+//! Gets a choice of engine and what was asked of it; gives the engine, opened; guarantees that a named engine is never
+//! replaced by another. This is the only place that knows which engines there are: what else depends on an engine, the
+//! engine says of itself as a [`Marker`]. A further engine is a file in `boundary/` and an arm in [`Opened::new`].
 
 use std::fmt;
-use std::str::FromStr;
 
-use fearless_simd::Level;
-
-use crate::boundary::{Boundaries, scalar, simd};
-use crate::error::{Error, Result};
+use crate::boundary::Marker;
+use crate::boundary::scalar::ScalarEngine;
+use crate::boundary::simd::SimdEngine;
+#[cfg(not(feature = "gpu"))]
+use crate::error::Error;
+use crate::error::Result;
 #[cfg(feature = "gpu")]
-use crate::gpu::Gpu;
-use crate::mask::Label;
-use crate::names::{self, names};
-use crate::spare::Spare;
-use crate::strip::Strip;
+use crate::gpu::{Gpu, GpuOptions};
+use crate::lanes::SimdLevel;
+use crate::names::names;
 
 /// A choice of engine.
+///
+/// All engines give the same runs; they differ in speed and in what they need.
+///
+/// ```
+/// use runmask::{Encoder, Engine, LabelMask, Shape};
+/// let pixels = [0u16, 7, 7, 0, 7, 0];
+/// let mask = LabelMask::new(&pixels, Shape { height: 2, width: 3 })?;
+/// let fastest = Encoder::builder().engine("auto".parse()?).build()?;
+/// assert_eq!(fastest.engine_info().engine, Engine::Simd);
+/// let scalar = Encoder::builder().engine(Engine::Scalar).build()?;
+/// assert_eq!(fastest.encode(&mask)?, scalar.encode(&mask)?);
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The fastest as measured; falls back to another when one is missing or fails.
+    /// The fastest as measured for masks in host memory, which is [`Engine::Simd`] on every machine.
     #[default]
     Auto,
     /// The definition: one pixel after the other. For checking, not for speed.
     Scalar,
-    /// The processor's vector instructions.
+    /// The processor's vector instructions. Every machine has this engine, if only at the level `fallback`.
     Simd,
-    /// Compute shaders through wgpu.
+    /// Compute shaders through wgpu. An error where the library was built without the feature `gpu`, and where no adapter
+    /// can be opened.
     Gpu,
 }
 
 names! { "an engine", Engine { Auto => "auto", Scalar => "scalar", Simd => "simd", Gpu => "gpu" } }
 
-/// A SIMD level of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct SimdLevel(pub(crate) Level);
-
-impl SimdLevel {
-    /// The best level of this machine.
-    pub fn best() -> Self {
-        Self(Level::new())
-    }
-
-    /// Every level of this machine, the portable fallback first, the best last.
-    pub fn all() -> Vec<Self> {
-        let mut levels = vec![Self(Level::fallback())];
-        let best = Level::new();
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        {
-            levels.extend(best.as_sse2().map(|level| Self(Level::Sse2(level))));
-            levels.extend(best.as_sse4_2().map(|level| Self(Level::Sse4_2(level))));
-            levels.extend(best.as_avx2().map(|level| Self(Level::Avx2(level))));
-            levels.extend(best.as_avx512().map(|level| Self(Level::Avx512(level))));
-        }
-        #[cfg(target_arch = "aarch64")]
-        levels.extend(best.as_neon().map(|level| Self(Level::Neon(level))));
-        levels
-    }
-
-    /// `fallback`, `sse2`, `sse4.2`, `avx2`, `avx512` or `neon`.
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Sse2(_) => "sse2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Sse4_2(_) => "sse4.2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Avx2(_) => "avx2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Avx512(_) => "avx512",
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon(_) => "neon",
-            _ => "fallback",
-        }
-    }
-}
-
-impl PartialEq for SimdLevel {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for SimdLevel {}
-
-impl fmt::Display for SimdLevel {
-    /// Writes the name, as [`SimdLevel::name`] gives it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for SimdLevel {
-    type Err = Error;
-
-    /// The level of this name; an [`Error::Argument`] that lists the levels of this machine when it is none of them.
-    fn from_str(text: &str) -> Result<Self> {
-        names::find("a SIMD level of this machine", text, &Self::all(), Self::name)
-    }
-}
-
-/// An engine ready to mark strips.
-#[derive(Debug)]
-pub(crate) enum Marker {
-    Scalar,
-    Simd(SimdLevel),
+/// What is asked of an engine beside its name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EngineOptions {
+    /// The level of the simd engine; the best of the machine unless set.
+    pub(crate) level: Option<SimdLevel>,
+    /// How the gpu engine opens its device.
     #[cfg(feature = "gpu")]
-    Gpu(Box<Gpu>),
+    pub(crate) gpu: GpuOptions,
 }
 
-impl Marker {
-    pub(crate) fn engine(&self) -> Engine {
-        match self {
-            Self::Scalar => Engine::Scalar,
-            Self::Simd(_) => Engine::Simd,
-            #[cfg(feature = "gpu")]
-            Self::Gpu(_) => Engine::Gpu,
-        }
-    }
+/// An engine that is open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    engine: Engine,
+    pub(crate) marker: Box<dyn Marker>,
+}
 
-    pub(crate) fn mark<T: Label>(&self, strip: Strip<'_, T>, spare: &Spare) -> Result<Boundaries<T>> {
-        match self {
-            Self::Scalar => Ok(scalar::mark(strip)),
-            Self::Simd(level) => {
-                let mut workspace = spare.take();
-                let marked = simd::mark_with(*level, strip, &mut workspace, spare.take());
-                spare.give(workspace);
-                Ok(marked)
+impl Opened {
+    pub(crate) fn new(engine: Engine, options: &EngineOptions) -> Result<Self> {
+        let (engine, marker): (Engine, Box<dyn Marker>) = match engine {
+            Engine::Scalar => (engine, Box::new(ScalarEngine)),
+            // A mask in host memory has to cross a bus to reach a GPU, which takes longer than marking it here.
+            Engine::Auto | Engine::Simd => {
+                (Engine::Simd, Box::new(SimdEngine::new(options.level.unwrap_or_else(SimdLevel::best))))
             }
             #[cfg(feature = "gpu")]
-            Self::Gpu(gpu) => crate::boundary::gpu::mark(gpu, strip),
-        }
+            Engine::Gpu => (engine, Box::new(Gpu::open(&options.gpu)?)),
+            #[cfg(not(feature = "gpu"))]
+            Engine::Gpu => {
+                let message = "this build of the library has no gpu engine (feature `gpu`)".into();
+                return Err(Error::Engine { engine: "gpu", message });
+            }
+        };
+        Ok(Self { engine, marker })
+    }
+
+    pub(crate) fn info(&self) -> EngineInfo {
+        EngineInfo { engine: self.engine, detail: self.marker.detail() }
     }
 }
 
-#[cfg_attr(feature = "gpu", expect(dead_code, reason = "only used where the gpu engine is left out"))]
-pub(crate) fn missing_gpu() -> Error {
-    Error::Engine { engine: "gpu", message: "this build of the library has no gpu engine (feature `gpu`)".into() }
+/// Which engine works, and on what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// The engine; never [`Engine::Auto`].
+    pub engine: Engine,
+    /// The SIMD level or the name of the GPU adapter; empty for the scalar engine.
+    pub detail: String,
+}
+
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.engine)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
 }

@@ -8,7 +8,7 @@
 //! beyond what WebGPU guarantees, and takes whatever larger limits the adapter has.
 //!
 //! ```text
-//!   gpu.rs      what callers see          lane.rs     the buffers, and the way of a piece through them
+//!   gpu.rs      what callers see          buffers.rs  the buffers, and the way of a piece through them
 //!   adapter.rs  which device is taken     kernels.rs  the pipelines
 //!   device.rs   faults, buffers, waiting  shader.rs   the text of the shaders, from shaders/*.wgsl
 //!   piece.rs    how strips are cut        timing.rs   how long kernels ran
@@ -16,9 +16,9 @@
 //! ```
 
 mod adapter;
+mod buffers;
 mod device;
 mod kernels;
-mod lane;
 mod measure;
 mod piece;
 mod resident;
@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use adapter::{AdapterInfo, AdapterKind};
-pub(crate) use lane::{Image, Labels};
+pub(crate) use buffers::{Image, Labels};
 pub use measure::{Measurement, Residence};
 pub(crate) use piece::{BLOCK, Params, Piece, padded};
 pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
@@ -49,10 +49,11 @@ use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label};
 use crate::shape::ScanOrder;
 use crate::strip::Cut;
+use crate::threads::Work;
 use adapter::Wish;
+use buffers::{BufferSet, Job};
 use device::Device;
 use kernels::Kernels;
-use lane::{Job, Lane};
 use piece::Bounds;
 use timing::Timer;
 
@@ -63,8 +64,8 @@ const UPLOAD_BYTES: u64 = 64 << 20;
 /// Bytes of events that are read at once.
 const WINDOW_BYTES: u64 = 16 << 20;
 
-/// Pieces that are worked on at once: one uploads, one runs, one is read.
-const LANES: usize = 3;
+/// Pieces that are worked on at once, each with buffers of its own: one uploads, one runs, one is read.
+const BUFFER_SETS: usize = 3;
 
 /// How to open a [`Gpu`].
 #[derive(Clone, Debug, Default)]
@@ -147,14 +148,14 @@ pub struct Gpu {
     window: u64,
     timing: bool,
     kernels: Mutex<HashMap<Variant, Kernels>>,
-    lanes: Mutex<Lanes>,
+    buffers: Mutex<BufferSets>,
     free: Condvar,
 }
 
-/// The lanes that nobody uses, and the number of those in use.
+/// The buffers that nobody uses, and the number of sets in use.
 #[derive(Debug, Default)]
-struct Lanes {
-    free: Vec<Lane>,
+struct BufferSets {
+    free: Vec<BufferSet>,
     busy: usize,
     /// Whether kernels are timed, and what was measured.
     timed: bool,
@@ -199,7 +200,7 @@ impl Gpu {
             timing: options.timing,
             device,
             kernels: Mutex::default(),
-            lanes: Mutex::default(),
+            buffers: Mutex::default(),
             free: Condvar::new(),
         }
     }
@@ -226,46 +227,36 @@ impl Gpu {
     fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, Option<KernelTimes>)> {
         let timed = self.device.raw().features().contains(wgpu::Features::TIMESTAMP_QUERY);
         {
-            let mut lanes = self.lanes_locked();
-            (lanes.timed, lanes.times) = (timed, KernelTimes::default());
+            let mut sets = self.buffers_locked();
+            (sets.timed, sets.times) = (timed, KernelTimes::default());
         }
         let result = work();
-        let mut lanes = self.lanes_locked();
-        lanes.timed = false;
-        Ok((result?, timed.then_some(lanes.times)))
+        let mut sets = self.buffers_locked();
+        sets.timed = false;
+        Ok((result?, timed.then_some(sets.times)))
     }
 
-    /// Does `work` for every item, several at once, so that transfers and kernels overlap; the results are in order.
-    ///
-    /// After an error no more work is begun, and the first error in order is given.
-    pub(crate) fn overlapped<I: Sync, R: Send>(
-        &self,
-        items: &[I],
-        work: impl Fn(&I) -> Result<R> + Sync,
-    ) -> Result<Vec<R>> {
+    /// Does `count` pieces of work, several at once, so that transfers and kernels overlap.
+    pub(crate) fn overlapped(&self, count: usize, work: Work<'_>) {
         let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::new());
         let worker = || {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(number) else { return };
-                let result = work(item);
-                if result.is_err() {
-                    next.store(items.len(), Ordering::Relaxed);
+                if number >= count {
+                    return;
                 }
-                results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                if !work(number) {
+                    next.store(count, Ordering::Relaxed);
+                }
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..LANES.min(items.len()) {
+            for _ in 1..BUFFER_SETS.min(count) {
                 // Without another thread, this one does all the work.
                 let _ = std::thread::Builder::new().spawn_scoped(scope, worker);
             }
             worker();
         });
-        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.sort_by_key(|&(number, _)| number);
-        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The pieces of a strip, panel by panel.
@@ -280,9 +271,16 @@ impl Gpu {
         params: Params,
         labels: Labels<'_>,
     ) -> Result<Boundaries<T>> {
-        self.in_lane("marking on the device", |lane| {
+        self.with_buffers("marking on the device", |buffers| {
             let kernels = &self.kernels(variant)?;
-            lane.mark(&Job { device: &self.device, kernels, params, labels, bounds: self.bounds, window: self.window })
+            buffers.mark(&Job {
+                device: &self.device,
+                kernels,
+                params,
+                labels,
+                bounds: self.bounds,
+                window: self.window,
+            })
         })
     }
 
@@ -298,37 +296,37 @@ impl Gpu {
         Ok(kernels)
     }
 
-    /// Does work in a lane, once one is free. After an error the lane's buffers are given back.
-    fn in_lane<R>(&self, doing: &str, work: impl FnOnce(&mut Lane) -> Result<R>) -> Result<R> {
-        let mut lanes = self.lanes_locked();
-        while lanes.busy >= LANES {
-            lanes = self.free.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+    /// Does work with a set of buffers, once one is free. After an error the buffers are given back.
+    fn with_buffers<R>(&self, doing: &str, work: impl FnOnce(&mut BufferSet) -> Result<R>) -> Result<R> {
+        let mut sets = self.buffers_locked();
+        while sets.busy >= BUFFER_SETS {
+            sets = self.free.wait(sets).unwrap_or_else(PoisonError::into_inner);
         }
-        lanes.busy += 1;
-        let mut lane = lanes.free.pop().unwrap_or_default();
-        let timed = lanes.timed;
-        drop(lanes);
+        sets.busy += 1;
+        let mut buffers = sets.free.pop().unwrap_or_default();
+        let timed = sets.timed;
+        drop(sets);
 
         let result = self.device.guarded(doing, || {
-            lane.timer = if timed { Timer::new(&self.device)? } else { None };
-            work(&mut lane)
+            buffers.timer = if timed { Timer::new(&self.device)? } else { None };
+            work(&mut buffers)
         });
 
-        let mut lanes = self.lanes_locked();
-        lanes.busy -= 1;
-        if let Some(timer) = &lane.timer {
-            lanes.times.add(timer.times.take());
+        let mut sets = self.buffers_locked();
+        sets.busy -= 1;
+        if let Some(timer) = &buffers.timer {
+            sets.times.add(timer.times.take());
         }
         if result.is_ok() {
-            lanes.free.push(lane);
+            sets.free.push(buffers);
         }
-        drop(lanes);
+        drop(sets);
         self.free.notify_one();
         result
     }
 
-    fn lanes_locked(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffers_locked(&self) -> MutexGuard<'_, BufferSets> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod boundary;
-pub mod compaction;
+mod compaction;
 mod decode;
 pub mod doctor;
 mod encoder;
@@ -10,6 +10,7 @@ mod error;
 pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod lanes;
 mod mask;
 mod memory;
 mod names;
@@ -22,13 +23,14 @@ mod runs;
 mod shape;
 pub mod sink;
 pub mod source;
-mod spare;
 mod strip;
+mod threads;
 
 pub use decode::{Decoder, decode};
-pub use encoder::{Encoder, EncoderBuilder, EngineInfo, encode};
-pub use engine::{Engine, SimdLevel};
+pub use encoder::{Encoder, EncoderBuilder, encode};
+pub use engine::{Engine, EngineInfo};
 pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
+pub use lanes::SimdLevel;
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{

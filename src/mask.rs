@@ -53,7 +53,7 @@ impl Dtype {
 names! { "a type of labels", Dtype { U8 => "u8", U16 => "u16", U32 => "u32", U64 => "u64" } }
 
 mod sealed {
-    pub trait Sealed: crate::boundary::simd::Lanes {}
+    pub trait Sealed: crate::lanes::Lanes {}
 }
 
 /// A label type: `u8`, `u16`, `u32` or `u64`.
@@ -79,6 +79,34 @@ macro_rules! label {
     )*};
 }
 label!(u8 => U8, u16 => U16, u32 => U32, u64 => U64);
+
+/// Evaluates an expression in which `$U` is the very type that the type parameter `$T` stands for.
+///
+/// What is generic over labels would be compiled again by every crate that calls it, which takes longer than this library
+/// itself. So public functions are generic, and what they call is compiled here, for each of the four types.
+macro_rules! same_label {
+    ($T:ident as $U:ident => $body:expr) => {
+        match <$T as $crate::mask::Label>::DTYPE {
+            $crate::mask::Dtype::U8 => {
+                type $U = u8;
+                $body
+            }
+            $crate::mask::Dtype::U16 => {
+                type $U = u16;
+                $body
+            }
+            $crate::mask::Dtype::U32 => {
+                type $U = u32;
+                $body
+            }
+            $crate::mask::Dtype::U64 => {
+                type $U = u64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use same_label;
 
 /// A label mask in memory: borrowed pixels, a [`Shape`], and a stride for each axis.
 ///
@@ -168,6 +196,12 @@ impl<'a, T: Label> LabelMask<'a, T> {
     #[must_use]
     pub fn transposed(self) -> Self {
         Self { shape: self.shape.transposed(), row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
+
+    /// The same mask of the same type of labels, for which the caller has another name; see [`same_label!`].
+    pub(crate) fn same<U: Label>(self) -> LabelMask<'a, U> {
+        let Self { pixels, origin, shape, row_stride, column_stride } = self;
+        LabelMask { pixels: bytemuck::cast_slice(pixels), origin, shape, row_stride, column_stride }
     }
 
     /// The view whose columns are the scan lines of `order`.

@@ -1,4 +1,9 @@
-//! Memory whose size a file or a caller decides: it is asked for, and there is an error where the machine has none.
+//! Memory: lists whose length a file or a caller decides, and buffers that are used again.
+//!
+//! Gets lengths, and buffers that are done with; gives lists and buffers; guarantees that a length which the machine has
+//! no room for is an error, and that a [`Pool`] never keeps more buffers than were taken from it.
+
+use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable;
 
@@ -46,6 +51,56 @@ fn none<T>(count: u64, what: &str) -> Error {
     Error::Memory { what: what.into(), needed, limit: None }
 }
 
+/// Buffers of one type, kept from one use to the next.
+///
+/// What comes back holds whatever it held. Memory that a process touches for the first time is paid for page by page: for
+/// a mask with many runs that costs as much as finding them, so an encoder asks for it once.
+#[derive(Debug)]
+pub(crate) struct Pool<B>(Mutex<Kept<B>>);
+
+#[derive(Debug)]
+struct Kept<B> {
+    /// Buffers that nobody uses.
+    free: Vec<B>,
+    /// How many were taken and not given back.
+    taken: usize,
+}
+
+impl<B> Default for Pool<B> {
+    fn default() -> Self {
+        Self(Mutex::new(Kept { free: Vec::new(), taken: 0 }))
+    }
+}
+
+impl<B: Default> Pool<B> {
+    /// A buffer that was given back, or a new one.
+    pub(crate) fn take(&self) -> B {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.taken += 1;
+        kept.free.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer in place of one that was taken. Any more are dropped, so that the buffers which others make and
+    /// give here never fill the memory.
+    pub(crate) fn give(&self, buffer: B) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.taken > 0 {
+            kept.taken -= 1;
+            kept.free.push(buffer);
+        }
+    }
+}
+
+/// A list of `length` entries, whatever they are: `spare` if it is large enough. New memory is not written first, so that
+/// whoever fills it, on any thread, is the first to touch it.
+pub(crate) fn sized<T: Clone + Default>(mut spare: Vec<T>, length: usize) -> Vec<T> {
+    if spare.capacity() < length {
+        return vec![T::default(); length];
+    }
+    spare.resize(length, T::default());
+    spare
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +116,24 @@ mod tests {
         reserve(&mut list, 2, "a test").unwrap();
         assert!(list.capacity() >= 3);
         assert!(matches!(reserve(&mut list, usize::MAX / 8, "a test"), Err(Error::Memory { .. })));
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let pool = Pool::<Vec<u32>>::default();
+        assert!(pool.take().is_empty());
+        pool.give(vec![1, 2]);
+        assert_eq!(pool.take(), [1, 2]);
+        assert!(pool.take().is_empty());
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_taken() {
+        let pool = Pool::<Vec<u8>>::default();
+        pool.give(vec![1]);
+        assert!(pool.take().is_empty());
+        (0..3_u8).for_each(|number| pool.give(vec![number]));
+        assert_eq!(pool.take(), [0]);
+        assert!(pool.take().is_empty());
     }
 }

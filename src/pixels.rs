@@ -18,11 +18,12 @@
 
 use std::io::{BufRead, Write};
 
-use crate::engine::{Marker, SimdLevel};
+use crate::boundary::simd::SimdEngine;
+use crate::boundary::{Boundaries, Marks};
 use crate::error::{Error, Place, Result};
+use crate::lanes::SimdLevel;
 use crate::mask::LabelMask;
 use crate::shape::Shape;
-use crate::spare::Spare;
 use crate::strip::Strip;
 
 /// The first four bytes of every record.
@@ -76,8 +77,9 @@ const AT_ONCE: usize = 1 << 18;
 /// Its pixels are marked like those of a label mask: one scan line of labels of 32 bits, none of them background.
 #[derive(Debug)]
 pub struct RecordWriter<'w, W: Write + ?Sized> {
-    marker: Marker,
-    spare: Spare,
+    engine: SimdEngine,
+    /// The memory of the boundaries of pixels that are done.
+    spare: Boundaries<u32>,
     order: ChannelOrder,
     /// The run that the next pixels may go on with: a pixel and how often it came; at first a pixel that never came.
     open: (u32, u64),
@@ -89,8 +91,8 @@ impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
     /// A writer for a picture of any size.
     pub fn new(order: ChannelOrder, writer: &'w mut W) -> Self {
         let records = Vec::with_capacity(BUFFER / RECORD);
-        let marker = Marker::Simd(SimdLevel::best());
-        Self { marker, spare: Spare::default(), order, open: (0, 0), records, writer }
+        let engine = SimdEngine::new(SimdLevel::best());
+        Self { engine, spare: Boundaries::default(), order, open: (0, 0), records, writer }
     }
 
     /// Goes on with whole pixels, R G B A, row-major: records do not know where rows end.
@@ -115,7 +117,7 @@ impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
             }
         };
         let line = LabelMask::new(labels, Shape { height: labels.len() as u32, width: 1 })?;
-        let boundaries = self.marker.mark(Strip::new(line, false), &self.spare)?;
+        let boundaries = self.engine.mark(Strip::new(line, false), std::mem::take(&mut self.spare))?;
         let (mut pixel, mut count) = self.open;
         let mut start = 0;
         let (offsets, labels) = boundaries.line(0);
@@ -128,7 +130,7 @@ impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
             }
         }
         self.open = (pixel, count + u64::from(line.shape().height - start));
-        self.spare.give(boundaries);
+        self.spare = boundaries;
         Ok(())
     }
 

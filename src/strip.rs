@@ -31,10 +31,14 @@ pub struct Strip<'a, T> {
 impl<'a, T: Label> Strip<'a, T> {
     /// A strip of `mask`, whose columns are the scan lines; with `above`, row 0 is the row above the strip.
     ///
-    /// A strip with a row above has at least that row.
+    /// A mask without rows has no row above either, whatever `above` says.
     pub fn new(mask: LabelMask<'a, T>, above: bool) -> Self {
-        debug_assert!(!above || mask.shape().height > 0);
-        Self { mask, above }
+        Self { mask, above: above && mask.shape().height > 0 }
+    }
+
+    /// The same strip of the same type of labels, for which the caller has another name.
+    pub(crate) fn same<U: Label>(self) -> Strip<'a, U> {
+        Strip { mask: self.mask.same(), above: self.above }
     }
 
     /// The pixels, with the row above as row 0 when [`Strip::above`] says so.

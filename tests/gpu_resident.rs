@@ -131,7 +131,7 @@ fn a_device_of_the_caller() {
     assert_eq!(runs.labels(), [5, 7]);
     assert_eq!(runs.get(5).unwrap().iter().map(|run| (run.start, run.length)).collect::<Vec<_>>(), [(2, 3)]);
     let boundaries = gpu::mark_buffers::<u8>(device, queue, &[strip], shape).unwrap();
-    assert_eq!(boundaries.parts[0].boundaries.offsets, [0, 1, 0, 0, 1]);
+    assert_eq!(boundaries.strips().next().unwrap().1.offsets(), [0, 1, 0, 0, 1]);
     // The engine's errors stay with it: the caller's device goes on.
     compare::<u16>(&Gpu::from_device(device, queue).unwrap(), Shape { height: 50, width: 50 }, &[20], 6, 5);
 }

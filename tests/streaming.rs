@@ -352,22 +352,21 @@ fn a_frame_of_more_than_2_to_the_32_pixels_encodes_and_decodes() {
 #[test]
 fn positions_past_every_power_of_two_are_exact() {
     use runmask::Cut;
-    use runmask::boundary::Boundaries;
-    use runmask::compaction::{MaskBoundaries, Part};
+    use runmask::boundary::{Boundaries, MaskBoundaries};
 
     // Three columns of 2^32 - 1 pixels; a run that crosses a column end, one past 2^33, and the very last pixel.
     let height = u32::MAX;
     let tall = u64::from(height);
     let shape = Shape { height, width: 3 };
-    let boundaries = Boundaries {
-        line_starts: vec![0, 3, 6, 9],
-        offsets: vec![0, 1 << 29, 1 << 31, 0, 10, height - 1, 0, 1, height - 1],
-        labels: vec![0u64, 7, u64::MAX, u64::MAX, 0, 9, 9, 0, 9],
-    };
+    let boundaries = Boundaries::new(
+        vec![0, 3, 6, 9],
+        vec![0, 1 << 29, 1 << 31, 0, 10, height - 1, 0, 1, height - 1],
+        vec![0u64, 7, u64::MAX, u64::MAX, 0, 9, 9, 0, 9],
+    )
+    .unwrap();
     for cut in [Cut::AcrossLines, Cut::BetweenLines] {
-        let parts = vec![Part { first: 0, boundaries: boundaries.clone() }];
         for threads in [1, 2] {
-            let mask = MaskBoundaries { shape, order: ScanOrder::ColumnMajor, cut, parts: parts.clone() };
+            let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, cut, vec![(0, boundaries.clone())]).unwrap();
             let runs = Encoder::builder().threads(threads).build().unwrap().compact(&mask);
             assert_eq!(runs.labels(), [7, 9, u64::MAX]);
             assert_eq!(runs.get(7), Some(&[Run { start: 1 << 29, length: (1 << 31) - (1 << 29) }][..]));

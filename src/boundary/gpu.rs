@@ -3,25 +3,69 @@
 //! Gets a [`Strip`] whose rows or columns are contiguous; cuts it into pieces that fit the adapter, has each uploaded and
 //! marked, and joins their boundaries. The kernels are in [`crate::gpu`] and `shaders/`.
 
-use super::{Boundaries, MAX_STRIP_PIXELS};
+use super::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
 use crate::error::{Error, Result};
 use crate::gpu::{BLOCK, Gpu, Image, Labels, Layout, Params, Piece, Variant, padded};
-use crate::mask::{Label, LabelMask};
+use crate::mask::{Dtype, Label, LabelMask, same_label};
 use crate::strip::Strip;
+use crate::threads::Work;
 
 /// The boundaries of `strip`, bit for bit those of [`scalar::mark`](super::scalar::mark).
 ///
 /// An error when neither the rows nor the columns of the strip lie in memory without gaps, or when the device fails.
+///
+/// ```
+/// use runmask::boundary::{gpu, scalar};
+/// use runmask::gpu::{Gpu, GpuOptions};
+/// use runmask::{LabelMask, Shape, Strip};
+/// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
+/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false);
+/// // A machine without an adapter has nothing to open.
+/// if let Ok(device) = Gpu::open(&GpuOptions::default()) {
+///     assert_eq!(gpu::mark(&device, strip)?, scalar::mark(strip));
+/// }
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub fn mark<T: Label>(gpu: &Gpu, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
+    same_label!(T as U => mark_strip::<U>(gpu, strip.same()).map(Boundaries::same))
+}
+
+impl Marker for Gpu {
+    fn detail(&self) -> String {
+        self.info().to_string()
+    }
+
+    /// A strip is uploaded and read back whole: parts of it would each wait for the device.
+    fn takes_parts(&self) -> bool {
+        false
+    }
+
+    fn strip_rows(&self, row_pixels: u32, dtype: Dtype) -> Result<Option<u32>> {
+        Gpu::strip_rows(self, row_pixels, dtype).map(Some)
+    }
+
+    /// A strip waits for its device: as many threads as keep it busy, whatever the number that compute.
+    fn each(&self, count: usize, work: Work<'_>) {
+        self.overlapped(count, work);
+    }
+}
+
+impl<T: Label> Marks<T> for Gpu {
+    fn mark(&self, strip: Strip<'_, T>, _: Boundaries<T>) -> Result<Boundaries<T>> {
+        mark_strip(self, strip)
+    }
+}
+
+fn mark_strip<T: Label>(gpu: &Gpu, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
     let (lines, length) = (strip.lines(), strip.length());
     if lines == 0 || length == 0 {
-        return Ok(Boundaries { line_starts: vec![0; lines as usize + 1], offsets: Vec::new(), labels: Vec::new() });
+        return Ok(Boundaries::none(lines));
     }
     if u64::from(lines) * u64::from(length) > MAX_STRIP_PIXELS {
         return Err(Error::Argument(format!("a strip of {length} pixels in {lines} lines has 2^32 pixels or more")));
     }
     let layout = layout_of(strip)?;
-    let mut joined = Boundaries { line_starts: vec![0], offsets: Vec::new(), labels: Vec::new() };
+    let mut joined = Boundaries::none(0);
     for panel in gpu.pieces(layout, lines, length, T::DTYPE)? {
         let mut stretches = Vec::with_capacity(panel.len());
         for piece in panel {

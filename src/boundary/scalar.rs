@@ -2,7 +2,8 @@
 //!
 //! Every other engine is compared with this one; it is never made faster.
 
-use super::Boundaries;
+use super::{Boundaries, Marker, Marks};
+use crate::error::Result;
 use crate::mask::Label;
 use crate::strip::Strip;
 
@@ -22,4 +23,20 @@ pub fn mark<T: Label>(strip: Strip<'_, T>) -> Boundaries<T> {
         boundaries.line_starts.push(boundaries.offsets.len() as u32);
     }
     boundaries
+}
+
+/// The engine.
+#[derive(Debug)]
+pub(crate) struct ScalarEngine;
+
+impl Marker for ScalarEngine {
+    fn takes_gaps(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Label> Marks<T> for ScalarEngine {
+    fn mark(&self, strip: Strip<'_, T>, _: Boundaries<T>) -> Result<Boundaries<T>> {
+        Ok(mark(strip))
+    }
 }

@@ -28,16 +28,17 @@
 //! 4. Events are written and copied a few at a time, however many there are; what is too much is overwritten by the next.
 //!    Short loops whose ends nobody can predict would cost more.
 
-use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch};
+use fearless_simd::{Simd as Vectors, SimdBase, SimdMask, dispatch};
 
-use super::Boundaries;
-use crate::engine::SimdLevel;
-use crate::mask::Label;
-use crate::spare::sized;
+use super::{Boundaries, Marker, Marks};
+use crate::error::Result;
+use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
+use crate::mask::{Label, same_label};
+use crate::memory::{Pool, sized};
 use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
-const BLOCK: usize = 64;
+const BLOCK: usize = AT_ONCE;
 /// Pixels of a group of columns in a block.
 const GROUP: usize = BLOCK * BLOCK;
 /// Bytes of a row that are swept before the differing groups are looked at, where most differ. Elsewhere the whole row is
@@ -45,24 +46,31 @@ const GROUP: usize = BLOCK * BLOCK;
 const PANEL: usize = 4 << 10;
 /// Rows that are swept side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
-/// Bytes of a line along memory for which one branch says whether anything changes: at least 64 labels of any type.
-const SPAN: usize = 512;
 /// Bytes of a row for which the sweep tells whether anything changed.
 const UNIT: usize = 64;
 
-/// The boundaries of `strip`, whose rows or columns must be contiguous in memory (else it is left to the scalar engine).
+/// The boundaries of `strip`. Where neither its rows nor its columns are contiguous in memory, the scalar engine finds them.
+///
+/// ```
+/// use runmask::boundary::{scalar, simd};
+/// use runmask::{LabelMask, Shape, SimdLevel, Strip};
+/// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
+/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false);
+/// assert_eq!(simd::mark(SimdLevel::best(), strip), scalar::mark(strip));
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Boundaries<T> {
-    mark_with(level, strip, &mut Workspace::default(), Boundaries::default())
+    same_label!(T as U => mark_with::<U>(level, strip.same(), &mut Workspace::default(), Boundaries::default()).same())
 }
 
 /// [`mark`] with the memory of earlier strips: of `workspace`, and of boundaries that nobody needs any more.
-pub(crate) fn mark_with<T: Label>(
+fn mark_with<T: Label>(
     level: SimdLevel,
     strip: Strip<'_, T>,
     workspace: &mut Workspace<T>,
     spare: Boundaries<T>,
 ) -> Boundaries<T> {
-    let level: Level = level.0;
+    let level = level.0;
     let mask = strip.mask();
     // A single line lies along memory as well, and has no neighbours to be compared with at once.
     if strip.lines() != 1 && (0..mask.shape().height).all(|row| mask.row(row).is_some()) {
@@ -74,95 +82,100 @@ pub(crate) fn mark_with<T: Label>(
     }
 }
 
-/// Lane-wise comparison of 64 labels.
-pub trait Lanes: Copy {
-    /// Bit `i` is set where `a[i]` differs from `b[i]`; both hold 64 labels.
-    fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64;
-
-    /// Whether one of the labels of a span is another than `label`.
-    fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool;
+/// The engine, with the memory in which it marks.
+#[derive(Debug)]
+pub(crate) struct SimdEngine {
+    level: SimdLevel,
+    u8: Pool<Workspace<u8>>,
+    u16: Pool<Workspace<u16>>,
+    u32: Pool<Workspace<u32>>,
+    u64: Pool<Workspace<u64>>,
 }
 
-macro_rules! lanes {
-    ($($type:ty, $vector:ident);*) => {$(
-        impl Lanes for $type {
-            #[inline(always)]
-            fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64 {
-                let (a, b) = (&a[..BLOCK], &b[..BLOCK]);
-                let lanes = S::$vector::LEN;
-                let mut bits = 0;
-                let mut lane = 0;
-                while lane < BLOCK {
-                    let x = S::$vector::from_slice(simd, &a[lane..lane + lanes]);
-                    let y = S::$vector::from_slice(simd, &b[lane..lane + lanes]);
-                    bits |= x.simd_ne(y).to_bitmask() << lane;
-                    lane += lanes;
-                }
-                bits
-            }
+impl SimdEngine {
+    pub(crate) fn new(level: SimdLevel) -> Self {
+        Self { level, u8: Pool::default(), u16: Pool::default(), u32: Pool::default(), u64: Pool::default() }
+    }
+}
 
-            #[inline(always)]
-            fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool {
-                let label = S::$vector::splat(simd, label);
-                let zero = S::$vector::splat(simd, 0);
-                let mut bits = zero;
-                for labels in span[..SPAN / size_of::<Self>()].chunks_exact(S::$vector::LEN) {
-                    bits |= S::$vector::from_slice(simd, labels) ^ label;
-                }
-                bits.simd_ne(zero).any_true()
+impl Marker for SimdEngine {
+    fn detail(&self) -> String {
+        self.level.to_string()
+    }
+}
+
+macro_rules! marks {
+    ($($label:ident)*) => {$(
+        impl Marks<$label> for SimdEngine {
+            fn mark(&self, strip: Strip<'_, $label>, spare: Boundaries<$label>) -> Result<Boundaries<$label>> {
+                let mut workspace = self.$label.take();
+                let marked = mark_with(self.level, strip, &mut workspace, spare);
+                self.$label.give(workspace);
+                Ok(marked)
             }
         }
     )*};
 }
-lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
+marks!(u8 u16 u32 u64);
 
-/// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
-#[inline(always)]
-fn sweep<S: Simd, const ROWS: usize, const N: usize>(simd: S, rows: &[&[u8]; ROWS], at: usize, changed: &mut [bool]) {
-    let lanes = S::u8s::LEN;
-    let load = |row: &[u8]| -> [S::u8s; N] {
-        let bytes = &row[at..at + N * lanes];
-        std::array::from_fn(|i| S::u8s::from_slice(simd, &bytes[i * lanes..(i + 1) * lanes]))
-    };
-    let zero = S::u8s::splat(simd, 0);
-    let mut above = load(rows[0]);
-    let mut bits = [zero; N];
-    for row in &rows[1..] {
-        let here = load(row);
-        for i in 0..N {
-            bits[i] |= here[i] ^ above[i];
-        }
-        above = here;
-    }
-    for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
-        *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
-    }
+/// Rows that are swept side by side, the row above them first.
+trait Slab {
+    /// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
+    fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]);
 }
 
-/// [`sweep`] over the bytes `from .. to`, which are whole units.
+/// Writes a statement for each row. A loop over the rows is the same to read, but it depends on the compiler whether one
+/// instruction loads from all of them then; docs/DESIGN.md says what that costs.
+macro_rules! slab {
+    ($rows:literal: $first:ident $($row:ident)+) => {
+        impl Slab for [&[u8]; $rows] {
+            #[inline(always)]
+            fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]) {
+                let lanes = S::u8s::LEN;
+                let load = |row: &[u8]| -> [S::u8s; N] {
+                    let bytes = &row[at..at + N * lanes];
+                    std::array::from_fn(|i| S::u8s::from_slice(simd, &bytes[i * lanes..(i + 1) * lanes]))
+                };
+                let zero = S::u8s::splat(simd, 0);
+                let mut bits = [zero; N];
+                let [$first, $($row),+] = *self;
+                let mut above = load($first);
+                $(
+                    let here = load($row);
+                    for i in 0..N {
+                        bits[i] |= here[i] ^ above[i];
+                    }
+                    above = here;
+                )+
+                let _ = above;
+                for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
+                    *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
+                }
+            }
+        }
+    };
+}
+slab!(2: above row);
+slab!(9: above row1 row2 row3 row4 row5 row6 row7 row8);
+
+/// [`Slab::sweep`] over the bytes `from .. to`, which are whole units.
 #[inline(always)]
-fn sweep_panel<S: Simd, const ROWS: usize>(
-    simd: S,
-    rows: &[&[u8]; ROWS],
-    from: usize,
-    to: usize,
-    changed: &mut [bool],
-) {
+fn sweep_panel<S: Vectors>(simd: S, rows: &impl Slab, from: usize, to: usize, changed: &mut [bool]) {
     /// Vectors that are swept at once: with the rows above and the differences, what the registers hold.
     const WIDE: usize = 4;
     let lanes = S::u8s::LEN;
     let mut at = from;
     let mut done = 0;
     while at + WIDE * lanes <= to {
-        sweep::<S, ROWS, WIDE>(simd, rows, at, &mut changed[done..]);
+        rows.sweep::<S, WIDE>(simd, at, &mut changed[done..]);
         at += WIDE * lanes;
         done += WIDE * lanes / UNIT;
     }
     while at < to {
         match lanes {
-            64 => sweep::<S, ROWS, 1>(simd, rows, at, &mut changed[done..]),
-            32 => sweep::<S, ROWS, 2>(simd, rows, at, &mut changed[done..]),
-            _ => sweep::<S, ROWS, 4>(simd, rows, at, &mut changed[done..]),
+            64 => rows.sweep::<S, 1>(simd, at, &mut changed[done..]),
+            32 => rows.sweep::<S, 2>(simd, at, &mut changed[done..]),
+            _ => rows.sweep::<S, 4>(simd, at, &mut changed[done..]),
         }
         at += UNIT;
         done += 1;
@@ -176,7 +189,8 @@ const FEW: usize = 8;
 type Tile<T> = [[T; BLOCK]; BLOCK + 1];
 
 /// What marking a strip needs besides its boundaries.
-pub(crate) struct Workspace<T> {
+#[derive(Debug)]
+struct Workspace<T> {
     /// Blocks with events, at first; then some with memory of earlier ones.
     blocks: Vec<Block<T>>,
     lines: Lines,
@@ -197,7 +211,7 @@ impl<T: Label> Default for Workspace<T> {
 }
 
 /// What is known of each line of a strip.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lines {
     /// The number of its boundaries.
     counts: Vec<u32>,
@@ -208,7 +222,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// As many lines, of `length` pixels and `forced` boundaries each.
+    /// Begins a strip of `lines` lines, each of `length` pixels and with `forced` boundaries so far.
     fn start(&mut self, lines: usize, length: usize, forced: u32) {
         self.counts.clear();
         self.counts.resize(lines, forced);
@@ -219,7 +233,7 @@ impl Lines {
 }
 
 /// The events of a block, column by column.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Block<T> {
     /// The block's first row.
     first: u32,
@@ -236,7 +250,7 @@ struct Block<T> {
 }
 
 impl<T: Label> Block<T> {
-    /// Empties it.
+    /// Begins a block, without events.
     fn start(&mut self, first: u32, bit: u64) {
         (self.first, self.bit) = (first, bit);
         self.counts.clear();
@@ -257,7 +271,7 @@ impl<T: Label> Block<T> {
 }
 
 #[inline(always)]
-fn across<S: Simd, T: Label>(
+fn across<S: Vectors, T: Label>(
     simd: S,
     strip: Strip<'_, T>,
     workspace: &mut Workspace<T>,
@@ -307,7 +321,7 @@ fn across<S: Simd, T: Label>(
 
 /// The events of the block `rows[1..]`, whose row above is `rows[0]`; gives the number of groups that differ.
 #[inline(always)]
-fn mark_block<S: Simd, T: Label>(
+fn mark_block<S: Vectors, T: Label>(
     simd: S,
     rows: &[&[T]],
     panel: usize,
@@ -364,7 +378,7 @@ fn mark_block<S: Simd, T: Label>(
 
 /// Notes in `changed` which units of the bytes `from .. to` differ between neighbouring rows.
 #[inline(always)]
-fn sweep_block<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut Vec<bool>) {
+fn sweep_block<S: Vectors>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut Vec<bool>) {
     changed.clear();
     changed.resize((to - from) / UNIT, false);
     let mut rows = rows;
@@ -381,7 +395,7 @@ fn sweep_block<S: Simd>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed
 
 /// The events of a group, whose first column is `column`, in those of its columns that are bits of `lanes`.
 #[inline(always)]
-fn mark_group<S: Simd, T: Label>(
+fn mark_group<S: Vectors, T: Label>(
     simd: S,
     tile: &[[T; BLOCK]],
     column: usize,
@@ -505,7 +519,7 @@ fn order_by_line<T: Label>(
 }
 
 #[inline(always)]
-fn along<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) -> Boundaries<T> {
+fn along<S: Vectors, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) -> Boundaries<T> {
     let mut found = spare;
     found.clear();
     found.line_starts.reserve(strip.lines() as usize + 1);
@@ -523,7 +537,7 @@ fn along<S: Simd, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) 
 
 /// The boundaries of one contiguous line; with `above`, its first pixel belongs to the strip before.
 #[inline(always)]
-fn one_line<S: Simd, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut Boundaries<T>) {
+fn one_line<S: Vectors, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut Boundaries<T>) {
     let Some((&label, here)) = pixels.split_first() else { return };
     let before = &pixels[..here.len()];
     if !above {

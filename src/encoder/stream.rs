@@ -3,14 +3,12 @@
 //! Gets rows of a source and their boundaries; gives views with the row above, and parts for compaction; guarantees that
 //! one buffer of rows is all that is held of the mask itself.
 
-use super::zeroed;
-use crate::boundary::Boundaries;
-use crate::compaction::Part;
+use crate::boundary::{Boundaries, Part};
 use crate::error::Result;
 use crate::mask::{Label, LabelMask};
+use crate::memory::{Pool, zeroed};
 use crate::shape::Shape;
 use crate::source::{Repeat, Source};
-use crate::spare::Spare;
 use crate::strip::Cut;
 
 /// Rows of a strip that is tall enough to stay as it is, unless it holds next to nothing.
@@ -78,7 +76,7 @@ impl<T: Label> Stack<T> {
     }
 
     /// Adds the parts of the rows up to row `end`.
-    pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Spare) {
+    pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Pool<Boundaries<T>>) {
         if self.cut == Cut::BetweenLines {
             self.done.extend(parts);
             return;
@@ -103,7 +101,7 @@ impl<T: Label> Stack<T> {
     }
 
     /// Makes one of the strips that wait.
-    fn stack(&mut self, spare: &Spare) {
+    fn stack(&mut self, spare: &Pool<Boundaries<T>>) {
         if self.waiting.len() > 1 {
             let first = self.waiting[0].first;
             let strips = self.waiting.drain(..).map(|part| (part.first - first, part.boundaries)).collect();
@@ -113,7 +111,7 @@ impl<T: Label> Stack<T> {
         }
     }
 
-    fn flush(&mut self, spare: &Spare) {
+    fn flush(&mut self, spare: &Pool<Boundaries<T>>) {
         self.stack(spare);
         self.done.append(&mut self.waiting);
         self.size = Size::default();
@@ -124,14 +122,17 @@ impl<T: Label> Stack<T> {
         self.done.iter().chain(&self.waiting)
     }
 
-    pub(super) fn finish(mut self, spare: &Spare) -> Vec<Part<T>> {
+    pub(super) fn finish(mut self, spare: &Pool<Boundaries<T>>) -> Vec<Part<T>> {
         self.flush(spare);
         self.done
     }
 }
 
 /// The boundaries of strips that hold a stretch of the same lines each; their memory is spare then.
-pub(super) fn one_below_the_other<T: Label>(strips: Vec<(u32, Boundaries<T>)>, spare: &Spare) -> Boundaries<T> {
+pub(super) fn one_below_the_other<T: Label>(
+    strips: Vec<(u32, Boundaries<T>)>,
+    spare: &Pool<Boundaries<T>>,
+) -> Boundaries<T> {
     let joined = Boundaries::one_below_the_other(&strips, spare.take());
     strips.into_iter().for_each(|(_, strip)| spare.give(strip));
     joined
@@ -151,7 +152,7 @@ pub(super) struct RowBuffer<T> {
 impl<T: Label> RowBuffer<T> {
     pub(super) fn new(width: u32, rows: u32, sparse: bool) -> Result<Self> {
         let pixels = (u64::from(rows) + 1) * u64::from(width);
-        Ok(Self { pixels: zeroed(pixels)?, width, rows: 0, repeats: Vec::new(), sparse })
+        Ok(Self { pixels: zeroed(pixels, "rows of the mask")?, width, rows: 0, repeats: Vec::new(), sparse })
     }
 
     pub(super) fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {

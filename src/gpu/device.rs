@@ -253,7 +253,7 @@ fn poll_error(error: wgpu::PollError) -> Error {
 
 /// The result of `work`, or its panic as an error.
 fn caught<R>(doing: &str, work: impl FnOnce() -> R) -> Result<R> {
-    // What a panic leaves behind is dropped by the callers: lanes are not reused after an error.
+    // What a panic leaves behind is dropped by the callers: buffers are not used again after an error.
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let message = panic
             .downcast_ref::<String>()

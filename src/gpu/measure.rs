@@ -5,16 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::lane::Image as _;
+use super::buffers::Image as _;
 use super::piece::{BLOCK, SEGMENT, padded};
 use super::shader::{Layout, Variant};
 use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, cut_of, engine_error};
 use crate::boundary::gpu::{Rows, mark};
-use crate::compaction::{MaskBoundaries, Part};
+use crate::boundary::{MaskBoundaries, Part};
 use crate::error::{Error, Result};
-use crate::mask::{Label, LabelMask};
+use crate::mask::{Label, LabelMask, same_label};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::{Cut, Strip};
+use crate::threads::{Work, try_map};
 
 /// Bytes of a copy that is timed: more than any cache of a device; fewer where a processor plays the device.
 const COPY_BYTES: u64 = 256 << 20;
@@ -74,6 +75,17 @@ impl Gpu {
         residence: Residence,
         repeats: u32,
     ) -> Result<Measurement> {
+        same_label!(T as U => self.measure_labels::<U>(mask.same(), order, residence, repeats))
+    }
+
+    fn measure_labels<T: Label>(
+        &self,
+        mask: LabelMask<'_, T>,
+        order: ScanOrder,
+        residence: Residence,
+        repeats: u32,
+    ) -> Result<Measurement> {
+        let mask = &mask;
         let shape = mask.shape();
         let copy_rate = self.copy_rate()?;
         let measured = match residence {
@@ -81,7 +93,7 @@ impl Gpu {
             Residence::Device => {
                 let buffers = self.upload(mask)?;
                 let strips: Vec<_> = buffers.iter().map(OwnStrip::as_strip).collect();
-                self.repeat(repeats, || self.mark_buffers::<T>(&strips, shape, order))?
+                self.repeat(repeats, || self.mark_strips::<T>(&strips, shape, order))?
             }
         };
         let (boundaries, wall, kernels) = measured;
@@ -131,7 +143,9 @@ impl Gpu {
         let (shape, cut) = (mask.shape(), cut_of(order));
         let step = self.strip_rows(shape.width, T::DTYPE)?;
         let starts: Vec<u32> = (0..shape.height).step_by(step as usize).collect();
-        let parts = self.overlapped(&starts, |&first| {
+        let overlapped = |count: usize, work: Work<'_>| self.overlapped(count, work);
+        let parts = try_map(overlapped, starts.len(), |number| {
+            let first = starts[number];
             let above = u32::from(cut == Cut::AcrossLines && first > 0);
             let rows = mask.rows(first - above, step.min(shape.height - first) + above);
             let boundaries = mark(self, Strip::new(rows.in_order(order), above == 1))?;
@@ -153,11 +167,11 @@ impl Gpu {
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
         let strip = |(first, rows): (u32, u32)| {
-            self.in_lane("uploading", |lane| {
+            self.with_buffers("uploading", |buffers| {
                 let buffer = self.device.buffer("labels", pitch * u64::from(rows), usage)?;
                 let image = Rows::new(mask.rows(first, rows), Layout::Across, false);
                 debug_assert_eq!(image.pitch(), pitch);
-                lane.copy(&self.device, &image, &buffer)?;
+                buffers.copy(&self.device, &image, &buffer)?;
                 Ok(OwnStrip { buffer, pitch, rows })
             })
         };

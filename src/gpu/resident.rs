@@ -11,20 +11,19 @@
 
 use wgpu::{Buffer, BufferBinding, BufferSize, BufferUsages};
 
-use super::lane::{DeviceLabels, Labels};
+use super::buffers::{DeviceLabels, Labels};
 use super::piece::{BLOCK, Memory, Params, steps};
 use super::shader::{Layout, Variant};
 use super::{AdapterInfo, Gpu, GpuOptions, cut_of, engine_error};
-use crate::boundary::Boundaries;
 use crate::boundary::gpu::append;
-use crate::compaction::{MaskBoundaries, Part};
-use crate::encoder::Encoder;
-use crate::engine::Engine;
+use crate::boundary::{Boundaries, MaskBoundaries, Part};
+use crate::compaction::compact;
 use crate::error::{Error, Result};
-use crate::mask::{Dtype, Label};
+use crate::mask::{Dtype, Label, same_label};
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
+use crate::threads::{Work, try_map};
 
 /// Rows of a mask, in a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -102,14 +101,24 @@ impl Gpu {
     }
 
     fn encode_buffers_of<T: Label>(&self, strips: &[DeviceStrip<'_>], shape: Shape) -> Result<LabelRuns> {
-        let boundaries = self.mark_buffers::<T>(strips, shape, ScanOrder::ColumnMajor)?;
-        Ok(Encoder::builder().engine(Engine::Auto).build()?.compact(&boundaries))
+        let boundaries = self.mark_strips::<T>(strips, shape, ScanOrder::ColumnMajor)?;
+        Ok(compact(&boundaries, Some(0), Vec::new()))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.
     ///
-    /// [`Encoder::compact`] makes runs of them. An error when the strips do not hold the shape's rows.
+    /// [`Encoder::compact`](crate::Encoder::compact) makes runs of them. An error when the strips do not hold the shape's
+    /// rows.
     pub fn mark_buffers<T: Label>(
+        &self,
+        strips: &[DeviceStrip<'_>],
+        shape: Shape,
+        order: ScanOrder,
+    ) -> Result<MaskBoundaries<T>> {
+        same_label!(T as U => self.mark_strips::<U>(strips, shape, order).map(MaskBoundaries::same))
+    }
+
+    pub(super) fn mark_strips<T: Label>(
         &self,
         strips: &[DeviceStrip<'_>],
         shape: Shape,
@@ -148,7 +157,9 @@ impl Gpu {
             }
             first += strip.rows;
         }
-        let parts = self.overlapped(&bands, |(first, pixel_step, band)| {
+        let overlapped = |count: usize, work: Work<'_>| self.overlapped(count, work);
+        let parts = try_map(overlapped, bands.len(), |number| {
+            let (first, pixel_step, band) = &bands[number];
             Ok(Part { first: *first, boundaries: self.mark_band(layout, band, shape.width, *pixel_step)? })
         })?;
         Ok(MaskBoundaries { shape, order, cut, parts })
@@ -162,7 +173,7 @@ impl Gpu {
         width: u32,
         pixel_step: u32,
     ) -> Result<Boundaries<T>> {
-        let mut joined = Boundaries { line_starts: vec![0], offsets: Vec::new(), labels: Vec::new() };
+        let mut joined = Boundaries::none(0);
         let mut stretches = Vec::new();
         for (pixel, pixels) in steps(width, pixel_step) {
             let Bound { variant, params, labels } = self.bind::<T>(layout, band, pixel, pixels)?;
@@ -260,7 +271,7 @@ struct Band<'a> {
     above: Option<(&'a DeviceStrip<'a>, u32)>,
 }
 
-/// What a lane is told about some pixels on the device.
+/// What the kernels are told about some pixels on the device.
 struct Bound<'a> {
     variant: Variant,
     labels: DeviceLabels<'a>,

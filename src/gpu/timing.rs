@@ -53,7 +53,7 @@ impl KernelTimes {
     }
 }
 
-/// Times the kernels of a lane.
+/// Times the kernels that work on a set of buffers.
 #[derive(Debug)]
 pub(crate) struct Timer {
     queries: wgpu::QuerySet,

@@ -1,4 +1,4 @@
-//! A lane: the buffers for one piece at a time, kept from piece to piece, and the way of a piece through them.
+//! The buffers for one piece at a time, kept from piece to piece, and the way of a piece through them.
 //!
 //! Gets labels, from the host or in a buffer that is already on the device; gives the piece's [`Boundaries`]; guarantees
 //! that its buffers only grow, up to the bounds that pieces are cut by, so that memory stays flat over many masks.
@@ -11,8 +11,8 @@
 //!                                         v read
 //! ```
 //!
-//! The second reading is as large as it needs to be, because the first says how many boundaries there are. Several lanes
-//! on several threads overlap: while one waits for its kernels, another fills its staging buffers.
+//! The second reading is as large as it needs to be, because the first says how many boundaries there are. Several sets of
+//! buffers on several threads overlap: while one waits for its kernels, another fills its staging buffers.
 
 #[cfg(test)]
 mod stages;
@@ -73,7 +73,7 @@ struct Staging {
 
 /// The buffers for one piece at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
+pub(crate) struct BufferSet {
     params: Slot,
     labels: Slot,
     bits: Slot,
@@ -131,8 +131,8 @@ pub(crate) struct Job<'a> {
     pub window: u64,
 }
 
-impl Lane {
-    /// Puts an image into the lane's own buffer.
+impl BufferSet {
+    /// Puts an image into a buffer of this set.
     fn upload(&mut self, device: &Device, image: &dyn Image, most: u64) -> Result<()> {
         let bytes = image.pitch() * u64::from(image.rows());
         if device.unified() {

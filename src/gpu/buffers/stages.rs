@@ -96,7 +96,7 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
     let Picture { words, params } = &picture;
     let told = format!("{variant:?} {params:?}");
 
-    let mut lane = Lane::default();
+    let mut set = BufferSet::default();
     let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
     let buffer = device.buffer("labels", 4 * words.len() as u64, usage).unwrap();
     device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(words));
@@ -104,18 +104,18 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
     let labels = Labels::Device(DeviceLabels { labels: binding.clone(), above: binding });
     let bounds = Bounds { labels: 1 << 27, binding: 1 << 27, groups: 65535 };
     let job = Job { device, kernels, params: *params, labels, bounds, window: 1 << 27 };
-    lane.prepare(&job).unwrap();
-    let run = |lane: &Lane, kernel: Kernel, window: Window| {
+    set.prepare(&job).unwrap();
+    let run = |set: &BufferSet, kernel: Kernel, window: Window| {
         let mut encoder = device.encoder();
         let workgroups = kernels.workgroups(kernel, *params, window, params.lines);
-        lane.dispatch(&job, &mut encoder, kernel, workgroups).unwrap();
-        lane.submit(&job, encoder, window).unwrap();
+        set.dispatch(&job, &mut encoder, kernel, workgroups).unwrap();
+        set.submit(&job, encoder, window).unwrap();
     };
 
-    run(&lane, Kernel::Mark, Window::default());
+    run(&set, Kernel::Mark, Window::default());
     let (bits, counts) = twin::mark(variant, *params, words, words);
-    assert_eq!(read(device, &lane.counts, counts.len()), counts, "counts: {told}");
-    let found = read(device, &lane.bits, bits.len());
+    assert_eq!(read(device, &set.counts, counts.len()), counts, "counts: {told}");
+    let found = read(device, &set.bits, bits.len());
     for (number, (expected, found)) in bits.chunks(8).zip(found.chunks(8)).enumerate() {
         // Bits of a segment without boundaries are not written.
         if expected.iter().any(|&word| word != 0) {
@@ -123,15 +123,15 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
         }
     }
 
-    run(&lane, Kernel::ColumnScan, Window::default());
+    run(&set, Kernel::ColumnScan, Window::default());
     let (counts, starts, sums) = twin::column_scan(*params, counts);
-    assert_eq!(read(device, &lane.counts, counts.len()), counts, "places: {told}");
-    assert_eq!(read(device, &lane.starts, starts.len()), starts, "starts: {told}");
-    assert_eq!(read(device, &lane.groups, sums.len()), sums, "groups: {told}");
+    assert_eq!(read(device, &set.counts, counts.len()), counts, "places: {told}");
+    assert_eq!(read(device, &set.starts, starts.len()), starts, "starts: {told}");
+    assert_eq!(read(device, &set.groups, sums.len()), sums, "groups: {told}");
 
-    run(&lane, Kernel::GroupScan, Window::default());
+    run(&set, Kernel::GroupScan, Window::default());
     let groups = twin::group_scan(&sums);
-    assert_eq!(read(device, &lane.groups, groups.len()), groups, "places of groups: {told}");
+    assert_eq!(read(device, &set.groups, groups.len()), groups, "places of groups: {told}");
 
     let total = *groups.last().unwrap();
     let mut events = Vec::new();
@@ -141,13 +141,13 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
         let size = step.min(total - start);
         let bytes = u64::from(size * variant.event_bytes());
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-        let buffer = lane.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
+        let buffer = set.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
         let untouched = vec![0xfeed_f00d_u32; buffer.size() as usize / 4];
         device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(&untouched));
         let window = Window { start, size, first_line: 0 };
-        run(&lane, Kernel::Scatter, window);
+        run(&set, Kernel::Scatter, window);
         let expected = twin::scatter(variant, *params, window, words, &bits, (&counts, &starts, &groups));
-        let found = read(device, &lane.events, untouched.len());
+        let found = read(device, &set.events, untouched.len());
         assert_eq!(found[..expected.len()], expected, "events from {start}: {told}");
         // Nothing is written past the window, where other adapters would write over its last event.
         assert_eq!(found[expected.len()..], untouched[expected.len()..], "past the events from {start}: {told}");

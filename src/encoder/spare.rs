@@ -1,0 +1,41 @@
+//! The memory of masks that are done, kept by an encoder for the next ones.
+//!
+//! Gets boundaries and runs that nobody needs any more; gives their memory; guarantees what a [`Pool`] guarantees.
+
+use crate::boundary::{Boundaries, Marker, Marks};
+use crate::mask::Label;
+use crate::memory::Pool;
+
+/// Memory of boundaries, for each type of labels, and of runs.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    pub(super) runs: Pool<Vec<[u64; 2]>>,
+    u8: Pool<Boundaries<u8>>,
+    u16: Pool<Boundaries<u16>>,
+    u32: Pool<Boundaries<u32>>,
+    u64: Pool<Boundaries<u64>>,
+}
+
+/// One of the four types of labels, by which memory and engines are chosen.
+pub(super) trait Typed: Label {
+    /// The memory of boundaries of such labels.
+    fn spare(spare: &Spare) -> &Pool<Boundaries<Self>>;
+
+    /// The engine, as it marks such labels.
+    fn marks(marker: &dyn Marker) -> &dyn Marks<Self>;
+}
+
+macro_rules! typed {
+    ($($label:ident)*) => {$(
+        impl Typed for $label {
+            fn spare(spare: &Spare) -> &Pool<Boundaries<Self>> {
+                &spare.$label
+            }
+
+            fn marks(marker: &dyn Marker) -> &dyn Marks<Self> {
+                marker
+            }
+        }
+    )*};
+}
+typed!(u8 u16 u32 u64);

@@ -1,0 +1,174 @@
+//! Vector lanes: the SIMD levels of this machine, and labels that are compared many at a time.
+//!
+//! Gets slices of labels; gives one bit for each label that differs; guarantees the same bits at every level. No module
+//! but this one and the simd engine knows the crate `fearless_simd`, and no public signature names it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use fearless_simd::{Level, Simd, SimdBase, SimdMask};
+
+use crate::error::{Error, Result};
+use crate::names;
+
+/// A SIMD level that this machine has.
+///
+/// ```
+/// use runmask::{Encoder, Engine, SimdLevel};
+/// for level in SimdLevel::all() {
+///     let encoder = Encoder::builder().engine(Engine::Simd).simd_level(level).build()?;
+///     assert_eq!(encoder.engine_info().to_string(), format!("simd ({level})"));
+/// }
+/// # Ok::<(), runmask::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SimdLevel(pub(crate) Level);
+
+impl SimdLevel {
+    /// The best level of this machine.
+    pub fn best() -> Self {
+        Self(Level::new())
+    }
+
+    /// Every level of this machine, the portable fallback first, the best last.
+    pub fn all() -> Vec<Self> {
+        let mut levels = vec![Self(Level::fallback())];
+        let best = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            levels.extend(best.as_sse2().map(|level| Self(Level::Sse2(level))));
+            levels.extend(best.as_sse4_2().map(|level| Self(Level::Sse4_2(level))));
+            levels.extend(best.as_avx2().map(|level| Self(Level::Avx2(level))));
+            levels.extend(best.as_avx512().map(|level| Self(Level::Avx512(level))));
+        }
+        #[cfg(target_arch = "aarch64")]
+        levels.extend(best.as_neon().map(|level| Self(Level::Neon(level))));
+        levels
+    }
+
+    /// `fallback`, `sse2`, `sse4.2`, `avx2`, `avx512` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse2(_) => "sse2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse4_2(_) => "sse4.2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx2(_) => "avx2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+            _ => "fallback",
+        }
+    }
+}
+
+impl PartialEq for SimdLevel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for SimdLevel {}
+
+impl fmt::Display for SimdLevel {
+    /// Writes the name, as [`SimdLevel::name`] gives it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for SimdLevel {
+    type Err = Error;
+
+    /// The level of this name; an [`Error::Argument`] that lists the levels of this machine when it is none of them.
+    fn from_str(text: &str) -> Result<Self> {
+        names::find("a SIMD level of this machine", text, &Self::all(), Self::name)
+    }
+}
+
+/// Labels that are compared at once: the bits of one word.
+pub(crate) const AT_ONCE: usize = 64;
+
+/// Bytes of labels for which one branch says whether anything changes: at least [`AT_ONCE`] labels of any type.
+pub(crate) const SPAN: usize = 512;
+
+/// Comparison of labels, many at a time.
+pub trait Lanes: Copy {
+    /// Bit `i` is set where `a[i]` differs from `b[i]`; both hold [`AT_ONCE`] labels.
+    fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64;
+
+    /// Whether one of the labels of a span of [`SPAN`] bytes is another than `label`.
+    fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool;
+}
+
+macro_rules! lanes {
+    ($($type:ty, $vector:ident);*) => {$(
+        impl Lanes for $type {
+            #[inline(always)]
+            fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64 {
+                let (a, b) = (&a[..AT_ONCE], &b[..AT_ONCE]);
+                let lanes = S::$vector::LEN;
+                let mut bits = 0;
+                let mut lane = 0;
+                while lane < AT_ONCE {
+                    let x = S::$vector::from_slice(simd, &a[lane..lane + lanes]);
+                    let y = S::$vector::from_slice(simd, &b[lane..lane + lanes]);
+                    bits |= x.simd_ne(y).to_bitmask() << lane;
+                    lane += lanes;
+                }
+                bits
+            }
+
+            #[inline(always)]
+            fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool {
+                let label = S::$vector::splat(simd, label);
+                let zero = S::$vector::splat(simd, 0);
+                let mut bits = zero;
+                for labels in span[..SPAN / size_of::<Self>()].chunks_exact(S::$vector::LEN) {
+                    bits |= S::$vector::from_slice(simd, labels) ^ label;
+                }
+                bits.simd_ne(zero).any_true()
+            }
+        }
+    )*};
+}
+lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::dispatch;
+
+    use super::*;
+    use crate::mask::Label;
+
+    fn every_place_is_compared<T: Label>(level: SimdLevel) {
+        let labels: Vec<T> = (0..AT_ONCE as u64).map(|label| T::from_u64(label).unwrap_or_default()).collect();
+        let span = vec![labels[5]; SPAN / size_of::<T>()];
+        // The largest label differs from all of these in its highest bit.
+        let other = T::from_u64(T::DTYPE.max()).unwrap_or_default();
+        assert_eq!(dispatch!(level.0, simd => T::differences(simd, &labels, &labels)), 0);
+        for place in 0..AT_ONCE {
+            let mut changed = labels.clone();
+            changed[place] = other;
+            assert_eq!(dispatch!(level.0, simd => T::differences(simd, &labels, &changed)), 1 << place, "{level}");
+        }
+        assert!(!dispatch!(level.0, simd => T::any_other(simd, &span, labels[5])));
+        for place in 0..span.len() {
+            let mut changed = span.clone();
+            changed[place] = other;
+            assert!(dispatch!(level.0, simd => T::any_other(simd, &changed, labels[5])), "{level}, {place}");
+        }
+    }
+
+    #[test]
+    fn every_place_is_compared_at_every_level() {
+        for level in SimdLevel::all() {
+            every_place_is_compared::<u8>(level);
+            every_place_is_compared::<u16>(level);
+            every_place_is_compared::<u32>(level);
+            every_place_is_compared::<u64>(level);
+        }
+    }
+}
