@@ -36,6 +36,7 @@ pub use progress::Progress;
 pub use runs::{
     BestMatch, Column, ComponentOptions, Components, Connectivity, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder,
     MeasureOptions, Measures, Overlap, Overlaps, PixelSize, Property, Run, Scores, SetOperation, Values, Window,
+    Windows,
 };
 pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons, Simplified};
 pub use shape::{ScanOrder, Shape};

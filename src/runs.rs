@@ -16,6 +16,7 @@
 //! | `compare.rs` | scores of a segmentation |
 //! | `objects.rs` | IoU of objects that may overlap, non-maximum suppression |
 //! | `components.rs` | connected pieces, their holes, small ones, the largest |
+//! | `windows.rs` | any window of a mask as pixels |
 //! | `sets.rs` | union, intersection, differences; the foreground |
 //! | `lines.rs` | runs cut at scan lines, and what touches in neighbouring lines |
 //! | `measure.rs` | measures of every label |
@@ -51,6 +52,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod windows;
 
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
@@ -64,6 +66,7 @@ pub use self::place::Window;
 pub use self::polygons::{Point, PolygonParts, Polygons};
 pub use self::sets::SetOperation;
 pub use self::simplify::Simplified;
+pub use self::windows::Windows;
 
 /// Pixels `start .. start + length` in scan order, all of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]

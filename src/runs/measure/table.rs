@@ -268,15 +268,8 @@ fn flush(text: &mut String, output: &mut dyn Write, over: usize) -> Result<()> {
     Ok(())
 }
 
-fn zeros<T: Clone + Default>(count: usize) -> Result<Vec<T>> {
-    let mut room = Vec::<T>::new();
-    match room.try_reserve_exact(count) {
-        Ok(()) => Ok(vec![T::default(); count]),
-        Err(_) => {
-            let needed = count.saturating_mul(size_of::<T>()) as u64;
-            Err(Error::Memory { what: "a table of measures".into(), needed, limit: None })
-        }
-    }
+fn zeros<T: bytemuck::Zeroable>(count: usize) -> Result<Vec<T>> {
+    crate::memory::zeroed(count as u64, "a table of measures")
 }
 
 impl Values {
