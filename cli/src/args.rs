@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Info(Info),
     Verify(Verify),
     Measure(Measure),
+    Compare(Compare),
+    Components(Components),
     Merge(Merge),
     Preview(Preview),
     Doctor(Doctor),
@@ -125,7 +127,8 @@ pub(crate) struct Encode {
 Examples:
   runmask decode slide.csv -o slide.tif --like slide.svs
   runmask decode slide.csv -o slide.npy --height 18484 --width 13013 --dtype u16
-  runmask decode slide.json -o slide.png          COCO files know their size")]
+  runmask decode slide.json -o slide.png          COCO files know their size
+  runmask decode slide.json -o tile.png --window 1000,2000,512,512")]
 pub(crate) struct Decode {
     /// The run file; - is stdin
     #[arg(value_name = "RUNS")]
@@ -139,6 +142,12 @@ pub(crate) struct Decode {
     /// The label of pixels without runs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
+    /// This part of the mask only: row and column of its first pixel, height and width
+    #[arg(long, value_name = "Y,X,H,W")]
+    pub(crate) window: Option<WindowArg>,
+    /// Of each N rows and columns the first only; a power of two
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) scale: u32,
     #[command(flatten)]
     pub(crate) mask: MaskOutputArgs,
     #[command(flatten)]

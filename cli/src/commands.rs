@@ -1,6 +1,8 @@
 //! What the program does, one file for each command.
 
 mod bench;
+mod compare;
+mod components;
 mod convert;
 mod decode;
 mod doctor;
@@ -34,6 +36,8 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Status> {
         Command::Info(args) => info::run(&args, console),
         Command::Verify(args) => verify::run(&args, console),
         Command::Measure(args) => measure::run(&args, console),
+        Command::Compare(args) => compare::run(&args, console),
+        Command::Components(args) => components::run(&args, console),
         Command::Merge(args) => merge::run(&args, console),
         Command::Preview(args) => preview::run(&args, console),
         Command::Doctor(args) => doctor::run(&args, console),

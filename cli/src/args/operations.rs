@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runmask::format::Format;
-use runmask::{Connectivity, PixelSize, Property, ScanOrder};
+use runmask::{Connectivity, PixelSize, Property, ScanOrder, Window};
 
 use super::groups::*;
 use super::values::*;
@@ -81,6 +81,102 @@ pub(crate) struct Merge {
     pub(crate) drop_shape: bool,
 }
 
+/// Score a segmentation against the truth: PQ, SQ, DQ, AJI, Dice, IoU, F1
+///
+/// A label of the truth and one of the prediction match when their IoU is greater than the threshold, 0.5 for PQ. Labels
+/// need not have the same numbers in both files. Dice and IoU are those of the foregrounds. Scores of two empty masks are 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask compare truth.tif prediction.tif
+  runmask compare truth.tif prediction.csv --json | jq .pq
+  runmask compare truth.tif prediction.tif --table pairs.csv   IoU of every two labels that overlap")]
+pub(crate) struct Compare {
+    /// The mask or run file of the truth
+    #[arg(value_name = "TRUTH")]
+    pub(crate) truth: PathBuf,
+    /// The mask or run file of the prediction
+    #[arg(value_name = "PREDICTION")]
+    pub(crate) prediction: PathBuf,
+    /// The format of a prediction that is a run file [default: --format, or by its extension]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) second_format: Option<Format>,
+    /// Scores in JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A CSV file of all pairs of labels that share pixels: truth, prediction, pixels, iou
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// Thresholds of IoU for F1 [default: 0.5,0.55 to 0.95]
+    #[arg(long, value_name = "IOU,...", value_delimiter = ',')]
+    pub(crate) thresholds: Option<Vec<f64>>,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// Give every connected piece a label of its own
+///
+/// Pieces of each label, or with --binary of all that is not background: a binary mask of a network becomes instances.
+/// They are numbered by their first pixels, from left to right, within a column from top to bottom. Holes are filled first,
+/// where they are background; then small pieces go; then --largest keeps one piece of each label.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runmask components binary.png -o instances.tif --binary
+  runmask components slide.tif -o clean.csv --min-area 50 --fill-holes 20
+  runmask components slide.tif -o largest.tif --largest --sources pieces.csv")]
+pub(crate) struct Components {
+    /// The mask or run file; - is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The mask or run file of the pieces, its format by its extension; - is stdout, for runs
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Which neighbours connect pixels; holes are connected the other way
+    #[arg(long, value_name = "N", value_parser = choice!(Connectivity), default_value = "8")]
+    pub(crate) connectivity: Connectivity,
+    /// Take all labels for one
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Leave out pieces of fewer pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    pub(crate) min_area: u64,
+    /// Fill holes of at most so many pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    pub(crate) fill_holes: u64,
+    /// Keep the largest piece of each label only, with --binary of the whole mask
+    #[arg(long)]
+    pub(crate) largest: bool,
+    /// A CSV file that says of which label each piece is: label, source
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sources: Option<PathBuf>,
+    /// The format of a run file [default: by its extension, otherwise hubmap]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Writing run files")]
+    pub(crate) to: Option<Format>,
+    #[command(flatten)]
+    pub(crate) mask: MaskOutputArgs,
+    #[command(flatten)]
+    pub(crate) either: EitherArgs,
+}
+
+/// A window of a mask: row, column, height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WindowArg(pub(crate) Window);
+
+impl FromStr for WindowArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Option<Vec<u32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[row, column, height, width]) if height > 0 && width > 0 => {
+                Ok(Self(Window::new(row, column, height, width)))
+            }
+            _ => Err("row, column, height and width were expected, for instance 1000,2000,512,512".into()),
+        }
+    }
+}
+
 /// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TableFormat {
@@ -149,6 +245,14 @@ mod tests {
         assert_eq!("0.5, 0.25".parse(), Ok(PixelSizeArg(Some(PixelSize::new(0.5, 0.25).unwrap()))));
         for wrong in ["", "nan", "0", "-1", "inf", "1,", "1,2,3", "1um"] {
             assert!(wrong.parse::<PixelSizeArg>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn windows() {
+        assert_eq!("1,2,3, 4".parse(), Ok(WindowArg(Window::new(1, 2, 3, 4))));
+        for wrong in ["", "1,2,3", "1,2,3,4,5", "-1,2,3,4", "1,2,0,4", "1,2,3,4.5", "4294967296,0,1,1"] {
+            assert!(wrong.parse::<WindowArg>().is_err(), "{wrong}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `decode`: a run file to a mask.
 
-use runmask::{Decoder, Dtype, Error, Label, Result, sink};
+use runmask::{Decoder, Dtype, Error, Label, LabelRuns, Result, Window, Windows, sink};
 
 use crate::args::Decode;
 use crate::console::Console;
@@ -17,6 +17,13 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     kind::mask_goes_to(&args.output)?;
     let options = args.read.options(args.shape.shape()?);
     let runs = input::read_runs(&args.runs, args.read.format, &options, console)?;
+    if args.window.is_some() || args.scale > 1 {
+        windowed(&runs, args, console).map_err(|error| match error {
+            Error::Io { .. } => error,
+            other => other.in_file(&args.runs),
+        })?;
+        return Ok(Status::Done);
+    }
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(&runs, args.background));
     match dtype {
@@ -26,6 +33,49 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
         Dtype::U64 => write::<u64>(&decoder, args, console),
     }?;
     Ok(Status::Done)
+}
+
+/// Writes a window of the mask, or all of it at a smaller scale.
+fn windowed(runs: &LabelRuns, args: &Decode, console: &Console) -> Result<()> {
+    let dtype = args.dtype.map_or_else(|| input::dtype_of(runs, args.background), Into::into);
+    match dtype {
+        Dtype::U8 => write_window::<u8>(runs, args, console),
+        Dtype::U16 => write_window::<u16>(runs, args, console),
+        Dtype::U32 => write_window::<u32>(runs, args, console),
+        Dtype::U64 => write_window::<u64>(runs, args, console),
+    }
+}
+
+/// Pixels that are decoded at once.
+const AT_ONCE: u64 = 1 << 24;
+
+fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) -> Result<()> {
+    let windows = Windows::new(runs, args.background)?;
+    let (window, scale) = (args.window.map_or(Window::whole(windows.shape()), |window| window.0), args.scale);
+    window.check(windows.shape())?;
+    // Rows of the mask that are decoded at once, so that those of the picture begin where they would in the whole.
+    let across = u64::from(Windows::shape_of(window, scale).width).max(1);
+    let rows = (AT_ONCE / across).max(1).saturating_mul(u64::from(scale)).min(u64::from(u32::MAX / 2)) as u32;
+    let shape = Windows::shape_of(window, scale);
+    let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
+    let task = console.start(&args.output.display().to_string(), bytes);
+    let mut output: Option<Box<dyn sink::Sink>> = None;
+    let mut done = 0;
+    while done < window.shape().height || output.is_none() {
+        let height = rows.min(window.shape().height - done);
+        let pixels = windows
+            .decode::<T>(Window::new(window.row() + done, window.column(), height, window.shape().width), scale)?;
+        // Not before it is known that there is something to write.
+        let output = match &mut output {
+            Some(output) => output,
+            None => output.insert(sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?),
+        };
+        let pixels = bytemuck::cast_slice(&pixels);
+        output.write_rows(pixels)?;
+        task.advance(pixels.len() as u64);
+        done += height;
+    }
+    output.map_or(Ok(()), sink::Sink::finish)
 }
 
 fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, console: &Console) -> Result<()> {

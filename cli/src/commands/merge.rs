@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Merge, console: &Console) -> Result<Status> {
         .map(|part| input::read_runs(part, args.from, &read, console))
         .collect::<Result<Vec<LabelRuns>>>()?;
     let whole = LabelRuns::merge(&parts)?;
-    let write = args.write.options(whole.order(), &args.output).drop_shape(args.drop_shape);
+    let write = args.write.options(whole.order(), &args.output).order(None).drop_shape(args.drop_shape);
     let mut output = Output::create(&args.output)?;
     format::write(to, &mut output, &whole, &write).map_err(|error| output.blame(error, &args.output))?;
     output.commit()?;

@@ -10,7 +10,7 @@ use runmask::format::Format;
 use runmask::sink::MaskFormat;
 use runmask::{LabelRuns, Result, Run, Shape};
 
-use crate::args::Verify;
+use crate::args::{EitherArgs, Verify};
 use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input::{in_order, runs_of};
@@ -20,14 +20,7 @@ use crate::paths::one_stdin;
 pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     let files = [args.first.as_path(), args.second.as_path()];
     one_stdin(files.into_iter().chain(args.either.shape.like.as_deref()))?;
-    let mut formats = [args.either.read.format, args.second_format.or(args.either.read.format)];
-    for (file, format) in files.iter().zip(&mut formats) {
-        // A format is meant for the run file of the two.
-        if MaskFormat::of(file).is_ok() {
-            *format = None;
-        }
-    }
-    let [first, second] = sides(args, files, formats, console)?;
+    let [first, second] = sides(&args.either, files, args.second_format, console)?;
     let names = files.map(|file| if is_stream(file) { "standard input".into() } else { shown(file) });
     if let (Some(one), Some(other)) = (first.shape(), second.shape())
         && one != other
@@ -47,10 +40,22 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
 }
 
 /// The runs of both files. A run file that does not say how large its mask is takes the other's size.
-fn sides(args: &Verify, files: [&Path; 2], formats: [Option<Format>; 2], console: &Console) -> Result<[LabelRuns; 2]> {
-    let shape = args.either.shape.shape()?;
-    let second_is_mask = !args.either.is_runs(files[1], formats[1]);
-    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &args.either, shape, console);
+pub(super) fn sides(
+    either: &EitherArgs,
+    files: [&Path; 2],
+    second_format: Option<Format>,
+    console: &Console,
+) -> Result<[LabelRuns; 2]> {
+    let mut formats = [either.read.format, second_format.or(either.read.format)];
+    for (file, format) in files.iter().zip(&mut formats) {
+        // A format is meant for the run file of the two.
+        if MaskFormat::of(file).is_ok() {
+            *format = None;
+        }
+    }
+    let shape = either.shape.shape()?;
+    let second_is_mask = !either.is_runs(files[1], formats[1]);
+    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], either, shape, console);
     // The one that is sure to know its size goes first.
     if second_is_mask {
         let (second, _) = read(1, shape)?;
