@@ -6,6 +6,8 @@
 //! One pixel of the picture, a cell, stands for a square of the mask. It has the colour of the label that covers most of
 //! it, the brighter the more of it is covered; even a single covered pixel is bright enough to be seen.
 
+use std::ops::Range;
+
 use runmask::{Error, LabelRuns, Result, Run, ScanOrder, Shape};
 
 use crate::args::Preview;
@@ -109,16 +111,16 @@ impl Picture {
         let enlarged = if scale == 1 { (COMFORTABLE.min(max_side) / side).max(1) } else { 1 };
         let (height, width) = (mask.height.div_ceil(scale), mask.width.div_ceil(scale));
         let count = u64::from(height) * u64::from(width);
-        let mut cells = Vec::new();
-        if usize::try_from(count).map_or(true, |count| cells.try_reserve_exact(count).is_err()) {
-            let what = "memory for a picture, in pixels".into();
-            return Err(Error::LimitExceeded {
-                what,
-                limit: isize::MAX as u64 / size_of::<Cell>() as u64,
-                found: count,
-            });
-        }
-        cells.resize(count as usize, Cell::default());
+        let cells = usize::try_from(count).ok().and_then(|count| {
+            let mut cells = Vec::new();
+            cells.try_reserve_exact(count).ok()?;
+            cells.resize(count, Cell::default());
+            Some(cells)
+        });
+        let Some(cells) = cells else {
+            let needed = count.saturating_mul(size_of::<Cell>() as u64);
+            return Err(Error::Memory { what: format!("a picture of {count} pixels"), needed, limit: None });
+        };
         let mut picture = Self { cells, mask, width, height, scale, enlarged };
         for (place, (_, label)) in runs.iter().enumerate() {
             let color = color(place as u64);
@@ -129,29 +131,39 @@ impl Picture {
         Ok(picture)
     }
 
-    /// Draws a run, scan line by scan line.
+    /// Draws a run: the part of a scan line that it begins with, all whole lines at once, and the part that it ends with.
     fn cover(&mut self, run: Run, order: ScanOrder, color: u32) {
         let length = u64::from(self.mask.line_length(order));
         let (mut start, end) = (run.start, run.end());
         while start < end {
-            let line = start / length;
-            let line_end = end.min((line + 1) * length);
-            self.cover_line(line, start - line * length, line_end - line * length, order, color);
-            start = line_end;
+            let (line, from) = (start / length, start % length);
+            let (lines, to) = match (end - start) / length {
+                whole @ 1.. if from == 0 => (whole, length),
+                _ => (1, length.min(from + (end - start))),
+            };
+            self.cover_lines(line..line + lines, from..to, order, color);
+            start = (line + lines - 1) * length + to;
         }
     }
 
-    /// Draws the pixels `start .. end` of a scan line.
-    fn cover_line(&mut self, line: u64, start: u64, end: u64, order: ScanOrder, color: u32) {
+    /// Draws the same pixels of some scan lines.
+    fn cover_lines(&mut self, lines: Range<u64>, pixels: Range<u64>, order: ScanOrder, color: u32) {
         let (scale, width) = (u64::from(self.scale), u64::from(self.width));
-        let line = line / scale;
-        let (first, step) = match order {
-            ScanOrder::ColumnMajor => (line, width),
-            ScanOrder::RowMajor => (line * width, 1),
-        };
-        for cell in start / scale..end.div_ceil(scale) {
-            let pixels = end.min((cell + 1) * scale) - start.max(cell * scale);
-            self.cells[(first + cell * step) as usize].cover(color, pixels as u32);
+        let cells = |range: &Range<u64>| range.start / scale..range.end.div_ceil(scale);
+        let inside = |range: &Range<u64>, cell: u64| range.end.min((cell + 1) * scale) - range.start.max(cell * scale);
+        for line in cells(&lines) {
+            for pixel in cells(&pixels) {
+                let covered = inside(&lines, line).saturating_mul(inside(&pixels, pixel));
+                let cell = match order {
+                    ScanOrder::ColumnMajor => pixel * width + line,
+                    ScanOrder::RowMajor => line * width + pixel,
+                };
+                // A run inside the mask is inside the picture.
+                if let Some(cell) = usize::try_from(cell).ok().and_then(|cell| self.cells.get_mut(cell)) {
+                    // Four thousand million pixels are as bright as more of them.
+                    cell.cover(color, u32::try_from(covered).unwrap_or(u32::MAX));
+                }
+            }
         }
     }
 
@@ -166,12 +178,12 @@ impl Picture {
         encoder.set_color(png::ColorType::Rgb);
         let mut header = encoder.write_header().map_err(failed)?;
         let mut stream = header.stream_writer().map_err(failed)?;
-        let mut row = Vec::with_capacity(3 * width as usize);
-        for (y, cells) in self.cells.chunks_exact(self.width as usize).enumerate() {
+        let mut row = Vec::new();
+        for (y, cells) in (0..).zip(self.cells.chunks_exact(self.width as usize)) {
             row.clear();
-            let rows = self.scale.min(self.mask.height - y as u32 * self.scale);
-            for (x, cell) in cells.iter().enumerate() {
-                let columns = self.scale.min(self.mask.width - x as u32 * self.scale);
+            let rows = self.scale.min(self.mask.height - y * self.scale);
+            for (x, cell) in (0..).zip(cells) {
+                let columns = self.scale.min(self.mask.width - x * self.scale);
                 let pixel = cell.color(f64::from(rows) * f64::from(columns));
                 row.extend((0..self.enlarged).flat_map(|_| pixel));
             }
@@ -237,6 +249,19 @@ mod tests {
                 let covered = (0..pixels.len()).filter(inside).filter(|&place| pixels[place] > 0).count();
                 assert_eq!(cell.covered as usize, covered, "cell {place}");
             }
+        }
+    }
+
+    #[test]
+    fn a_run_over_a_thousand_million_lines_is_drawn_at_once() {
+        let shape = Shape { height: 1, width: u32::MAX };
+        for (order, start) in [(ScanOrder::ColumnMajor, 5), (ScanOrder::RowMajor, 5)] {
+            let mut runs = runmask::LabelRunsBuilder::new(Some(shape), order);
+            runs.label(1).unwrap();
+            runs.run(Run { start, length: u64::from(u32::MAX) - start }).unwrap();
+            let picture = Picture::draw(&runs.finish(), shape, 100).unwrap();
+            assert!(picture.cells.iter().all(|cell| cell.covered > 0));
+            assert_eq!(picture.cells[0].covered, picture.scale - 5);
         }
     }
 
