@@ -3,12 +3,13 @@
 //! Compares what each label covers, not how it is written: where a file cuts a run in two, or keeps a row for a label
 //! without runs, nothing differs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
 use runmask::format::Format;
 use runmask::sink::MaskFormat;
-use runmask::{LabelRuns, Result, Run, Shape};
+use runmask::{LabelRuns, Result, Run, SetOperation, Shape};
 
 use crate::args::{EitherArgs, Verify};
 use crate::console::{Console, shown};
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
         return Ok(Status::Different);
     }
     let second = in_order(second, first.order())?;
-    let differences = Differences::find(&first, &second, args.limit);
+    let differences = Differences::find(&first, &second, args.limit)?;
     if differences.pixels == [0, 0] {
         let labels = first.iter().filter(|(_, runs)| !runs.is_empty()).count();
         super::print(&format!("equal: {labels} labels, {} pixels\n", first.area()))?;
@@ -74,43 +75,36 @@ struct Difference {
     label: u64,
     /// Which side has them: 0 or 1.
     side: usize,
-    /// The place of the run that holds them among the label's runs on that side, from 0.
-    run: usize,
     pixels: Run,
 }
 
 /// All differences, of which the first are kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Differences {
     first: Vec<Difference>,
-    count: u64,
-    labels: u64,
+    count: usize,
+    labels: usize,
     /// Pixels that only the one and only the other side has.
     pixels: [u64; 2],
 }
 
 impl Differences {
-    fn find(first: &LabelRuns, second: &LabelRuns, limit: usize) -> Self {
-        let mut found = Self::default();
-        let (mut left, mut right) = (first.iter().peekable(), second.iter().peekable());
-        loop {
-            let label = match (left.peek(), right.peek()) {
-                (Some(&(one, _)), Some(&(other, _))) => one.min(other),
-                (Some(&(label, _)), None) | (None, Some(&(label, _))) => label,
-                (None, None) => return found,
-            };
-            let one = left.next_if(|&(other, _)| other == label).map_or(&[][..], |(_, runs)| runs);
-            let other = right.next_if(|&(other, _)| other == label).map_or(&[][..], |(_, runs)| runs);
-            let before = found.count;
-            compare(one, other, |side, run, pixels| {
-                found.count += 1;
-                found.pixels[side] += pixels.length;
-                if found.first.len() < limit.max(1) {
-                    found.first.push(Difference { label, side, run, pixels });
-                }
-            });
-            found.labels += u64::from(found.count > before);
-        }
+    fn find(first: &LabelRuns, second: &LabelRuns, limit: usize) -> Result<Self> {
+        let only = [first.combine(second, SetOperation::Difference)?, second.combine(first, SetOperation::Difference)?];
+        let of = |(side, runs): (usize, &'_ LabelRuns)| -> Vec<Difference> {
+            let all = runs.iter().flat_map(|(label, runs)| runs.iter().map(move |&pixels| (label, pixels)));
+            all.take(limit.max(1)).map(|(label, pixels)| Difference { label, side, pixels }).collect()
+        };
+        let mut differences: Vec<_> = only.iter().enumerate().flat_map(of).collect();
+        differences.sort_by_key(|difference| (difference.label, difference.pixels.start));
+        differences.truncate(limit.max(1));
+        let labels: BTreeSet<u64> = only.iter().flat_map(|runs| runs.labels()).copied().collect();
+        Ok(Self {
+            first: differences,
+            count: only.iter().map(LabelRuns::run_count).sum(),
+            labels: labels.len(),
+            pixels: [only[0].area(), only[1].area()],
+        })
     }
 
     fn text(&self, first: &LabelRuns, second: &LabelRuns, names: &[String; 2]) -> String {
@@ -119,8 +113,9 @@ impl Differences {
             self.count, self.labels, self.pixels[0], names[0], self.pixels[1], names[1]
         );
         let shape = first.shape().or(second.shape());
-        for Difference { label, side, run, pixels } in &self.first {
-            let runs = [first, second][*side].get(*label).unwrap_or_default().len();
+        for Difference { label, side, pixels } in &self.first {
+            let runs = [first, second][*side].get(*label).unwrap_or_default();
+            let run = runs.partition_point(|run| run.end() <= pixels.start) + 1;
             let place = shape.map_or_else(String::new, |shape| {
                 let (row, column) = first.order().row_column(pixels.start, shape);
                 format!(" (row {row}, column {column})")
@@ -130,86 +125,54 @@ impl Differences {
                 length => format!("{length} pixels from {}{place}", pixels.start),
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "label {label}, run {} of {runs}: {pixels} only in {}", run + 1, names[*side]);
+            let _ = writeln!(text, "label {label}, run {run} of {}: {pixels} only in {}", runs.len(), names[*side]);
         }
-        if self.count > self.first.len() as u64 {
-            let _ = writeln!(text, "and {} more", self.count - self.first.len() as u64);
+        if self.count > self.first.len() {
+            let _ = writeln!(text, "and {} more", self.count - self.first.len());
         }
         text
     }
 }
 
-/// Calls `differ(side, run, pixels)` for all pixels that only one of two lists of ascending runs covers.
-fn compare(one: &[Run], other: &[Run], mut differ: impl FnMut(usize, usize, Run)) {
-    let sides = [one, other];
-    let mut next = [0, 0];
-    let mut position = 0;
-    loop {
-        // Where each side's next run begins and ends, from `position` on.
-        let at =
-            |side: usize, next: [usize; 2]| sides[side].get(next[side]).map(|run| (run.start.max(position), run.end()));
-        let (side, until) = match (at(0, next), at(1, next)) {
-            (None, None) => return,
-            (Some((start, end)), None) => (Some((0, start)), end),
-            (None, Some((start, end))) => (Some((1, start)), end),
-            (Some((start, end)), Some((other_start, other_end))) => match start.cmp(&other_start) {
-                std::cmp::Ordering::Less => (Some((0, start)), end.min(other_start)),
-                std::cmp::Ordering::Greater => (Some((1, other_start)), other_end.min(start)),
-                std::cmp::Ordering::Equal => (None, end.min(other_end)),
-            },
-        };
-        if let Some((side, start)) = side {
-            differ(side, next[side], Run { start, length: until - start });
-        }
-        position = until;
-        for side in [0, 1] {
-            if sides[side].get(next[side]).is_some_and(|run| run.end() <= position) {
-                next[side] += 1;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use runmask::{LabelRunsBuilder, ScanOrder};
+
     use super::*;
 
-    fn runs(pairs: &[(u64, u64)]) -> Vec<Run> {
-        pairs.iter().map(|&(start, length)| Run { start, length }).collect()
+    fn runs(labels: &[(u64, &[(u64, u64)])]) -> LabelRuns {
+        let mut runs = LabelRunsBuilder::new(None, ScanOrder::ColumnMajor);
+        for (label, pairs) in labels {
+            runs.label(*label).unwrap();
+            pairs.iter().for_each(|&(start, length)| runs.run(Run { start, length }).unwrap());
+        }
+        runs.finish()
     }
 
-    fn differences(one: &[(u64, u64)], other: &[(u64, u64)]) -> Vec<(usize, usize, u64, u64)> {
-        let mut found = Vec::new();
-        compare(&runs(one), &runs(other), |side, run, pixels| found.push((side, run, pixels.start, pixels.length)));
-        found
+    #[test]
+    fn differences_are_listed_by_label_and_place_with_their_run() {
+        let one = runs(&[(1, &[(0, 4), (8, 2)]), (3, &[(20, 1)])]);
+        let other = runs(&[(1, &[(2, 7)]), (2, &[(15, 2)]), (3, &[(20, 1)])]);
+        let found = Differences::find(&one, &other, 20).unwrap();
+        assert_eq!((found.count, found.labels, found.pixels), (4, 2, [3, 6]));
+        let names = ["a".to_owned(), "b".to_owned()];
+        let text = found.text(&one, &other, &names);
+        assert_eq!(
+            text,
+            "4 differences in 2 labels: 3 pixels only in a, 6 only in b\n\
+             label 1, run 1 of 2: 2 pixels from 0 only in a\n\
+             label 1, run 1 of 1: 4 pixels from 4 only in b\n\
+             label 1, run 2 of 2: pixel 9 only in a\n\
+             label 2, run 1 of 1: 2 pixels from 15 only in b\n"
+        );
+        let short = Differences::find(&one, &other, 1).unwrap();
+        assert!(short.text(&one, &other, &names).ends_with("from 0 only in a\nand 3 more\n"));
     }
 
     #[test]
     fn the_same_pixels_are_equal_however_they_are_cut() {
-        assert_eq!(differences(&[(3, 4), (9, 2)], &[(3, 1), (4, 3), (9, 2)]), []);
-        assert_eq!(differences(&[], &[]), []);
-    }
-
-    #[test]
-    fn every_pixel_of_one_side_is_named_with_its_run() {
-        assert_eq!(differences(&[(3, 4)], &[(4, 3)]), [(0, 0, 3, 1)]);
-        assert_eq!(differences(&[(3, 4)], &[(3, 5)]), [(1, 0, 7, 1)]);
-        assert_eq!(differences(&[(0, 10)], &[(2, 2), (6, 1)]), [(0, 0, 0, 2), (0, 0, 4, 2), (0, 0, 7, 3)]);
-        assert_eq!(differences(&[(0, 2)], &[(5, 2)]), [(0, 0, 0, 2), (1, 0, 5, 2)]);
-        assert_eq!(differences(&[(1, 3), (8, 2)], &[(2, 7)]), [(0, 0, 1, 1), (1, 0, 4, 4), (0, 1, 9, 1)]);
-    }
-
-    #[test]
-    fn against_pixels() {
-        for bits in 0..1_u32 << 12 {
-            let pixels = |bits: u32| (0..6).filter(move |bit| bits >> bit & 1 == 1);
-            let list = |bits: u32| pixels(bits).map(|start| (start, 1)).collect::<Vec<_>>();
-            let (one, other) = (bits & 63, bits >> 6);
-            let mut found = [0_u32; 2];
-            for (side, _, start, length) in differences(&list(one), &list(other)) {
-                found[side] |= ((1 << length) - 1) << start;
-            }
-            assert_eq!(found, [one & !other, other & !one]);
-        }
+        let one = runs(&[(1, &[(3, 4), (9, 2)]), (5, &[])]);
+        let other = runs(&[(1, &[(3, 1), (4, 3), (9, 2)])]);
+        assert_eq!(Differences::find(&one, &other, 9).unwrap().count, 0);
     }
 }
