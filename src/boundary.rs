@@ -60,6 +60,9 @@ pub(crate) trait Marker: Marks<u8> + Marks<u16> + Marks<u32> + Marks<u64> + fmt:
         Ok(None)
     }
 
+    /// Gives back the memory that it keeps for the strips that follow.
+    fn forget(&self) {}
+
     /// Does `count` pieces of work, each of which marks a strip, on as many threads as keep the engine busy.
     fn each(&self, count: usize, work: Work<'_>) {
         threads::each(count, work);

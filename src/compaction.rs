@@ -33,9 +33,15 @@ use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
 use crate::threads;
 
-/// The runs of every label but `background`, worked out by the threads of the current pool, in the memory of earlier runs.
-pub(crate) fn compact<T: Label>(mask: &MaskBoundaries<T>, background: Option<u64>, spare: Vec<[u64; 2]>) -> LabelRuns {
-    same_label!(T as U => Mask::<U>::of(mask).runs(background.and_then(U::from_u64), spare))
+/// The runs of every label but `background`, worked out by at most `threads` threads of the current pool, each of which
+/// has lists of labels of its own; in the memory of earlier runs.
+pub(crate) fn compact<T: Label>(
+    mask: &MaskBoundaries<T>,
+    background: Option<u64>,
+    threads: usize,
+    spare: Vec<[u64; 2]>,
+) -> LabelRuns {
+    same_label!(T as U => Mask::<U>::of(mask).runs(background.and_then(U::from_u64), threads, spare))
 }
 
 /// The boundaries of one strip and its place in the mask.
@@ -131,11 +137,11 @@ impl<'a, T: Label> Mask<'a, T> {
         if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
     }
 
-    fn runs(&self, background: Option<T>, spare: Vec<[u64; 2]>) -> LabelRuns {
+    fn runs(&self, background: Option<T>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
         if self.shape.pixels() == 0 {
             return LabelRuns::empty(Some(self.shape), self.order);
         }
-        let chunks = self.chunks(rayon::current_num_threads());
+        let chunks = self.chunks(threads);
         let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
         // So that the counts of all chunks stay in proportion to the boundaries.
         if largest <= (self.count() / chunks.len() as u64).max(1 << 8) {

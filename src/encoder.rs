@@ -4,18 +4,19 @@
 //! compaction join them; gives [`LabelRuns`]; guarantees the same bytes for every engine, level, number of threads and
 //! strip height.
 
-mod piece;
+mod budget;
 mod spare;
 mod stream;
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
-use self::piece::{Piece, crop, pieces};
+use self::budget::{Budget, Found};
 use self::spare::{Spare, Typed};
 use self::stream::{RowBuffer, Stack, one_below_the_other};
-use crate::boundary::{Boundaries, MAX_STRIP_PIXELS, MaskBoundaries, Part};
+use crate::boundary::{Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
+use crate::cut::{self, Panel, crop, cut_of, panels};
 use crate::engine::{Engine, EngineInfo, EngineOptions, Opened};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
@@ -29,16 +30,8 @@ use crate::source::{Repeat, Source};
 use crate::strip::{Cut, Strip};
 use crate::threads;
 
-/// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
-const STRIP_ROWS: u32 = 1024;
-/// Fewest columns that a thread gets of a strip.
-const PIECE_COLUMNS: u32 = 1024;
-/// Pixels of a strip that is cut between lines.
-const STRIP_PIXELS: u64 = 1 << 22;
 /// Pixels of a mask in memory, at least, between two looks at whether to stop.
 const STOP_PIXELS: u64 = 1 << 27;
-/// Bytes of rows that are read from a source at once, unless its tiles are taller.
-const READ_BYTES: u64 = 16 << 20;
 
 /// The runs of every label but 0, column-major, by the fastest engine.
 ///
@@ -126,9 +119,12 @@ impl EncoderBuilder {
         self
     }
 
-    /// Bytes that rows, boundaries and runs of a source may take; unlimited unless set.
+    /// Bytes that the rows, boundaries and runs of a source may take, all that they need on the way included, but not what
+    /// the source itself takes ([`OpenOptions::memory`](crate::source::OpenOptions::memory)).
     ///
-    /// More than that ends in [`Error::LimitExceeded`] before it is allocated.
+    /// Unless set, 200 MiB and 32 bytes for each byte that the mask takes where it is stored: a file of few bytes that
+    /// claims to be huge is not served with memory that the machine may not have. Masks whose stored bytes are not known
+    /// ([`Source::stored_bytes`]) may take any. More ends in [`Error::Memory`] before it is taken.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
@@ -249,7 +245,7 @@ impl Encoder {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<MaskBoundaries<T>> {
         let view = mask.in_order(self.order);
-        let cut = cut_of(&view);
+        let cut = cut_of(view.shape(), view.row_stride(), view.column_stride());
         let (count, row_pixels) = match cut {
             Cut::AcrossLines => (view.shape().height, view.shape().width),
             Cut::BetweenLines => (view.shape().width, view.shape().height),
@@ -276,7 +272,7 @@ impl Encoder {
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
     pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> LabelRuns {
-        self.install(|| compact(boundaries, self.background, self.spare.runs.take()))
+        self.install(|| compact(boundaries, self.background, rayon::current_num_threads(), self.spare.runs.take()))
     }
 
     /// [`Encoder::compact`] for boundaries that this encoder marked, whose memory it keeps.
@@ -319,7 +315,7 @@ impl Encoder {
     /// with [`Error::Stopped`] when that answers [`ControlFlow::Break`].
     ///
     /// ```
-    /// use std::ops::ControlFlow;
+    /// use std::ops::{ControlFlow, Range};
     /// use runmask::source::synth::{Kind, Synth};
     /// use runmask::{Dtype, Encoder, Shape};
     /// let mut slide = Synth::new(Kind::Cells, Shape { height: 300, width: 500 }, Dtype::U16, None, 1)?;
@@ -351,38 +347,84 @@ impl Encoder {
         if shape.pixels() == 0 {
             return Ok(LabelRuns::empty(Some(shape), self.order));
         }
-        let cut = match self.order {
+        let order = cut::simplest_order(self.order, shape);
+        let cut = match order {
             ScanOrder::ColumnMajor => Cut::AcrossLines,
             ScanOrder::RowMajor => Cut::BetweenLines,
         };
-        let rows = self.rows_at_once::<T>(source)?;
+        let budget = Budget::new(self.memory, source.stored_bytes());
+        let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
+        let rows = budget.rows_at_once(width * label_bytes, source.row_group(), shape.height);
+        let fixed = cut::fixed_bytes(shape, order, label_bytes, rows);
+        budget.check(fixed, "rows and lines of the mask")?;
+        let marked_at_once = budget.rows_marked_at_once(shape.width, label_bytes);
         // Rows that repeat the row above them are left out where the engine takes the rows between them by themselves.
         let sparse = cut == Cut::AcrossLines && self.opened.marker.takes_parts();
         let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
-        let mut parts = Stack::new(cut);
-        let row_bytes = u64::from(shape.width) * size_of::<T>() as u64;
+        let mut stack = Stack::new(cut, self.background.and_then(T::from_u64));
         let mut done = 0;
         while done < shape.height {
-            let marked = self.install(|| {
-                buffer.read(source, rows.min(shape.height - done))?;
-                self.mark_rows(&buffer, done, cut)
-            })?;
+            self.install(|| buffer.read(source, rows.min(shape.height - done)))?;
+            for start in (0..buffer.rows).step_by(marked_at_once as usize) {
+                let rows = start..buffer.rows.min(start.saturating_add(marked_at_once));
+                let end = done + rows.end;
+                let parts = self.install(|| self.mark_rows(&buffer, rows, done, order, cut))?;
+                stack.push(parts, end, T::spare(&self.spare));
+                let found = stack.found();
+                budget.check(fixed + found.bytes + 16 * found.runs(), "boundaries and runs of the mask")?;
+            }
             done += buffer.rows;
-            parts.push(marked, done, T::spare(&self.spare));
             buffer.keep_last_row();
-            self.check_memory(&parts, buffer.bytes())?;
-            let bytes = |rows: u32| u64::from(rows).saturating_mul(row_bytes);
+            let bytes = |rows: u32| u64::from(rows).saturating_mul(width * label_bytes);
             Progress { done: bytes(done), total: bytes(shape.height) }.tell(progress)?;
         }
         drop(buffer);
-        Ok(self.finish(MaskBoundaries { shape, order: self.order, cut, parts: parts.finish(T::spare(&self.spare)) }))
+        if budget.is_tight() {
+            self.forget();
+        }
+        let (parts, found) = stack.finish(T::spare(&self.spare));
+        self.compact_within(MaskBoundaries { shape, order, cut, parts }, budget, found)
     }
 
-    fn mark_rows<T: Typed>(&self, rows: &RowBuffer<T>, first: u32, cut: Cut) -> Result<Vec<Part<T>>> {
+    /// The runs of boundaries, in the order of this encoder and within a budget.
+    fn compact_within<T: Typed>(
+        &self,
+        boundaries: MaskBoundaries<T>,
+        budget: Budget,
+        found: Found,
+    ) -> Result<LabelRuns> {
+        let threads = budget.compaction_threads(found, self.threads())?;
+        let mut runs = self.install(|| compact(&boundaries, self.background, threads, self.spare.runs.take()));
+        // Positions of one row or column are the same in both orders.
+        runs.order = self.order;
+        self.recycle_parts(boundaries);
+        if budget.is_tight() {
+            self.forget();
+        }
+        Ok(runs)
+    }
+
+    /// Gives back all memory that is kept for the masks that follow.
+    fn forget(&self) {
+        self.spare.clear();
+        self.opened.marker.forget();
+    }
+
+    /// Marks some of the rows in the buffer, of which the first is row `first` of the mask.
+    fn mark_rows<T: Typed>(
+        &self,
+        buffer: &RowBuffer<T>,
+        rows: Range<u32>,
+        first: u32,
+        order: ScanOrder,
+        cut: Cut,
+    ) -> Result<Vec<Part<T>>> {
+        let first = first + rows.start;
         // Lines along the rows need no row above: each is whole.
         let above = cut == Cut::AcrossLines && first > 0;
-        let view = rows.view(above)?.in_order(self.order);
-        self.mark_view(view, above, first, cut, &rows.repeats)
+        let repeats = crop(&buffer.repeats, rows.clone());
+        let view = buffer.view(rows, above)?.in_order(order);
+        self.mark_view(view, above, first, cut, &repeats)
     }
 
     /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask. `repeats` count
@@ -421,7 +463,7 @@ impl Encoder {
         threads::try_map(|count, work| self.opened.marker.each(count, work), starts.len(), mark)
     }
 
-    /// Marks a strip whose lines run across the rows of memory: in pieces side by side, where something repeats, or
+    /// Marks a strip whose lines run across the rows of memory: in panels side by side, where something repeats, or
     /// where there are fewer `strips` than threads.
     fn mark_across<T: Typed>(
         &self,
@@ -432,30 +474,30 @@ impl Encoder {
     ) -> Result<Boundaries<T>> {
         let width = view.shape().width;
         let threads = rayon::current_num_threads();
-        let wanted = match self.opened.marker.takes_parts() && threads > 1 {
-            true => (2 * threads).div_ceil(strips).min((width / PIECE_COLUMNS) as usize).max(1),
-            false => 1,
+        let most = match self.opened.marker.takes_parts() {
+            true => cut::panel_columns(width, strips, threads),
+            false => width,
         };
-        let pieces = pieces(width, width.div_ceil(wanted as u32).max(1), repeats);
-        if let [piece] = &pieces[..] {
-            return self.mark_piece(view, above, piece);
+        let panels = panels(width, most, repeats);
+        if let [panel] = &panels[..] {
+            return self.mark_panel(view, above, panel);
         }
-        let pieces =
-            threads::try_map(threads::each, pieces.len(), |piece| self.mark_piece(view, above, &pieces[piece]))?;
+        let marked =
+            threads::try_map(threads::each, panels.len(), |panel| self.mark_panel(view, above, &panels[panel]))?;
         let spare = T::spare(&self.spare);
-        let joined = Boundaries::side_by_side(&pieces, spare.take());
-        pieces.into_iter().for_each(|piece| spare.give(piece));
+        let joined = Boundaries::side_by_side(&marked, spare.take());
+        marked.into_iter().for_each(|panel| spare.give(panel));
         Ok(joined)
     }
 
     /// Marks some columns of a strip, less the rows that repeat what is above them.
-    fn mark_piece<T: Typed>(&self, view: LabelMask<'_, T>, above: bool, piece: &Piece) -> Result<Boundaries<T>> {
+    fn mark_panel<T: Typed>(&self, view: LabelMask<'_, T>, above: bool, panel: &Panel) -> Result<Boundaries<T>> {
         let halo = u32::from(above);
         let rows = view.shape().height - halo;
-        let view = view.columns(piece.columns.start, piece.columns.end - piece.columns.start);
+        let view = view.columns(panel.columns.start, panel.columns.end - panel.columns.start);
         let mut strips = Vec::new();
         let mut next = 0;
-        for repeat in piece.repeats.iter().chain(std::iter::once(&(rows..rows))) {
+        for repeat in panel.repeats.iter().chain(std::iter::once(&(rows..rows))) {
             if next < repeat.start {
                 let above = above || next > 0;
                 let view = view.rows(next + halo - u32::from(above), repeat.start - next + u32::from(above));
@@ -495,54 +537,10 @@ impl Encoder {
 
     /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.
     fn strip_rows_for(&self, dtype: Dtype, cut: Cut, count: u32, row_pixels: u32) -> Result<u32> {
-        let threads = rayon::current_num_threads() as u32;
-        let width = u64::from(row_pixels.max(1));
-        let mut rows = match cut {
-            Cut::AcrossLines => u64::from(STRIP_ROWS),
-            Cut::BetweenLines => (STRIP_PIXELS / width).min(u64::from(count.div_ceil(threads.saturating_mul(4)))),
-        };
-        if let Some(most) = self.opened.marker.strip_rows(row_pixels, dtype)? {
-            rows = u64::from(most);
-        }
-        if let Some(wanted) = self.strip_rows {
-            rows = rows.min(u64::from(wanted));
-        }
-        // The row above counts among a strip's pixels.
-        rows = rows.min((MAX_STRIP_PIXELS / width).saturating_sub(1));
-        Ok(rows.clamp(1, u64::from(u32::MAX)) as u32)
-    }
-
-    /// Rows of a source that are read at once.
-    fn rows_at_once<T: Label>(&self, source: &dyn Source) -> Result<u32> {
-        let shape = source.shape();
-        let row_bytes = u64::from(shape.width) * size_of::<T>() as u64;
-        let group = source.row_group().clamp(1, shape.height);
-        let groups = (READ_BYTES / row_bytes / u64::from(group)).max(1);
-        let rows = (groups * u64::from(group)).min(u64::from(shape.height)) as u32;
-        self.check_limit("memory for rows of the mask, bytes", row_bytes * (u64::from(rows) + 1))?;
-        Ok(rows)
-    }
-
-    /// Counts what is held and what compaction will need: at most one run for each boundary.
-    fn check_memory<T: Label>(&self, parts: &Stack<T>, rows: u64) -> Result<()> {
-        if self.memory.is_none() {
-            return Ok(());
-        }
-        let bytes = |part: &Part<T>| {
-            let boundaries = &part.boundaries;
-            let runs = size_of::<Run>() as u64;
-            boundaries.offsets.len() as u64 * (4 + size_of::<T>() as u64 + runs)
-                + boundaries.line_starts.len() as u64 * 4
-        };
-        let held: u64 = parts.parts().map(bytes).sum();
-        self.check_limit("memory for rows, boundaries and runs, bytes", rows + held)
-    }
-
-    fn check_limit(&self, what: &str, found: u64) -> Result<()> {
-        match self.memory {
-            Some(limit) if found > limit => Err(Error::LimitExceeded { what: what.into(), limit, found }),
-            _ => Ok(()),
-        }
+        Ok(match self.opened.marker.strip_rows(row_pixels, dtype)? {
+            Some(rows) => cut::engine_strip_rows(rows, row_pixels, self.strip_rows),
+            None => cut::strip_rows(cut, count, row_pixels, rayon::current_num_threads(), self.strip_rows),
+        })
     }
 
     fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
@@ -550,17 +548,5 @@ impl Encoder {
             Some(pool) => pool.install(work),
             None => work(),
         }
-    }
-}
-
-/// Which way a view whose columns are scan lines is cut, from how its pixels lie in memory.
-fn cut_of<T: Label>(view: &LabelMask<'_, T>) -> Cut {
-    let shape: Shape = view.shape();
-    let rows = view.column_stride() == 1 || shape.width <= 1;
-    let columns = view.row_stride() == 1 || shape.height <= 1;
-    match (rows, columns) {
-        (true, true) if shape.height >= shape.width => Cut::BetweenLines,
-        (false, true) => Cut::BetweenLines,
-        _ => Cut::AcrossLines,
     }
 }

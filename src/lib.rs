@@ -2,6 +2,7 @@
 
 pub mod boundary;
 mod compaction;
+mod cut;
 mod decode;
 pub mod doctor;
 mod encoder;

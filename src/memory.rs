@@ -73,6 +73,11 @@ impl<B> Default for Pool<B> {
 }
 
 impl<B: Default> Pool<B> {
+    /// Gives the memory of all buffers back.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).free.clear();
+    }
+
     /// A buffer that was given back, or a new one.
     pub(crate) fn take(&self) -> B {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -211,13 +211,99 @@ fn too_little_memory_is_an_error_before_it_is_taken() {
     let mut source = Synth::new(Kind::Noise, shape, Dtype::U8, None, 1).unwrap();
     let encoder = Encoder::builder().memory(20 << 20).build().unwrap();
     match encoder.encode_source(&mut source) {
-        Err(Error::LimitExceeded { limit, found, .. }) => assert!(limit == 20 << 20 && found > limit),
+        Err(Error::Memory { limit: Some(limit), needed, .. }) => assert!(limit == 20 << 20 && needed > limit),
         other => panic!("{other:?}"),
     }
     // A header's word alone: the rows do not fit, and nothing is read.
-    let huge = Shape { height: 1_000_000_000, width: 1_000_000_000 };
+    let huge = Shape { height: 1_000_000_000, width: 100_000_000 };
     let mut source = Synth::new(Kind::Glomeruli, huge, Dtype::U64, Some(1), 1).unwrap();
-    assert!(matches!(encoder.encode_source(&mut source), Err(Error::LimitExceeded { .. })));
+    assert!(matches!(encoder.encode_source(&mut source), Err(Error::Memory { .. })));
+}
+
+/// A source of a few stored bytes may be of any size, but not take memory in proportion to it.
+#[test]
+fn a_shape_alone_is_no_reason_to_take_memory() {
+    struct Claim(Synth);
+    impl Source for Claim {
+        fn shape(&self) -> Shape {
+            self.0.shape()
+        }
+
+        fn dtype(&self) -> Dtype {
+            self.0.dtype()
+        }
+
+        fn row_group(&self) -> u32 {
+            u32::MAX
+        }
+
+        fn stored_bytes(&self) -> Option<u64> {
+            Some(1000)
+        }
+
+        fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
+            assert!(rows.len() <= 200 << 20);
+            self.0.read(rows, repeats)
+        }
+    }
+    let encode = |height, width, order| {
+        let synth = Synth::new(Kind::Glomeruli, Shape { height, width }, Dtype::U8, Some(3), 1).unwrap();
+        Encoder::builder().order(order).build().unwrap().encode_source(&mut Claim(synth))
+    };
+    use ScanOrder::{ColumnMajor, RowMajor};
+    for (height, width, order) in [(1, 1 << 29, ColumnMajor), (2, 1 << 29, ColumnMajor), (u32::MAX, 1 << 20, RowMajor)]
+    {
+        match encode(height, width, order) {
+            Err(Error::Memory { limit: Some(limit), needed, .. }) => assert!(limit < 201 << 20 && needed > limit),
+            other => panic!("{:?}", other.map(|runs| runs.run_count())),
+        }
+    }
+    assert!(encode(20_000, 50, ColumnMajor).unwrap().run_count() > 0);
+    assert!(encode(3, 2_000_000, ColumnMajor).unwrap().run_count() > 0);
+    assert!(encode(1, 50_000_000, ColumnMajor).unwrap().run_count() > 0);
+    assert!(encode(5_000_000, 3, RowMajor).unwrap().run_count() > 0);
+}
+
+/// A mask of one row or one column is the same in both orders.
+#[test]
+fn one_row_and_one_column() {
+    for shape in [Shape { height: 1, width: 5000 }, Shape { height: 5000, width: 1 }, Shape { height: 1, width: 1 }] {
+        let pixels = synth(Kind::Noise, shape).into_iter().map(|label| label % 3).collect::<Vec<_>>();
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+            for background in [Some(0), None] {
+                let encoder = Encoder::builder().order(order).background(background).threads(2).build().unwrap();
+                let mut rows = Rows { shape, pixels: pixels.clone(), row: 0, group: 3 };
+                let found = encoder.encode_source(&mut rows).unwrap();
+                assert_eq!((found.order(), found.shape()), (order, Some(shape)));
+                assert_eq!(oracle::of(&found), oracle::runs(&mask, order, background));
+                assert_eq!(found, encoder.encode(&mask).unwrap());
+            }
+        }
+    }
+}
+
+/// Little memory changes how a mask is read and marked, and not what is found.
+#[test]
+fn little_memory_gives_the_same_runs() {
+    for (kind, shape) in [
+        (Kind::Cells, Shape { height: 900, width: 1170 }),
+        (Kind::Noise, Shape { height: 77, width: 130 }),
+        (Kind::Glomeruli, Shape { height: 2200, width: 500 }),
+    ] {
+        let pixels = synth(kind, shape);
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+            let expected = oracle::runs(&mask, order, Some(0));
+            for (memory, group) in [(4 << 20, 1), (4 << 20, 500), (8 << 20, 64), (1 << 30, 64)] {
+                let encoder = Encoder::builder().order(order).threads(3).memory(memory).build().unwrap();
+                let rows = Rows { shape, pixels: pixels.clone(), row: 0, group };
+                let mut tiles = Tiles { rows, tile: (16, 16), left_out: 0 };
+                let found = encoder.encode_source(&mut tiles).unwrap();
+                assert_eq!(oracle::of(&found), expected, "{kind:?} {shape} {order} {memory} bytes, groups of {group}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
+use crate::memory::Share;
 use crate::paths::{is_read_once, is_stream, named};
 use crate::progress::{Task, pixel_bytes};
 
@@ -122,7 +123,9 @@ impl EitherArgs {
             return Ok(Content::Runs(format, reader));
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
-        source::open(path, &self.mask.options(raw.layout())).map(Content::Mask)
+        let mut options = self.mask.options(raw.layout());
+        options.memory = Share::of(self.memory, 1).source;
+        source::open(path, &options).map(Content::Mask)
     }
 
     /// See [`MaskArgs::warn_of_pages`]; a mask without a header has none.
@@ -134,8 +137,11 @@ impl EitherArgs {
 
     /// The runs of a mask by the fastest engine.
     pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, console: &Console) -> Result<LabelRuns> {
-        let encoder = Encoder::builder().background(self.background.0).build()?;
-        encode(&encoder, source, &path.display().to_string(), console)
+        let mut builder = Encoder::builder().background(self.background.0);
+        if let Some(memory) = Share::of(self.memory, 1).encoder {
+            builder = builder.memory(memory);
+        }
+        encode(&builder.build()?, source, &path.display().to_string(), console)
     }
 }
 

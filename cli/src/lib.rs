@@ -10,6 +10,7 @@ mod console;
 mod exit;
 mod input;
 mod kind;
+mod memory;
 mod output;
 mod paths;
 mod progress;

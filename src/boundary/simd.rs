@@ -99,6 +99,13 @@ impl SimdEngine {
 }
 
 impl Marker for SimdEngine {
+    fn forget(&self) {
+        self.u8.clear();
+        self.u16.clear();
+        self.u32.clear();
+        self.u64.clear();
+    }
+
     fn detail(&self) -> String {
         self.level.to_string()
     }

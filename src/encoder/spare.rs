@@ -16,6 +16,17 @@ pub(super) struct Spare {
     u64: Pool<Boundaries<u64>>,
 }
 
+impl Spare {
+    /// Gives all memory back.
+    pub(super) fn clear(&self) {
+        self.runs.clear();
+        self.u8.clear();
+        self.u16.clear();
+        self.u32.clear();
+        self.u64.clear();
+    }
+}
+
 /// One of the four types of labels, by which memory and engines are chosen.
 pub(super) trait Typed: Label {
     /// The memory of boundaries of such labels.

@@ -3,20 +3,17 @@
 //! Gets rows of a source and their boundaries; gives views with the row above, and parts for compaction; guarantees that
 //! one buffer of rows is all that is held of the mask itself.
 
+use std::ops::Range;
+
+use super::budget::Found;
 use crate::boundary::{Boundaries, Part};
+use crate::cut::Size;
 use crate::error::Result;
 use crate::mask::{Label, LabelMask};
 use crate::memory::{Pool, zeroed};
 use crate::shape::Shape;
 use crate::source::{Repeat, Source};
 use crate::strip::Cut;
-
-/// Rows of a strip that is tall enough to stay as it is, unless it holds next to nothing.
-const TALL: u64 = 1024;
-/// Bytes of boundaries that are copied together at once.
-const STACK_BYTES: u64 = 32 << 20;
-/// Bytes that a strip takes in memory besides its lines and boundaries.
-const STRIP_BYTES: u64 = 128;
 
 /// The parts of a mask that is read piece by piece.
 ///
@@ -25,65 +22,37 @@ const STRIP_BYTES: u64 = 128;
 /// the boundaries and the width of the mask, whatever its height.
 pub(super) struct Stack<T> {
     cut: Cut,
+    background: Option<T>,
     done: Vec<Part<T>>,
     /// Strips that become one, and their size together.
     waiting: Vec<Part<T>>,
     size: Size,
+    /// What all strips so far hold, but for their bytes.
+    found: Found,
 }
 
-/// How large strips are, one or several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Size {
-    rows: u64,
-    /// Bytes that they take even if they hold nothing.
-    fixed: u64,
-    /// Their boundaries, and the bytes of these.
-    boundaries: u64,
-    bytes: u64,
-}
-
-impl Size {
-    fn of<T: Label>(part: &Part<T>, rows: u64) -> Self {
-        let boundaries = part.boundaries.offsets.len() as u64;
-        Self {
-            rows,
-            fixed: STRIP_BYTES + part.boundaries.line_starts.len() as u64 * 4,
-            boundaries,
-            bytes: boundaries * (4 + size_of::<T>() as u64),
-        }
-    }
-
-    fn with(self, other: Self) -> Self {
-        Self {
-            rows: self.rows + other.rows,
-            fixed: self.fixed + other.fixed,
-            boundaries: self.boundaries + other.boundaries,
-            bytes: self.bytes + other.bytes,
-        }
-    }
-
-    /// Whether strips of this size together are better one, of which each takes `fixed` bytes.
-    fn is_one(self, fixed: u64) -> bool {
-        let low = self.rows <= TALL && self.bytes <= STACK_BYTES;
-        let empty = self.bytes <= 4 * fixed;
-        self.boundaries < u64::from(u32::MAX) && (low || empty)
-    }
+fn size<T: Label>(part: &Part<T>, rows: u64) -> Size {
+    let boundaries = &part.boundaries;
+    Size::new(rows, boundaries.lines() as u64, boundaries.offsets.len() as u64, size_of::<T>() as u64)
 }
 
 impl<T: Label> Stack<T> {
-    pub(super) fn new(cut: Cut) -> Self {
-        Self { cut, done: Vec::new(), waiting: Vec::new(), size: Size::default() }
+    /// No strips yet. Boundaries of `background` begin no run.
+    pub(super) fn new(cut: Cut, background: Option<T>) -> Self {
+        let (done, waiting, found) = (Vec::new(), Vec::new(), Found::default());
+        Self { cut, background, done, waiting, size: Size::default(), found }
     }
 
     /// Adds the parts of the rows up to row `end`.
     pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Pool<Boundaries<T>>) {
+        parts.iter().for_each(|part| self.count(&part.boundaries.labels));
         if self.cut == Cut::BetweenLines {
             self.done.extend(parts);
             return;
         }
         let ends: Vec<u32> = parts.iter().skip(1).map(|part| part.first).chain([end]).collect();
         for (part, end) in parts.into_iter().zip(ends) {
-            let size = Size::of(&part, u64::from(end - part.first));
+            let size = size(&part, u64::from(end - part.first));
             if size.boundaries == 0 {
                 spare.give(part.boundaries);
                 self.size.rows += size.rows;
@@ -94,7 +63,7 @@ impl<T: Label> Stack<T> {
             }
             self.waiting.push(part);
             self.size = self.size.with(size);
-            if self.size.fixed > STACK_BYTES {
+            if self.size.is_due() {
                 self.stack(spare);
             }
         }
@@ -106,7 +75,7 @@ impl<T: Label> Stack<T> {
             let first = self.waiting[0].first;
             let strips = self.waiting.drain(..).map(|part| (part.first - first, part.boundaries)).collect();
             let part = Part { first, boundaries: one_below_the_other(strips, spare) };
-            self.size = Size::of(&part, self.size.rows);
+            self.size = size(&part, self.size.rows);
             self.waiting.push(part);
         }
     }
@@ -117,14 +86,30 @@ impl<T: Label> Stack<T> {
         self.size = Size::default();
     }
 
-    /// All parts so far.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &Part<T>> {
-        self.done.iter().chain(&self.waiting)
+    fn count(&mut self, labels: &[T]) {
+        self.found.boundaries += labels.len() as u64;
+        if let Some(background) = self.background {
+            self.found.background += labels.iter().filter(|&&label| label == background).count() as u64;
+        }
+        let largest = labels.iter().copied().fold(T::default(), T::max);
+        self.found.largest = self.found.largest.max(largest.into());
     }
 
-    pub(super) fn finish(mut self, spare: &Pool<Boundaries<T>>) -> Vec<Part<T>> {
+    /// What was found so far.
+    pub(super) fn found(&self) -> Found {
+        let bytes = |part: &Part<T>| {
+            let Boundaries { line_starts, offsets, labels } = &part.boundaries;
+            let numbers = (line_starts.capacity() + offsets.capacity()) * size_of::<u32>();
+            (size_of::<Part<T>>() + numbers + labels.capacity() * size_of::<T>()) as u64
+        };
+        Found { bytes: self.done.iter().chain(&self.waiting).map(bytes).sum(), ..self.found }
+    }
+
+    /// All strips, and what was found.
+    pub(super) fn finish(mut self, spare: &Pool<Boundaries<T>>) -> (Vec<Part<T>>, Found) {
         self.flush(spare);
-        self.done
+        let found = self.found();
+        (self.done, found)
     }
 }
 
@@ -164,11 +149,6 @@ impl<T: Label> RowBuffer<T> {
         source.read(pixels, self.sparse.then_some(&mut self.repeats))
     }
 
-    /// Bytes it takes.
-    pub(super) fn bytes(&self) -> u64 {
-        (self.pixels.len() * size_of::<T>()) as u64
-    }
-
     /// Keeps its last row as the row above the next ones.
     pub(super) fn keep_last_row(&mut self) {
         let width = self.width as usize;
@@ -176,10 +156,11 @@ impl<T: Label> RowBuffer<T> {
         self.pixels.copy_within(last..last + width, 0);
     }
 
-    pub(super) fn view(&self, above: bool) -> Result<LabelMask<'_, T>> {
+    /// Some of the rows read, with the row above them.
+    pub(super) fn view(&self, rows: Range<u32>, above: bool) -> Result<LabelMask<'_, T>> {
         let width = self.width as usize;
-        let first = if above { 0 } else { width };
-        let shape = Shape { height: self.rows + u32::from(above), width: self.width };
-        LabelMask::new(&self.pixels[first..width * (self.rows as usize + 1)], shape)
+        let first = rows.start as usize + usize::from(!above);
+        let shape = Shape { height: rows.end - rows.start + u32::from(above), width: self.width };
+        LabelMask::new(&self.pixels[first * width..(rows.end as usize + 1) * width], shape)
     }
 }

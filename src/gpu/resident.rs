@@ -102,7 +102,7 @@ impl Gpu {
 
     fn encode_buffers_of<T: Label>(&self, strips: &[DeviceStrip<'_>], shape: Shape) -> Result<LabelRuns> {
         let boundaries = self.mark_strips::<T>(strips, shape, ScanOrder::ColumnMajor)?;
-        Ok(compact(&boundaries, Some(0), Vec::new()))
+        Ok(compact(&boundaries, Some(0), rayon::current_num_threads(), Vec::new()))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.

@@ -23,8 +23,9 @@ pub(crate) struct EncoderArgs {
     /// The label without runs of its own, or `none`
     #[arg(long, value_name = "N|none", default_value = "0")]
     pub(crate) background: Background,
-    /// Memory for rows, boundaries and runs, for instance 500M or 2G; more is an error [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    /// Memory that the program may take, for instance 500M or 2G; what needs more is an error [default: 200M and 32 times
+    /// what the mask takes where it is stored]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<u64>,
 }
 
@@ -171,6 +172,10 @@ pub(crate) struct EitherArgs {
     /// The label without runs of its own in a mask, or `none`
     #[arg(long, value_name = "N|none", default_value = "0", help_heading = "Reading masks")]
     pub(crate) background: Background,
+    /// Memory that the program may take for a mask, for instance 500M or 2G; what needs more is an error [default: 200M
+    /// and 32 times what the mask takes where it is stored]
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Reading masks")]
+    pub(crate) memory: Option<u64>,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
 }

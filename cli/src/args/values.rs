@@ -68,6 +68,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "a size was expected, for instance 800000, 500M or 2G".into())
 }
 
+/// Bytes that the program may take, of which it needs some whatever it does.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 16 << 20;
+    size(text).and_then(|bytes| if bytes < LEAST { Err("16M or more was expected".into()) } else { Ok(bytes) })
+}
+
 /// A number and what belongs to it.
 pub(super) fn pair<T: FromStr>(text: &str) -> Result<(u64, T), String> {
     let parts = text.split_once('=').and_then(|(key, value)| Some((key.parse().ok()?, value.parse().ok()?)));
@@ -87,5 +93,7 @@ mod tests {
         for wrong in ["", "0", "G", "-1", "1.5G", "99999999999T", "2X"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(memory("16M"), Ok(16 << 20));
+        assert!(memory("16383K").is_err());
     }
 }

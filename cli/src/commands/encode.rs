@@ -24,6 +24,7 @@ use crate::args::{Encode, EncoderArgs, WriteArgs};
 use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input;
+use crate::memory::Share;
 use crate::output::Output;
 use crate::paths::is_stream;
 use crate::progress::Batch;
@@ -35,10 +36,7 @@ pub(crate) fn run(args: &Encode, console: &Console) -> Result<Status> {
     let jobs = jobs(args)?;
     let encoder = args.encoder.build(jobs.len())?;
     let mut open = args.mask.options(args.raw.layout());
-    if let Some(memory) = args.encoder.memory {
-        open.memory = open.memory.min(memory / 2);
-    }
-    open.memory /= at_once(jobs.len()) as u64;
+    open.memory = args.encoder.share(jobs.len()).source;
     let work = Work { args, encoder, open };
     if let [job] = &jobs[..] {
         let (started, own) = (Instant::now(), console.fork());
@@ -65,11 +63,16 @@ pub(crate) fn run(args: &Encode, console: &Console) -> Result<Status> {
 }
 
 impl EncoderArgs {
+    /// The memory for each of so many masks, of which some are worked on at once.
+    fn share(&self, masks: usize) -> Share {
+        Share::of(self.memory, at_once(masks))
+    }
+
     /// The encoder for so many masks, of which some are worked on at once.
     fn build(&self, masks: usize) -> Result<Encoder> {
         let mut builder = Encoder::builder().engine(self.engine).order(self.order).background(self.background.0);
-        if let Some(memory) = self.memory {
-            builder = builder.memory(memory / at_once(masks) as u64);
+        if let Some(memory) = self.share(masks).encoder {
+            builder = builder.memory(memory);
         }
         builder.build()
     }

@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod faults;
 mod masks;
+mod memory;
 mod operations;
 mod outputs;
 mod pictures;

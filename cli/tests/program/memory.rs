@@ -1,0 +1,123 @@
+//! Memory: in proportion to what a mask's bytes justify, and never more than `--memory` allows.
+//!
+//! Measured where Linux tells how much a process took.
+
+#![cfg(target_os = "linux")]
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::{Ended, Folder, npy};
+
+const MIB: u64 = 1 << 20;
+
+/// Runs the program; how it ended, and the most bytes that it took.
+fn peak(folder: &Folder, words: &str) -> (Ended, u64) {
+    use std::process::Stdio;
+    let mut child =
+        folder.command(words.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = peak.max(kilobytes.unwrap_or(0) * 1024);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    (Ended::of(child.wait_with_output().unwrap()), peak)
+}
+
+/// A TIFF of 8-bit labels of which every tile is left out.
+fn absent_tiles(height: u32, width: u32, tile: (u32, u32)) -> Vec<u8> {
+    let tiles = height.div_ceil(tile.0) * width.div_ceil(tile.1);
+    let offsets = if tiles == 1 { 0 } else { 1000 };
+    let tags = [
+        (256, 1, width),
+        (257, 1, height),
+        (258, 1, 8),
+        (259, 1, 8),
+        (322, 1, tile.1),
+        (323, 1, tile.0),
+        (324, tiles, offsets),
+        (325, tiles, offsets),
+    ];
+    let mut file = [&b"II*\0"[..], &8_u32.to_le_bytes(), &(tags.len() as u16).to_le_bytes()].concat();
+    for (tag, count, value) in tags {
+        file.extend([&(tag as u16).to_le_bytes()[..], &4_u16.to_le_bytes()].concat());
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    file.resize(1000 + 4 * tiles as usize, 0);
+    file
+}
+
+/// A grey PNG of one label.
+fn png(height: u32, width: u32) -> Vec<u8> {
+    let mut data = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    let row = vec![0; width as usize + 1];
+    (0..height).for_each(|_| data.write_all(&row).unwrap());
+    let header = [&height.to_be_bytes()[..], &[8, 0, 0, 0, 0]].concat();
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, body) in
+        [(b"IHDR", [&width.to_be_bytes()[..], &header].concat()), (b"IDAT", data.finish().unwrap()), (b"IEND", vec![])]
+    {
+        file.extend((body.len() as u32).to_be_bytes());
+        let chunk = [&kind[..], &body].concat();
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&chunk);
+        file.extend(chunk);
+        file.extend(checksum.sum().to_be_bytes());
+    }
+    file
+}
+
+#[test]
+fn a_shape_alone_takes_no_memory() {
+    let folder = Folder::new();
+    folder.write("wide.tif", absent_tiles(128, 1 << 28, (16, 1 << 28)));
+    folder.write("one.tif", absent_tiles(100_000, 100_000, (100_000, 100_000)));
+    folder.write("tall.tif", absent_tiles(u32::MAX, 3, (u32::MAX, 3)));
+    folder.write("wide.png", png(4, 1 << 28));
+    let labels: Vec<u8> = (0..20_000_000_u32).flat_map(|pixel| (pixel / 1000 % 7).to_le_bytes()).collect();
+    folder.write("row.npy", npy("<u4", 1, 20_000_000, &labels));
+    for (file, sound) in
+        [("wide.tif", false), ("one.tif", true), ("tall.tif", true), ("wide.png", false), ("row.npy", true)]
+    {
+        let stored = folder.read(file).len() as u64;
+        for words in [format!("encode {file} -o runs.csv -f table"), format!("info {file}")] {
+            let (ended, peak) = peak(&folder, &words);
+            assert!(peak < 200 * MIB + 4 * stored, "{words}: {} MiB", peak / MIB);
+            match sound {
+                true => assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words}"),
+                false => {
+                    let line = ended.one_line(&words);
+                    assert!(line.contains("bytes of memory are needed") && line.contains("--memory"), "{line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_holds() {
+    let folder = Folder::new();
+    folder.ok("synth noise --height 1500 --width 2000 --labels 60000 --dtype u16 -o noise.npy");
+    folder.ok("synth cells --height 4000 --width 6000 -o cells.tif");
+    folder.ok("synth glomeruli --height 9000 --width 9000 -o glomeruli.png");
+    for (mask, enough, little) in [("noise.npy", 160, 40), ("cells.tif", 90, 24), ("glomeruli.png", 56, 16)] {
+        folder.ok(&format!("encode {mask} -o free.csv -f table"));
+        for memory in [2 * enough, enough, enough / 2, little] {
+            for order in ["column", "row"] {
+                let words = format!("encode {mask} -o runs.csv -f table --order {order} --memory {memory}M");
+                let (ended, peak) = peak(&folder, &words);
+                assert!(peak <= memory * MIB, "{words}: {} MiB, {}", peak / MIB, ended.stderr);
+                let line = &ended.stderr;
+                match ended.status {
+                    Some(0) if order == "column" => assert!(folder.read("runs.csv") == folder.read("free.csv")),
+                    Some(0) => {}
+                    _ => assert!(line.contains("bytes of memory are needed") && memory < enough, "{words}: {line}"),
+                }
+            }
+        }
+    }
+}
