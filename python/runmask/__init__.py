@@ -17,6 +17,7 @@ from . import coco
 from ._files import convert, doctor, open, read, read_images
 from ._masks import encode, encode_block, mask2rle, merge, rle2mask
 from ._runmask import FormatError, MaskFile, Runs, __version__
+from ._scores import compare, overlaps
 from ._tables import from_table
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Runs",
     "__version__",
     "coco",
+    "compare",
     "convert",
     "doctor",
     "encode",
@@ -33,6 +35,7 @@ __all__ = [
     "mask2rle",
     "merge",
     "open",
+    "overlaps",
     "read",
     "read_images",
     "rle2mask",

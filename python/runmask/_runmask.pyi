@@ -1,7 +1,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,10 @@ __all__ = [
     "coco_encode",
     "coco_from_boxes",
     "coco_from_counts",
+    "coco_from_polygons",
     "coco_iou",
     "coco_merge",
+    "compare",
     "convert",
     "doctor",
     "encode",
@@ -30,6 +32,7 @@ __all__ = [
     "labels_of_runs",
     "main",
     "merge",
+    "overlaps",
     "read",
     "read_images",
     "to_text",
@@ -110,6 +113,30 @@ class Runs:
     def __rand__(self, other: Runs, /) -> Runs: ...
     def __rsub__(self, other: Runs, /) -> Runs: ...
     def __rxor__(self, other: Runs, /) -> Runs: ...
+    @overload
+    def components(
+        self,
+        connectivity: int = 8,
+        binary: bool = False,
+        min_area: int = 0,
+        fill_holes: int = 0,
+        *,
+        largest: bool = False,
+        return_sources: Literal[False] = False,
+        threads: int | None = None,
+    ) -> Runs: ...
+    @overload
+    def components(
+        self,
+        connectivity: int = 8,
+        binary: bool = False,
+        min_area: int = 0,
+        fill_holes: int = 0,
+        *,
+        largest: bool = False,
+        return_sources: Literal[True],
+        threads: int | None = None,
+    ) -> tuple[Runs, npt.NDArray[np.uint64]]: ...
     def to_pandas(self) -> Any: ...
     def to_arrow(self) -> Any: ...
     def decode_to(
@@ -193,6 +220,8 @@ def encode_rows(
     threads: int | None,
 ) -> Runs: ...
 def merge(parts: list[Runs]) -> Runs: ...
+def overlaps(first: Runs, second: Runs) -> npt.NDArray[np.uint64]: ...
+def compare(truth: Runs, prediction: Runs, thresholds: list[float] | None) -> dict[str, Any]: ...
 def labels_of_runs(runs: Runs) -> npt.NDArray[np.uint64]: ...
 def from_columns(
     labels: npt.ArrayLike,
@@ -215,4 +244,5 @@ def coco_box_iou(
 def coco_area(rles: list[tuple[int, int, Any]]) -> npt.NDArray[np.uint64]: ...
 def coco_boxes(rles: list[tuple[int, int, Any]]) -> npt.NDArray[np.float64]: ...
 def coco_from_boxes(boxes: npt.NDArray[np.float64], height: int, width: int) -> list[bytes]: ...
+def coco_from_polygons(polygons: list[npt.NDArray[np.float64]], height: int, width: int) -> list[bytes]: ...
 def coco_from_counts(rles: list[tuple[int, int, Any]]) -> list[bytes]: ...

@@ -179,14 +179,11 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:
     -------
     dict for one object, list of dicts for many
 
-    Raises
-    ------
-    NotImplementedError
-        Polygons: this version does not fill them.
-
     Examples
     --------
     >>> from runmask import coco
+    >>> coco.frPyObjects([[0, 0, 2, 0, 2, 2, 0, 2]], 3, 3)
+    [{'size': [3, 3], 'counts': b'02124'}]
     >>> coco.frPyObjects({"size": [2, 3], "counts": [2, 3, 1]}, 2, 3)
     {'size': [2, 3], 'counts': b'231'}
     """
@@ -204,8 +201,8 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:
         counts = _runmask.coco_from_counts(given)
         return [{"size": [size[0], size[1]], "counts": text} for size, text in zip(given, counts)]
     if isinstance(first, (list, tuple, np.ndarray)):
-        return frBbox(pyobj, h, w) if len(first) == 4 else _polygons()
-    return frBbox([pyobj], h, w)[0] if len(pyobj) == 4 else _polygons()
+        return frBbox(pyobj, h, w) if len(first) == 4 else _from_polygons(pyobj, h, w)
+    return (frBbox if len(pyobj) == 4 else _from_polygons)([pyobj], h, w)[0]
 
 
 def frBbox(bb: npt.ArrayLike, h: int, w: int) -> list[Rle]:
@@ -220,8 +217,12 @@ def frBbox(bb: npt.ArrayLike, h: int, w: int) -> list[Rle]:
     return [{"size": [h, w], "counts": counts} for counts in _runmask.coco_from_boxes(_boxes(bb), h, w)]
 
 
-def _polygons() -> Any:
-    raise NotImplementedError("polygons: this version of runmask does not fill them")
+def _from_polygons(polygons: Sequence[Any], h: int, w: int) -> list[Rle]:
+    rings = [np.ascontiguousarray(polygon, np.float64).reshape(-1) for polygon in polygons]
+    for ring in rings:
+        if ring.size < 6 or ring.size % 2:
+            raise ValueError(f"a polygon is x, y of at least three points, found {ring.size} numbers")
+    return [{"size": [h, w], "counts": counts} for counts in _runmask.coco_from_polygons(rings, h, w)]
 
 
 def _are_boxes(objects: Any) -> bool:

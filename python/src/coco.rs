@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use rayon::prelude::*;
 use runmask::format::coco_string;
 use runmask::format::counts::{LargeCounts, runs_of};
-use runmask::{Encoder, LabelMask, Run, Shape};
+use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Polygons, Run, ScanOrder, Shape};
 
 use crate::errors::{format_error, raise};
 use crate::rle::union;
@@ -188,56 +188,28 @@ pub(crate) fn iou<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (detections, truths) = (counts_of(py, &detections)?, counts_of(py, &truths)?);
     let (rows, columns) = (detections.len(), truths.len());
-    let table = work::run(py, None, |stop| {
-        let (detections, truths) = (measured(&detections)?, measured(&truths)?);
-        let mut table = vec![0.0; rows * columns];
-        table.par_chunks_mut(columns.max(1)).zip(&detections).try_for_each(|(row, detection)| {
-            stop.check().map_err(Wrong::Library)?;
-            for ((cell, truth), &crowd) in row.iter_mut().zip(&truths).zip(&crowd) {
-                *cell = detection.iou(truth, crowd);
-            }
-            Ok(())
-        })?;
-        Ok(table)
-    })?;
+    let table =
+        work::run(py, None, |_| objects(&detections)?.coco_iou(&objects(&truths)?, &crowd).map_err(Wrong::Library))?;
     let table = table.map_err(|wrong: Wrong| wrong.raise(py))?;
     table.into_pyarray(py).reshape([rows, columns])
 }
 
-/// An encoding with what decides most pairs without a look at its runs.
-struct Measured {
-    runs: Vec<Run>,
-    area: u64,
-    bounds: Bounds,
-}
-
-fn measured(rles: &[Packed<'_>]) -> Result<Vec<Measured>, Wrong> {
-    let one = |(index, rle)| {
-        let Rle { shape, runs } = read(index, rle)?;
-        Ok(Measured { area: area_of(&runs), bounds: Bounds::of(&runs, shape), runs })
-    };
-    rles.par_iter().enumerate().map(one).collect()
-}
-
-impl Measured {
-    fn iou(&self, other: &Self, crowd: bool) -> f64 {
-        if !self.bounds.meets(&other.bounds) {
-            return 0.0;
-        }
-        let (one, other_runs) = (within(&self.runs, &other.runs), within(&other.runs, &self.runs));
-        let mut both = 0;
-        overlaps(one, other_runs, |run| both += run.length);
-        let all = if crowd { self.area } else { self.area + other.area - both };
-        if both == 0 { 0.0 } else { both as f64 / all as f64 }
+/// Encodings as the labels 1, 2, 3 ... of one mask.
+fn objects(rles: &[Packed<'_>]) -> Result<LabelRuns, Wrong> {
+    let rles = read_all(rles)?;
+    let shape = rles.first().map(|rle| rle.shape);
+    if let Some(other) = rles.iter().find(|rle| Some(rle.shape) != shape) {
+        let text = format!("encodings of several sizes, {} among them: masks of one size are needed", other.shape);
+        return Err(Wrong::Library(runmask::Error::Argument(text)));
     }
-}
-
-/// The runs of `one` that may meet those of `other`.
-fn within<'a>(one: &'a [Run], other: &[Run]) -> &'a [Run] {
-    let (Some(first), Some(last)) = (other.first(), other.last()) else { return &[] };
-    let begin = one.partition_point(|run| run.end() <= first.start);
-    let end = one.partition_point(|run| run.start < last.end());
-    one.get(begin..end).unwrap_or_default()
+    let mut offsets = vec![0];
+    offsets.extend(rles.iter().scan(0, |end, rle| {
+        *end += rle.runs.len();
+        Some(*end)
+    }));
+    let labels = (1..=rles.len() as u64).collect();
+    let runs = rles.into_iter().flat_map(|rle| rle.runs).collect();
+    LabelRuns::from_parts(shape, ScanOrder::ColumnMajor, labels, offsets, runs).map_err(Wrong::Library)
 }
 
 /// Rows and columns that hold all pixels; ends are exclusive.
@@ -269,10 +241,6 @@ impl Bounds {
             (top, bottom) = (top.min(from), bottom.max(to));
         }
         Self { top, bottom, left, right }
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 }
 
@@ -368,6 +336,44 @@ pub(crate) fn from_boxes<'py>(
         texts.push(text_of(&runs, shape).map_err(|wrong| wrong.raise(py))?);
     }
     PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+/// The texts of polygons, each given as x, y, x, y and so on.
+#[pyfunction]
+#[pyo3(name = "coco_from_polygons")]
+pub(crate) fn from_polygons<'py>(
+    py: Python<'py>,
+    polygons: Vec<PyReadonlyArray1<'py, f64>>,
+    height: u64,
+    width: u64,
+) -> PyResult<Bound<'py, PyList>> {
+    let shape = Shape::new(height, width).map_err(|error| raise(py, error))?;
+    let rings: Vec<&[Point]> =
+        polygons.iter().map(|polygon| Ok(polygon.as_slice()?.as_chunks::<2>().0)).collect::<PyResult<_>>()?;
+    let texts = work::run(py, None, |_| {
+        let runs = polygons_of(&rings, shape)?.fill(FillRule::Coco)?;
+        let text = |(_, of_label): (u64, &[Run])| text_of(of_label, shape);
+        Ok(runs.iter().map(text).collect::<Result<Vec<_>, Wrong>>())
+    })?;
+    let texts = texts.map_err(|error| raise(py, error))?.map_err(|wrong| wrong.raise(py))?;
+    PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+/// Rings, which close themselves, as the labels 1, 2, 3 ...
+fn polygons_of(rings: &[&[Point]], shape: Shape) -> runmask::Result<Polygons> {
+    let mut parts = PolygonParts {
+        labels: (1..=rings.len() as u64).collect(),
+        feature_offsets: (0..=rings.len()).collect(),
+        polygon_offsets: (0..=rings.len()).collect(),
+        ring_offsets: vec![0],
+        points: Vec::new(),
+    };
+    for ring in rings {
+        parts.points.extend_from_slice(ring);
+        parts.points.extend(ring.first().filter(|first| ring.last() != Some(first)));
+        parts.ring_offsets.push(parts.points.len());
+    }
+    Polygons::from_parts(Some(shape), parts)
 }
 
 /// The texts of encodings, whatever their counts are written as.

@@ -36,6 +36,8 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(files::convert, module)?,
         wrap_pyfunction!(files::examine, module)?,
         wrap_pyfunction!(operations::merge, module)?,
+        wrap_pyfunction!(operations::overlaps, module)?,
+        wrap_pyfunction!(operations::compare, module)?,
         wrap_pyfunction!(operations::labels_of_runs, module)?,
         wrap_pyfunction!(operations::from_columns, module)?,
         wrap_pyfunction!(rle::to_text, module)?,
@@ -48,6 +50,7 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(coco::area, module)?,
         wrap_pyfunction!(coco::boxes, module)?,
         wrap_pyfunction!(coco::from_boxes, module)?,
+        wrap_pyfunction!(coco::from_polygons, module)?,
         wrap_pyfunction!(coco::from_counts, module)?,
     ] {
         module.add_function(function)?;

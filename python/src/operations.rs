@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run, SetOperation, Values, Window,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run,
+    SetOperation, Values, Window,
 };
 
 use crate::arrays::order_of;
@@ -184,6 +185,66 @@ impl Runs {
         apply(py, &self.runs, None, |runs| runs.clone().with_shape(shape))
     }
 
+    /// The connected pieces of each label, each with a label of its own: 1, 2, 3 ... by their first pixels, down the columns.
+    ///
+    /// Parameters
+    /// ----------
+    /// connectivity : 4 or 8
+    ///     Which neighbours connect pixels. 8 is the default of scikit-image, cc3d and OpenCV, 4 that of scipy.
+    /// binary : bool
+    ///     Takes all labels for one, so that pieces of different labels that touch are one piece.
+    /// min_area : int
+    ///     Leaves out pieces of fewer pixels, after holes were filled.
+    /// fill_holes : int
+    ///     Fills holes of at most so many pixels.
+    /// largest : bool
+    ///     Keeps the largest piece of each label only.
+    /// return_sources : bool
+    ///     Whether to return as well, for each piece, the label that it is a piece of.
+    ///
+    /// Returns
+    /// -------
+    /// Runs, or (Runs, uint64 array)
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy, runmask
+    /// >>> runs = runmask.encode(numpy.array([[7, 0, 7], [0, 0, 7]]))
+    /// >>> runs.components().decode()
+    /// array([[1, 0, 2],
+    ///        [0, 0, 2]], dtype=uint8)
+    /// >>> runs.components(min_area=2, return_sources=True)
+    /// (Runs(labels=1, runs=1, shape=(2, 3), order='F'), array([7], dtype=uint64))
+    #[pyo3(signature = (
+        connectivity=8, binary=false, min_area=0, fill_holes=0, *, largest=false, return_sources=false, threads=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn components(
+        &self,
+        py: Python<'_>,
+        connectivity: u8,
+        binary: bool,
+        min_area: u64,
+        fill_holes: u64,
+        largest: bool,
+        return_sources: bool,
+        threads: Option<usize>,
+    ) -> PyResult<Py<PyAny>> {
+        let options = ComponentOptions::new()
+            .connectivity(connectivity_of(py, connectivity)?)
+            .foreground(binary)
+            .min_area(min_area)
+            .fill_holes(fill_holes)
+            .largest(largest);
+        let found = work::run(py, threads, |_| self.runs.components(&options))?;
+        let (runs, sources) = found.map_err(|error| raise(py, error))?.into_parts();
+        let runs = Bound::new(py, Self::from(runs))?;
+        if return_sources {
+            return Ok((runs, sources.into_pyarray(py)).into_pyobject(py)?.into_any().unbind());
+        }
+        Ok(runs.into_any().unbind())
+    }
+
     /// For each label the pixels that it has in either of two masks of the same shape.
     fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         self.combine(other, SetOperation::Union)
@@ -252,6 +313,56 @@ pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>) -> PyResult<Run
     let parts: Vec<Arc<LabelRuns>> = parts.iter().map(|part| Arc::clone(&part.get().runs)).collect();
     let merged = work::run(py, None, |_| LabelRuns::merge(&parts))?;
     merged.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+/// Labels of two masks that share pixels, and how many: three columns.
+#[pyfunction]
+pub(crate) fn overlaps<'py>(
+    py: Python<'py>,
+    first: &Bound<'py, Runs>,
+    second: &Bound<'py, Runs>,
+) -> PyResult<Bound<'py, PyArray2<u64>>> {
+    let (first, second) = (&first.get().runs, &second.get().runs);
+    let found = work::run(py, None, |_| {
+        let overlaps = first.overlaps(second)?;
+        let rows = overlaps.pairs().iter().flat_map(|pair| [pair.first, pair.second, pair.pixels]);
+        Ok(rows.collect::<Vec<u64>>())
+    })?;
+    let columns = found.map_err(|error: runmask::Error| raise(py, error))?;
+    let rows = columns.len() / 3;
+    columns.into_pyarray(py).reshape([rows, 3])
+}
+
+/// The scores of a prediction by name.
+#[pyfunction]
+pub(crate) fn compare<'py>(
+    py: Python<'py>,
+    truth: &Bound<'py, Runs>,
+    prediction: &Bound<'py, Runs>,
+    thresholds: Option<Vec<f64>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (truth, prediction) = (&truth.get().runs, &prediction.get().runs);
+    let thresholds = thresholds.unwrap_or_else(|| F1_THRESHOLDS.to_vec());
+    let scores = work::run(py, None, |_| truth.compare(prediction, &thresholds))?;
+    let scores = scores.map_err(|error| raise(py, error))?;
+    let table = PyDict::new(py);
+    for (name, score) in [
+        ("pq", scores.pq),
+        ("sq", scores.sq),
+        ("dq", scores.dq),
+        ("aji", scores.aji),
+        ("dice", scores.dice),
+        ("iou", scores.iou),
+    ] {
+        table.set_item(name, score)?;
+    }
+    let f1 = PyDict::new(py);
+    scores.f1.iter().try_for_each(|(threshold, score)| f1.set_item(threshold, score))?;
+    table.set_item("f1", f1)?;
+    for (name, count) in [("matched", scores.matched), ("truth", scores.truth), ("prediction", scores.prediction)] {
+        table.set_item(name, count)?;
+    }
+    Ok(table)
 }
 
 /// The label of every run: what a table of runs has beside starts and lengths.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import runmask
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from pycocotools import mask as theirs
@@ -94,6 +94,23 @@ def test_boxes_are_filled_alike(boxes, height, width):
     assert ours.frPyObjects(np.array(boxes), height, width) == expected
     assert ours.frPyObjects(boxes[0], height, width) == expected[0]
     assert ours.frBbox(boxes, height, width) == expected
+
+
+coordinates = st.one_of(st.integers(-4, 30).map(float), st.floats(-4, 30, width=32))
+rings = st.lists(coordinates, min_size=3, max_size=7).flatmap(
+    lambda xs: st.lists(coordinates, min_size=len(xs), max_size=len(xs)).map(
+        lambda ys: [number for point in zip(xs, ys) for number in point]
+    )
+)
+
+
+@given(st.lists(rings, min_size=1, max_size=4), st.integers(1, 25), st.integers(1, 25))
+def test_polygons_are_filled_alike(polygons, height, width):
+    points = [{(x, y) for x, y in zip(ring[::2], ring[1::2])} for ring in polygons]
+    assume(all(len(of_ring) >= 3 for of_ring in points))
+    expected = theirs.frPyObjects(polygons, height, width)
+    assert ours.frPyObjects(polygons, height, width) == expected
+    assert ours.frPyObjects(polygons[0], height, width) == expected[0]
 
 
 @given(stacks)

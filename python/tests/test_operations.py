@@ -186,3 +186,44 @@ def test_tables_that_are_no_runs():
         runmask.from_table({**good, "start": [0.0, 2.0]})
     with pytest.raises(ValueError, match=r"none called 'label'"):
         runmask.from_table(pandas.DataFrame({"a": [1]}))
+
+
+@given(masks(dtypes=("u1",)), orders, st.sampled_from([4, 8]), st.booleans())
+def test_components_are_those_of_scikit_image(mask, order, connectivity, binary):
+    from skimage.measure import label
+
+    assume(mask.size)
+    mask = small_labels(mask)
+    runs = runmask.encode(mask, order=order)
+    found, sources = runs.components(connectivity, binary, return_sources=True)
+    # scikit-image numbers pieces along the rows, we down the columns.
+    expected = label((mask != 0 if binary else mask).T, connectivity=connectivity // 4, background=0).T
+    assert np.array_equal(found.decode(expected.dtype), expected)
+    pixels = found.decode()
+    assert sources.tolist() == [1 if binary else int(mask[pixels == piece][0]) for piece in found.labels]
+    areas = {int(piece): int((pixels == piece).sum()) for piece in found.labels}
+    large = runs.components(connectivity, binary, min_area=3)
+    assert sorted(large.measure(["area"])["area"].tolist()) == sorted(area for area in areas.values() if area >= 3)
+
+
+@given(masks(dtypes=("u1",)), orders, orders)
+def test_overlaps_and_scores(mask, order, other_order):
+    mask = small_labels(mask)
+    other = np.roll(mask, 1, axis=0)[:, ::-1]
+    one, two = runmask.encode(mask, order=order), runmask.encode(other, order=other_order)
+    both = (mask != 0) & (other != 0)
+    pairs, counts = np.unique(np.stack([mask[both], other[both]], axis=1), axis=0, return_counts=True)
+    expected = [[*map(int, pair), int(count)] for pair, count in zip(pairs, counts)]
+    assert runmask.overlaps(one, two).tolist() == expected
+    scores = runmask.compare(one, two, [0.5, 0.75])
+    assert list(scores) == ["pq", "sq", "dq", "aji", "dice", "iou", "f1", "matched", "truth", "prediction"]
+    union = ((mask != 0) | (other != 0)).sum()
+    assert scores["iou"] == pytest.approx(both.sum() / union if union else 1)
+    assert scores["pq"] == pytest.approx(scores["sq"] * scores["dq"])
+    assert list(scores["f1"]) == [0.5, 0.75] and scores["f1"][0.5] == scores["dq"]
+    assert (scores["truth"], scores["prediction"]) == (len(one), len(two))
+    same = runmask.compare(one, one)
+    assert same["pq"] == same["aji"] == same["dice"] == 1
+    assert len(same["f1"]) == 10
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        runmask.compare(one, two, [1.5])
