@@ -183,7 +183,7 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:
     --------
     >>> from runmask import coco
     >>> coco.frPyObjects([[0, 0, 2, 0, 2, 2, 0, 2]], 3, 3)
-    [{'size': [3, 3], 'counts': b'02124'}]
+    [{'size': [3, 3], 'counts': b'02103'}]
     >>> coco.frPyObjects({"size": [2, 3], "counts": [2, 3, 1]}, 2, 3)
     {'size': [2, 3], 'counts': b'231'}
     """

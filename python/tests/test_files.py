@@ -177,7 +177,7 @@ with open("mask.npy", "wb") as file:
 work = {
     "file": lambda: runmask.open("mask.npy").encode(),
     "memory": lambda: runmask.encode(np.broadcast_to(np.arange(1 << 14, dtype="u2"), (1 << 24, 1 << 14))),
-    "decode": lambda: runmask.Runs([1], [0, 1], [[5, 1]], shape=(1 << 18, 1 << 18)).decode_to("out.npy"),
+    "decode": lambda: runmask.Runs([1], [0, 1], [[5, 1]], shape=(1 << 22, 1 << 14)).decode_to("out.npy"),
 }[sys.argv[1]]
 def press():
     time.sleep(0.3)

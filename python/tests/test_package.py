@@ -2,8 +2,10 @@
 
 import doctest
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -45,6 +47,30 @@ def test_docstrings(name, tmp_path, monkeypatch):
     output = []
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples, out=output.append)
     assert result.failed == 0, "".join(output)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/PYTHON.md"])
+def test_sessions_in_the_documentation(name, tmp_path, monkeypatch):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / name).read_text()
+    sessions = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert sessions or name != "README.md"
+    for session in sessions:
+        examples = doctest.DocTestParser().get_doctest(session, {}, name, name, 0)
+        output = []
+        doctest.DocTestRunner().run(examples, out=output.append)
+        assert not output, "".join(output)
+
+
+def test_the_tables_of_the_documentation_name_what_there_is():
+    text = (ROOT / "docs/PYTHON.md").read_text()
+    for owner, name in re.findall(r"\b(runmask|coco|runs)\.(\w+)", text):
+        where = {"runmask": runmask, "coco": runmask.coco, "runs": runmask.Runs}[owner]
+        assert hasattr(where, name), f"{owner}.{name}"
 
 
 def test_what_a_user_starts_from_has_an_example():
