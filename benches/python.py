@@ -158,7 +158,7 @@ def coco_(arguments):
             lambda peer, of_peer: peer.iou(of_peer[:300], of_peer[300:600], [0] * 300),
             lambda: RLEMask.iou_matrix(objects[:300], objects[300:600]),
         ),
-        "merge 1000": of_all(lambda peer, of_peer: peer.merge(of_peer), lambda: RLEMask.merge_many(objects)),
+        "merge 1000": of_all(lambda peer, of_peer: peer.merge(of_peer), lambda: RLEMask.union(objects)),
         "area 200": of_all(lambda peer, of_peer: peer.area(of_peer[:200])),
         "toBbox 1000": of_all(lambda peer, of_peer: peer.toBbox(of_peer)),
     }

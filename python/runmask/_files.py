@@ -81,8 +81,8 @@ def read(
     ----------
     path : str or path
     format : str, optional
-        'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat' or 'labelstudio'. Unless given, the extension tells
-        it: .csv is hubmap, .json is coco and .xml is cvat. :func:`doctor` finds out.
+        'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat' or 'labelstudio'. Unless given, the content tells
+        it; where several formats fit, that is an error, and :func:`doctor` says more.
     shape : (height, width), optional
         The size of the mask, for formats that do not say: runs outside it are an error.
     image : str, optional
@@ -103,7 +103,7 @@ def read(
     FormatError
         The first defect of the file: its place, what is expected there and what is found.
     ValueError
-        The file holds several images and none is named.
+        Several formats fit, or the file holds several images, and none is named.
     OSError
         The file cannot be read.
 
@@ -163,7 +163,7 @@ def convert(
     ----------
     source, target : str or path
     format, from_format : str, optional
-        The formats of the target and of the source, as in :func:`read`.
+        The formats of the target, which otherwise its extension tells, and of the source, which otherwise its content tells.
     from_order, from_base, from_image : optional
         `order`, `base` and `image` of the source, as in :func:`read`.
     **options
@@ -182,7 +182,7 @@ def convert(
     --------
     >>> import numpy, runmask
     >>> runmask.encode(numpy.array([[0, 7, 7], [0, 7, 0]])).write("runs.csv", "table")
-    >>> runmask.convert("runs.csv", "runs.json", from_format="table", shape=(2, 3))
+    >>> runmask.convert("runs.csv", "runs.json", shape=(2, 3))
     >>> runmask.read("runs.json").labels
     array([7], dtype=uint64)
     """

@@ -176,17 +176,38 @@ fn plain(path: PathBuf) -> PathBuf {
     if path == Path::new("-") { Path::new("./-").to_path_buf() } else { path }
 }
 
-/// The format that a user names, or that the name of the file says.
-fn format_of(name: Option<&str>, path: &Path) -> PyResult<Format> {
-    let found = name.map_or_else(|| Format::from_path(path), Format::from_name);
-    found.ok_or_else(|| {
+/// The format that a user names, if any.
+fn named(py: Python<'_>, format: Option<&str>) -> PyResult<Option<Format>> {
+    format.map(str::parse).transpose().map_err(|error| raise(py, error))
+}
+
+/// The format of a file that is written: the one that the user names, or that the name of the file says.
+fn target_format(py: Python<'_>, format: Option<&str>, path: &Path) -> PyResult<Format> {
+    named(py, format)?.or_else(|| Format::from_path(path)).ok_or_else(|| {
         let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
         let names = names.join(", ");
-        PyValueError::new_err(match name {
-            Some(name) => format!("`{name}` is not the name of a format: expected one of {names}"),
-            None => format!("{}: its extension names no format; format= does: {names}", path.display()),
-        })
+        PyValueError::new_err(format!("{}: its extension names no format; format= does: {names}", path.display()))
     })
+}
+
+/// Opens a run file, and tells its format from its content unless it is named.
+fn open_runs<R>(
+    path: &Path,
+    format: Option<Format>,
+    stop: &Stop,
+    work: impl FnOnce(Format, &mut dyn BufRead) -> runmask::Result<R>,
+) -> runmask::Result<R> {
+    let reader = || {
+        let mut reader = input(path, stop)?;
+        match format {
+            Some(format) => work(format, &mut reader),
+            None => {
+                let (format, mut reader) = format::detect(reader)?;
+                work(format, &mut reader)
+            }
+        }
+    };
+    reader().map_err(|error| error.in_file(path))
 }
 
 /// A run file that is read until the work is to stop.
@@ -211,9 +232,10 @@ fn input<'a>(path: &Path, stop: &'a Stop) -> runmask::Result<impl BufRead + 'a> 
 /// Reads the runs of one mask.
 #[pyfunction]
 pub(crate) fn read(py: Python<'_>, path: PathBuf, format: Option<&str>, options: &Bound<'_, PyDict>) -> PyResult<Runs> {
-    let (format, options) = (format_of(format, &path)?, read_options(options)?);
-    let runs = work::run(py, None, |stop| format::read(format, &mut input(&path, stop)?, &options))?;
-    runs.map(Runs::from).map_err(|error| raise_for(py, error.in_file(&path), &path))
+    let (format, options) = (named(py, format)?, read_options(options)?);
+    let read = |format, reader: &mut dyn BufRead| format::read(format, reader, &options);
+    let runs = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
+    runs.map(Runs::from).map_err(|error| raise_for(py, error, &path))
 }
 
 /// Reads the runs of every image of a file: a list of ids and runs, in the order of the file.
@@ -224,9 +246,10 @@ pub(crate) fn read_images(
     format: Option<&str>,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(String, Runs)>> {
-    let (format, options) = (format_of(format, &path)?, read_options(options)?);
-    let images = work::run(py, None, |stop| format::read_images(format, &mut input(&path, stop)?, &options))?;
-    let images = images.map_err(|error| raise_for(py, error.in_file(&path), &path))?;
+    let (format, options) = (named(py, format)?, read_options(options)?);
+    let read = |format, reader: &mut dyn BufRead| format::read_images(format, reader, &options);
+    let images = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
+    let images = images.map_err(|error| raise_for(py, error, &path))?;
     Ok(images.into_iter().map(|image| (image.id, Runs::from(image.runs))).collect())
 }
 
@@ -238,7 +261,7 @@ pub(crate) fn write(
     format: Option<&str>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    let format = format_of(format, path)?;
+    let format = target_format(py, format, path)?;
     let empty = PyDict::new(py);
     let given = options.unwrap_or(&empty);
     let mut options = write_options(given)?;
@@ -269,21 +292,21 @@ pub(crate) fn convert(
     read: &Bound<'_, PyDict>,
     write: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    let (from, to) = (format_of(from_format, &source)?, format_of(format, &target)?);
+    let (from, to) = (named(py, from_format)?, target_format(py, format, &target)?);
     let (read, mut options) = (read_options(read)?, write_options(write)?);
     if !write.contains("image")? {
         options = options.image(stem(&source));
     }
     let mut at_target = false;
     let converted = work::run(py, None, |stop| {
-        let mut reader = input(&source, stop)?;
-        at_target = true;
-        let mut file = AtomicFile::create(&target)?;
-        at_target = false;
-        format::convert((from, &mut reader, &read), (to, &mut file, &options))
-            .map_err(|error| error.in_file(&source))?;
-        at_target = true;
-        file.finish()
+        open_runs(&source, from, stop, |from, reader| {
+            at_target = true;
+            let mut file = AtomicFile::create(&target)?;
+            at_target = false;
+            format::convert((from, reader, &read), (to, &mut file, &options))?;
+            at_target = true;
+            file.finish()
+        })
     })?;
     converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))
 }

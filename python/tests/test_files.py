@@ -119,10 +119,10 @@ def test_what_a_format_cannot_hold_says_what_helps(tmp_path):
     source, target = tmp_path / "runs.json", tmp_path / "runs.csv"
     runmask.encode(MASK).write(source)
     target.write_text("before")
-    with pytest.raises(ValueError, match="drop.shape"):
+    with pytest.raises(ValueError, match="drop_shape=True"):
         runmask.convert(source, target, "table")
     assert target.read_text() == "before"
-    with pytest.raises(ValueError, match="renumber"):
+    with pytest.raises(ValueError, match="renumber=True"):
         runmask.encode(MASK * 2).write(tmp_path / "runs.xml")
 
 
