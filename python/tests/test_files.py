@@ -119,7 +119,8 @@ def test_what_a_format_cannot_hold_says_what_helps(tmp_path):
     source, target = tmp_path / "runs.json", tmp_path / "runs.csv"
     runmask.encode(MASK).write(source)
     target.write_text("before")
-    with pytest.raises(ValueError, match="drop_shape=True"):
+    with pytest.raises(ValueError, match="drop_attributes=True"):
+        runmask.encode(MASK).write(source, category_of={1: 3})
         runmask.convert(source, target, "table")
     assert target.read_text() == "before"
     with pytest.raises(ValueError, match="renumber=True"):
