@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use runmask::format::{self, Format, ReadOptions};
+use runmask::format::{self, Format, Neighbours, ReadOptions, Warning};
 use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
 use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
+use crate::kind;
 use crate::memory::Share;
 use crate::paths::{is_read_once, is_stream, named};
 use crate::progress::{Task, pixel_bytes};
+use crate::remedy;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -111,9 +113,9 @@ pub(crate) enum Content {
 }
 
 impl EitherArgs {
-    /// Whether a file is a run file, from what the user says or from its name.
+    /// Whether a file is a run file, from what the user says, from its name or from its first bytes.
     pub(crate) fn is_runs(&self, path: &Path, format: Option<Format>) -> bool {
-        self.dtype.is_none() && (format.is_some() || Format::from_path(path).is_some())
+        self.dtype.is_none() && (format.is_some() || Format::from_path(path).is_some() || kind::looks_like_runs(path))
     }
 
     /// Opens a mask or a run file.
@@ -179,6 +181,14 @@ pub(crate) fn read_runs(
     format::read(format, &mut reader, options).map_err(|error| named(error, path))
 }
 
+/// Warns when height and width, which the user gave, look exchanged.
+pub(crate) fn warn_of_sides(given: Option<Shape>, runs: &LabelRuns, path: &Path, console: &Console) {
+    let neighbours = Neighbours::of(runs);
+    if given.is_some() && neighbours.look_exchanged() {
+        console.warn(&remedy::warning(&Warning::SidesLookExchanged(neighbours), path));
+    }
+}
+
 /// Opens a run file; what is read counts as progress.
 pub(crate) fn open(path: &Path, console: &Console) -> Result<BufReader<Counted>> {
     let failed = |error| Error::io("reading", path, error);
@@ -236,7 +246,9 @@ pub(crate) fn runs_of(
         }
         Content::Runs(format, mut reader) => {
             let runs = format::read(format, &mut reader, &args.read.options(shape));
-            Ok((runs.map_err(|error| named(error, path))?, None))
+            let runs = runs.map_err(|error| named(error, path))?;
+            warn_of_sides(shape, &runs, path, console);
+            Ok((runs, None))
         }
     }
 }

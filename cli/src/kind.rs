@@ -4,7 +4,7 @@
 //! meant. A file that nothing is known about is let through: whoever reads it says what is wrong with it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use runmask::format::Format;
@@ -50,18 +50,41 @@ impl Kind {
         if metadata.is_dir() {
             return Some(Self::Folder);
         }
-        // A pipe is read once.
-        if !metadata.is_file() {
-            return None;
-        }
-        let mut start = [0; 8];
-        let length = File::open(path).ok()?.read(&mut start).ok()?;
-        match &start[..length] {
+        Self::of_bytes(&start(path)?).or_else(|| Self::of_name(path).filter(|&kind| kind == Self::Runs))
+    }
+
+    /// What the first bytes of a file say, if they are not those of any text.
+    fn of_bytes(start: &[u8]) -> Option<Self> {
+        match start {
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Mask),
             [0x89, b'P', b'N', b'G', ..] | [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Self::Mask),
             [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] | [b'R', b'I', b'F', b'F', ..] => Some(Self::Picture),
             [b'P', b'A', b'R', b'1', ..] => Some(Self::Runs),
-            _ => Self::of_name(path).filter(|&kind| kind == Self::Runs),
+            _ => None,
+        }
+    }
+}
+
+/// The first bytes of a file, or those that stdin has ready: these stay there. A pipe under another name is read once.
+fn start(path: &Path) -> Option<Vec<u8>> {
+    if is_stream(path) {
+        return Some(io::stdin().lock().fill_buf().ok()?.to_vec());
+    }
+    let mut start = Vec::new();
+    if path.metadata().ok()?.is_file() {
+        File::open(path).ok()?.take(64).read_to_end(&mut start).ok()?;
+    }
+    Some(start)
+}
+
+/// Whether a file that may be a mask or a run file is a run file, as far as its first bytes tell: it is text, or Parquet.
+pub(crate) fn looks_like_runs(path: &Path) -> bool {
+    let Some(start) = start(path) else { return false };
+    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start);
+    match Kind::of_bytes(&start) {
+        Some(kind) => kind == Kind::Runs,
+        None => {
+            !text.is_empty() && text.iter().take(8).all(|byte| byte.is_ascii_graphic() || b" \t\r\n".contains(byte))
         }
     }
 }
@@ -173,5 +196,8 @@ mod tests {
         assert_eq!(kind("c.csv", b""), Some(Kind::Runs));
         assert_eq!(Kind::of_file(folder.path()), Some(Kind::Folder));
         assert_eq!(Kind::of_file(&folder.path().join("none.csv")), None);
+        let looks_like_runs = |name: &str| looks_like_runs(&folder.path().join(name));
+        assert!(looks_like_runs("b.csv") && looks_like_runs("a.tif"));
+        assert!(!looks_like_runs("a.csv") && !looks_like_runs("c.csv") && !looks_like_runs("none.csv"));
     }
 }

@@ -1,17 +1,21 @@
 //! What a user can do about an error, in the program's own words: the library gives a [`Remedy`], and this is the only
 //! place that knows the option behind it.
 
+use std::path::Path;
+
 use runmask::format::Warning;
 use runmask::{Error, Remedy};
+
+use crate::console::shown;
 
 /// What helps against the error, in one phrase for each remedy; empty when nothing is known to help.
 pub(crate) fn phrases(error: &Error) -> String {
     words(&error.remedies())
 }
 
-/// A warning of a conversion, with what would silence it or mend its cause.
-pub(crate) fn warning(warning: &Warning) -> String {
-    format!("{warning} ({})", words(warning.remedies()))
+/// A warning about a file that was read, with what would silence it or mend its cause.
+pub(crate) fn warning(warning: &Warning, file: &Path) -> String {
+    format!("{}: {warning} ({})", shown(file), words(warning.remedies()))
 }
 
 fn words(remedies: &[Remedy]) -> String {

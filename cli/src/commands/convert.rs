@@ -32,6 +32,6 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
     let warnings = format::convert((from, &mut reader, &read), (to, &mut output, &write))
         .map_err(|error| output.blame(error, &args.runs))?;
     output.commit()?;
-    warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning)));
+    warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning, &args.runs)));
     Ok(Status::Done)
 }

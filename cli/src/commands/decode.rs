@@ -15,8 +15,9 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, inputs())?;
     kind::expect_runs(&args.runs)?;
     kind::mask_goes_to(&args.output)?;
-    let options = args.read.options(args.shape.shape()?);
-    let runs = input::read_runs(&args.runs, args.read.format, &options, console)?;
+    let shape = args.shape.shape()?;
+    let runs = input::read_runs(&args.runs, args.read.format, &args.read.options(shape), console)?;
+    input::warn_of_sides(shape, &runs, &args.runs, console);
     if args.window.is_some() || args.scale > 1 {
         windowed(&runs, args, console).map_err(|error| match error {
             Error::Io { .. } => error,
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
 
 /// Writes a window of the mask, or all of it at a smaller scale.
 fn windowed(runs: &LabelRuns, args: &Decode, console: &Console) -> Result<()> {
-    let dtype = args.dtype.map_or_else(|| input::dtype_of(runs, args.background), Into::into);
+    let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(runs, args.background));
     match dtype {
         Dtype::U8 => write_window::<u8>(runs, args, console),
         Dtype::U16 => write_window::<u16>(runs, args, console),

@@ -28,7 +28,9 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
         }
         Content::Runs(format, mut reader) => {
             let images = format::read_images(format, &mut reader, &args.either.read.options(shape));
-            ("runs", Some(format), None, images.map_err(|error| named(error, &args.file))?)
+            let images = images.map_err(|error| named(error, &args.file))?;
+            images.iter().for_each(|image| input::warn_of_sides(shape, &image.runs, &args.file, console));
+            ("runs", Some(format), None, images)
         }
     };
     let images = images
@@ -36,8 +38,9 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
         .filter(|image| args.either.read.many.image.as_ref().is_none_or(|id| id == &image.id))
         .map(|image| Facts::of(image, dtype))
         .collect::<Vec<_>>();
+    let warnings = console.warnings();
     let page = args.either.mask.page.unwrap_or(0);
-    let report = Report { file: &args.file, kind, format: format.map(Format::name), page, pages, images };
+    let report = Report { file: &args.file, kind, format: format.map(Format::name), page, pages, images, warnings };
     if args.json {
         report.print_json()?;
     } else {
@@ -64,6 +67,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pages: Vec<Page>,
     images: Vec<Facts<'a>>,
+    warnings: Vec<String>,
 }
 
 /// A page of a mask file.
@@ -214,6 +218,7 @@ impl Report<'_> {
             pages: &'a [Page],
             #[serde(flatten)]
             facts: &'a Facts<'a>,
+            warnings: &'a [String],
         }
         match &self.images[..] {
             [facts] => super::print_json(&One {
@@ -222,6 +227,7 @@ impl Report<'_> {
                 format: self.format,
                 pages: &self.pages,
                 facts,
+                warnings: &self.warnings,
             }),
             _ => super::print_json(self),
         }

@@ -47,7 +47,7 @@ fn what_the_target_cannot_hold_is_an_error_or_an_option() {
     let ended = folder.run("convert b.json -o c.csv");
     assert_eq!((ended.status, ended.stderr.lines().count()), (Some(0), 1), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("warning: a hubmap file cannot hold height and width (--drop-shape"),
+        ended.stderr.contains("warning: b.json: a hubmap file cannot hold height and width (--drop-shape"),
         "{}",
         ended.stderr
     );

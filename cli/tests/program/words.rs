@@ -115,3 +115,50 @@ fn shells_and_man_are_told_what_the_arguments_are() {
     folder.fails_with("man steam", &["no command steam", "encode"]);
     folder.fails_with("man encode more", &["more"]);
 }
+
+#[test]
+fn exchanged_sides_are_heard_of() {
+    let folder = Folder::new();
+    folder.ok("synth glomeruli --height 900 --width 2100 --labels 4 -o slide.npy");
+    folder.ok("encode slide.npy");
+    let warning = "runmask: warning: slide.csv: height and width look exchanged: ";
+    let exchanged = "--height 2100 --width 900";
+    for words in [
+        format!("decode slide.csv -o exchanged.npy {exchanged}"),
+        format!("convert slide.csv -o exchanged.json {exchanged}"),
+        format!("preview slide.csv -o exchanged.png {exchanged}"),
+        format!("info slide.csv --json {exchanged}"),
+    ] {
+        let ended = folder.run(&words);
+        assert_eq!(ended.status, Some(0), "{words}");
+        assert!(ended.stderr.starts_with(warning) && ended.stderr.contains("--height"), "{words}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{words}: {}", ended.stderr);
+        if words.starts_with("info") {
+            let facts = crate::json(std::str::from_utf8(&ended.stdout).unwrap());
+            assert!(facts["warnings"][0].as_str().unwrap().contains("look exchanged"), "{facts}");
+        }
+    }
+    for words in
+        ["decode slide.csv --dtype u16 -o right.npy", "info slide.csv --json", "preview slide.csv -o right.png"]
+    {
+        folder.ok(&format!("{words} --like slide.npy"));
+    }
+    assert!(folder.read("right.npy") == folder.read("slide.npy"));
+}
+
+#[test]
+fn a_run_file_is_known_by_its_content() {
+    let folder = folder();
+    folder.ok("convert slide.csv -o slide.table -f table --drop-empty-labels");
+    for (words, input) in
+        [("info -", "slide.csv"), ("info -", "slide.table"), ("preview - -o p.png --like slide.npy", "slide.csv")]
+    {
+        let ended = folder.run_with(words, &folder.read(input));
+        assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words} < {input}");
+    }
+    let text = folder.ok("info slide.table");
+    assert!(text.contains("runs (table)"), "{text}");
+    folder.ok("verify slide.npy slide.table");
+    let ended = folder.run_with("info -", &folder.read("slide.npy"));
+    assert!(String::from_utf8(ended.stdout).unwrap().contains("kind        mask"));
+}
