@@ -84,6 +84,7 @@ def test_supervision(written, masks, name):
         assert corners.tolist() == [x, y, x + width, y + height]
 
 
+@WAITS
 @pytest.mark.parametrize("name", NAMES)
 def test_datumaro(written, masks, tmp_path, name):
     from datumaro.components.annotation import AnnotationType
