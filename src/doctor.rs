@@ -150,6 +150,9 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
                 });
             }
         }
+        if shape.is_none() && stand_in(format).is_some() {
+            report.evidence.push("height and width must be known to convert it: the file does not say them".into());
+        }
         weigh(format, trial.accepted, &mut report);
         if format == Format::Kaggle {
             check_relative(&bytes, &mut report);
@@ -180,6 +183,12 @@ fn bases(format: Format) -> &'static [u64] {
     format.description().bases
 }
 
+/// A size for files that cannot be read without one though they do not say it: larger than what they hold, as a rule.
+fn stand_in(format: Format) -> Option<Shape> {
+    let held = format.capabilities();
+    (held.needs_shape && !held.holds_shape).then_some(Shape { height: 1 << 24, width: 1 << 25 })
+}
+
 /// Whether positions may be numbered in either order, and the file does not say in which.
 fn leaves_order_open(format: Format) -> bool {
     let held = format.capabilities();
@@ -202,7 +211,7 @@ impl Trial {
     fn new(bytes: &[u8], format: Format, fit: Fit, shape: Option<Shape>) -> Self {
         let (mut accepted, mut refused, mut needed) = (Vec::new(), Vec::new(), None);
         for &base in bases(format) {
-            let told = ReadOptions::new().shape(shape).base(base);
+            let told = ReadOptions::new().shape(shape.or(stand_in(format))).base(base);
             match try_reading(bytes, format, &told) {
                 // Any JSON of a list is a file of no objects in some format.
                 Ok(reading) if reading.counted.objects > 0 || reading.counted.images > 0 && fit == Fit::Sure => {

@@ -27,6 +27,8 @@ mod csv;
 mod cvat;
 mod description;
 pub(crate) mod detect;
+#[cfg(feature = "json")]
+mod geojson;
 mod hubmap;
 #[cfg(feature = "json")]
 mod json;
@@ -67,6 +69,8 @@ pub use self::coco::CocoForm;
 pub use self::counts::LargeCounts;
 use self::description::{Description, Reader, Writer};
 pub use self::detect::{Detected, detect, fits};
+#[cfg(feature = "json")]
+pub use self::geojson::ObjectType;
 pub use self::neighbours::Neighbours;
 pub use self::objects::{Attributes, Collect, Image, ImageRuns, Object, ObjectSink};
 pub use self::options::{Compat, LineEnding, ReadOptions, WriteOptions};
@@ -124,6 +128,8 @@ registry! {
     Cvat cvat "cvat";
     /// Label Studio's brush masks: a bit stream in JSON. Feature `json`.
     LabelStudio labelstudio "json";
+    /// GeoJSON polygons, as QuPath has them. Feature `json`.
+    GeoJson geojson "json";
     /// Parquet with the columns label, start and length. Feature `parquet`.
     Runs runs "parquet";
 }
@@ -320,7 +326,7 @@ fn checked_writer<'a>(
 }
 
 /// Something that a caller should hear of though the call succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
     /// The file that was read holds something that the file that was written cannot hold: height and width.
@@ -329,6 +335,20 @@ pub enum Warning {
         format: &'static str,
         /// What it is.
         loss: Loss,
+    },
+    /// Part of the file was passed over, as its format says.
+    PassedOver {
+        /// What was: a noun in the plural.
+        what: &'static str,
+        /// How many there were.
+        count: u64,
+    },
+    /// Outlines were simplified, which changed the area of all objects together.
+    Simplified {
+        /// The area before, in pixels.
+        before: f64,
+        /// The area as it was written.
+        after: f64,
     },
     /// Height and width, which the caller gave, look exchanged: the runs fit together the other way round.
     SidesLookExchanged(Neighbours),
@@ -340,6 +360,7 @@ impl Warning {
         match self {
             Self::LeftOut { loss, .. } => loss.remedies(),
             Self::SidesLookExchanged(_) => &[Remedy::ExchangeSides],
+            Self::PassedOver { .. } | Self::Simplified { .. } => &[],
         }
     }
 }
@@ -348,6 +369,12 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LeftOut { format, loss } => write!(f, "a {format} file cannot hold {loss}"),
+            Self::PassedOver { what, count } => write!(f, "{count} {what} were passed over"),
+            Self::Simplified { before, after } => write!(
+                f,
+                "simplified outlines have an area of {after} pixels instead of {before} ({:+.3} %)",
+                (after / before - 1.0) * 100.0
+            ),
             Self::SidesLookExchanged(Neighbours { as_given, exchanged }) => write!(
                 f,
                 "height and width look exchanged: {as_given} runs have a neighbour in the next line, and {exchanged} would \

@@ -179,7 +179,19 @@ fn polygons_are_not_runs_and_no_defect() {
     let features = br#"[{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[1,2],[3,4],[1,2]]]}}]"#;
     let report = examine(features, None);
     assert_eq!(report.format, None, "{report}");
-    assert!(report.to_string().contains("polygons (GeoJSON)"), "{report}");
+    assert!(report.to_string().contains("expected three points that differ"), "{report}");
+}
+
+#[test]
+fn polygons_are_known_with_a_size_and_without() {
+    let features = br#"[{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[1,2],[3,4],[1,4],[1,2]]]}},
+        {"type":"Feature","geometry":{"type":"Point","coordinates":[1,2]}}]"#;
+    for (shape, converts) in [(None, false), (Some(Shape { height: 9, width: 9 }), true)] {
+        let report = examine(features, shape);
+        assert_eq!((report.format, report.objects, report.images), (Some(Format::GeoJson), 1, 1), "{report}");
+        assert_eq!(report.conversion().is_some(), converts, "{report}");
+        assert_eq!(report.to_string().contains("height and width must be known"), !converts, "{report}");
+    }
 }
 
 /// Zeros without an end.

@@ -130,8 +130,8 @@ impl Report {
         Some((format, self.options.clone().order(order).base(base).shape(self.shape)))
     }
 
-    /// How the file is converted; `None` when it holds no runs, or when the format, the base or the order is not told by
-    /// the file.
+    /// How the file is converted; `None` when it holds no runs, when the format, the base or the order is not told by the
+    /// file, or when height and width are needed and not known.
     ///
     /// ```
     /// use runmask::Shape;
@@ -153,7 +153,8 @@ impl Report {
     pub fn conversion(&self) -> Option<Conversion> {
         let (from, options) = self.read_options()?;
         let (order, _) = (self.order.told()?, self.base.told()?);
-        if self.ambiguous || self.objects == 0 {
+        let lacks_shape = self.shape.is_none() && super::stand_in(from).is_some();
+        if self.ambiguous || self.objects == 0 || lacks_shape {
             return None;
         }
         let held = &self.held;

@@ -62,6 +62,7 @@ pub(super) struct Checked<'a> {
     shape_lost: bool,
     /// Counted where the caller gives height and width.
     neighbours: Neighbours,
+    passed_over: Vec<Warning>,
 }
 
 impl<'a> Checked<'a> {
@@ -85,12 +86,14 @@ impl<'a> Checked<'a> {
             gate,
             shape_lost: false,
             neighbours: Neighbours::default(),
+            passed_over: Vec::new(),
         }
     }
 
     /// What should be heard of though nothing failed.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.passed_over.clone();
+        warnings.extend(self.sink.warnings());
         if self.shape_lost && !self.options.drop_shape {
             warnings.push(Warning::LeftOut { format: self.format.name, loss: Loss::Shape });
         }
@@ -194,6 +197,10 @@ impl ObjectSink for Checked<'_> {
             self.lose(Loss::CategoryName { name: name.to_owned() });
         }
         self.keep(Ok(()))
+    }
+
+    fn passed_over(&mut self, what: &'static str, count: u64) {
+        self.passed_over.push(Warning::PassedOver { what, count });
     }
 
     fn finish(&mut self) -> Result<()> {

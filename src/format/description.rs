@@ -102,6 +102,10 @@ pub(super) enum Special {
     Categories,
     Category,
     ImageUrl,
+    ObjectType,
+    ClassColor,
+    Simplify,
+    Measure,
 }
 
 impl Special {
@@ -119,6 +123,10 @@ impl Special {
         (Self::Categories, "numbers for categories"),
         (Self::Category, "a category for every object"),
         (Self::ImageUrl, "a place of images"),
+        (Self::ObjectType, "types of objects"),
+        (Self::ClassColor, "colours of classes"),
+        (Self::Simplify, "outlines to simplify"),
+        (Self::Measure, "measurements"),
     ];
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::WriteOptions;
 use super::checked::Output;
 use super::description::{Description, WriteMask};
+use super::{Warning, WriteOptions};
 use crate::error::{Error, Loss, Place, Remedy, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -80,6 +80,16 @@ pub trait ObjectSink {
     fn category(&mut self, id: &str, name: &str) -> Result<()> {
         let _ = (id, name);
         Ok(())
+    }
+
+    /// What a reader passed over, and how many there were.
+    fn passed_over(&mut self, what: &'static str, count: u64) {
+        let _ = (what, count);
+    }
+
+    /// What should be heard of though nothing failed.
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
     }
 
     /// The end of the file: a writer writes what it kept back.

@@ -10,8 +10,11 @@ use super::coco::CocoForm;
 use super::counts::LargeCounts;
 use super::description::Special;
 #[cfg(feature = "json")]
+use super::geojson::ObjectType;
+#[cfg(feature = "json")]
 use super::rle_json::JsonCounts;
 use crate::names::names;
+use crate::runs::{FillRule, MeasureOptions};
 use crate::shape::{ScanOrder, Shape};
 
 /// What a reader is told beside the bytes.
@@ -36,6 +39,8 @@ pub struct ReadOptions {
     pub(crate) renumber: bool,
     pub(crate) skip_other_shapes: bool,
     pub(crate) ignore_columns: bool,
+    pub(crate) fill_rule: FillRule,
+    pub(crate) label_property: Option<String>,
 }
 
 impl ReadOptions {
@@ -100,6 +105,21 @@ impl ReadOptions {
     #[must_use]
     pub fn ignore_columns(mut self, ignore: bool) -> Self {
         self.ignore_columns = ignore;
+        self
+    }
+
+    /// `GeoJson`: which pixels are inside a polygon; those whose centres are when not given.
+    #[must_use]
+    pub fn fill_rule(mut self, rule: FillRule) -> Self {
+        self.fill_rule = rule;
+        self
+    }
+
+    /// `GeoJson`: the property of features that holds their labels; the label among QuPath's metadata, or the place in the
+    /// file, when not given.
+    #[must_use]
+    pub fn label_property(mut self, name: impl Into<Option<String>>) -> Self {
+        self.label_property = name.into();
         self
     }
 
@@ -185,6 +205,11 @@ pub struct WriteOptions {
     pub(crate) category: Option<String>,
     pub(crate) file_name: Option<String>,
     pub(crate) image_url: Option<String>,
+    #[cfg(feature = "json")]
+    pub(crate) object_type: Option<ObjectType>,
+    pub(crate) class_colors: BTreeMap<String, [u8; 3]>,
+    pub(crate) simplify: Option<f64>,
+    pub(crate) measure: Option<MeasureOptions>,
 }
 
 impl WriteOptions {
@@ -346,6 +371,38 @@ impl WriteOptions {
         self
     }
 
+    /// [`Format::GeoJson`](super::Format::GeoJson): what objects are to QuPath; detections from 10,000 objects on, otherwise
+    /// annotations, when not given.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn object_type(mut self, object_type: impl Into<Option<ObjectType>>) -> Self {
+        self.object_type = object_type.into();
+        self
+    }
+
+    /// `GeoJson`: pairs of the name of a class and its colour, red, green and blue; a colour made from the name when not
+    /// given.
+    #[must_use]
+    pub fn class_colors(mut self, pairs: impl IntoIterator<Item = (String, [u8; 3])>) -> Self {
+        self.class_colors = pairs.into_iter().collect();
+        self
+    }
+
+    /// `GeoJson`: leaves out points of outlines as long as none is further from them than so many pixels; see
+    /// [`Polygons::simplify`](crate::Polygons::simplify). Every corner is written when not given.
+    #[must_use]
+    pub fn simplify(mut self, tolerance: impl Into<Option<f64>>) -> Self {
+        self.simplify = tolerance.into();
+        self
+    }
+
+    /// `GeoJson`: what is measured of each object and written as its measurements.
+    #[must_use]
+    pub fn measure(mut self, options: impl Into<Option<MeasureOptions>>) -> Self {
+        self.measure = options.into();
+        self
+    }
+
     /// Whether an option is given that only some formats know.
     pub(super) fn gives(&self, option: Special) -> bool {
         match option {
@@ -360,11 +417,16 @@ impl WriteOptions {
             #[cfg(feature = "json")]
             Special::CocoForm => self.coco_form != CocoForm::default(),
             #[cfg(not(feature = "json"))]
-            Special::Counts | Special::CocoForm => false,
+            Special::Counts | Special::CocoForm | Special::ObjectType => false,
             Special::CategoryOf => !self.category_of.is_empty(),
             Special::Categories => !self.categories.is_empty(),
             Special::Category => self.category.is_some(),
             Special::ImageUrl => self.image_url.is_some(),
+            #[cfg(feature = "json")]
+            Special::ObjectType => self.object_type.is_some(),
+            Special::ClassColor => !self.class_colors.is_empty(),
+            Special::Simplify => self.simplify.is_some(),
+            Special::Measure => self.measure.is_some(),
         }
     }
 }

@@ -73,6 +73,17 @@ impl Default for Rings {
 }
 
 impl Rings {
+    pub(crate) fn clear(&mut self) {
+        self.points.clear();
+        self.ring_offsets.truncate(1);
+        self.polygon_offsets.truncate(1);
+    }
+
+    /// Area of all polygons.
+    pub(crate) fn area(&self) -> f64 {
+        self.ring_offsets.windows(2).map(|range| shoelace(&self.points[range[0]..range[1]]) / 2.0).sum()
+    }
+
     /// Number of polygons.
     pub(crate) fn len(&self) -> usize {
         self.polygon_offsets.len() - 1
@@ -226,7 +237,7 @@ impl Polygons {
 
     /// Area of all polygons, holes left out, in pixels: that of each ring by the shoelace formula.
     pub fn area(&self) -> f64 {
-        (0..self.rings.ring_offsets.len() - 1).map(|ring| shoelace(self.rings.ring(ring)) / 2.0).sum()
+        self.rings.area()
     }
 }
 
