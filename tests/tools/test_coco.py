@@ -84,22 +84,23 @@ def test_supervision(written, masks, name):
         assert corners.tolist() == [x, y, x + width, y + height]
 
 
-@WAITS
 @pytest.mark.parametrize("name", NAMES)
 def test_datumaro(written, masks, tmp_path, name):
     from datumaro.components.annotation import AnnotationType
     from datumaro.components.dataset import Dataset
 
-    # Datumaro wants a file beside its images, with the kind of its annotations in its name.
-    file = written(name).rename(tmp_path / "instances_default.json")
+    # Datumaro wants folders of these names, and a file name that tells the kind of the annotations.
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "images").mkdir()
+    file = written(name).rename(tmp_path / "annotations" / "instances_default.json")
     dataset = Dataset.import_from(str(file), "coco_instances")
     (item,) = dataset
     assert item.id == name
     annotations = [annotation for annotation in item.annotations if annotation.type == AnnotationType.mask]
-    expected = objects(mask_of(masks / f"{name}.tif"))
-    assert [annotation.id for annotation in annotations] == [label for label, _ in expected]
-    for annotation, (_, pixels) in zip(annotations, expected):
-        assert np.array_equal(annotation.image, pixels)
+    expected = dict(objects(mask_of(masks / f"{name}.tif")))
+    assert sorted(annotation.id for annotation in annotations) == list(expected)
+    for annotation in annotations:
+        assert np.array_equal(annotation.image, expected[annotation.id])
 
 
 @WAITS
