@@ -143,7 +143,9 @@ impl<'a> Checked<'a> {
 impl ObjectSink for Checked<'_> {
     fn image(&mut self, image: &Image<'_>) -> Result<()> {
         let Some(id) = self.id(image.id) else { return Ok(()) };
-        let name = image.name.filter(|_| self.holds.names);
+        let unnamed = image.id.is_empty() && image.name.is_none();
+        let given = self.options.file_name.clone().filter(|_| unnamed);
+        let name = image.name.or(given.as_deref()).filter(|_| self.holds.names);
         if let Some(lost) = image.name
             && name.is_none()
             && !self.options.drop_attributes

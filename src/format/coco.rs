@@ -228,11 +228,12 @@ impl ObjectSink for Annotations<'_> {
         push_number(&mut self.text, category);
         self.text.extend_from_slice(b",\"segmentation\":");
         rle_json::push_rle(&mut self.text, shape, &self.counts, self.options.counts);
-        rle_json::push_measures(&mut self.text, &runs, shape);
         if results {
+            // Without area and box: pycocotools takes a result that has a box for the box alone.
             self.text.extend_from_slice(b",\"score\":");
             self.text.extend_from_slice(object.score.unwrap_or(1.0).to_string().as_bytes());
         } else {
+            rle_json::push_measures(&mut self.text, &runs, shape);
             self.text.extend_from_slice(if object.crowd { b",\"iscrowd\":1" } else { b",\"iscrowd\":0" });
             if let Some(score) = object.score {
                 self.text.extend_from_slice(format!(",\"score\":{score}").as_bytes());

@@ -494,6 +494,7 @@ fn boxed(runs: &[Run], shape: Shape, boxed: &mut Vec<Run>) -> Option<[u64; 4]> {
 mod tests {
     use super::super::samples::cut_into;
     use super::super::{Format, ReadOptions, read};
+    use super::*;
 
     fn outcome(bytes: &[u8], cut: usize) -> Result<usize, String> {
         read(Format::Cvat, &mut cut_into(bytes, cut), &ReadOptions::default())
@@ -517,6 +518,23 @@ mod tests {
                 assert_eq!(outcome(bytes, cut), whole);
             }
         }
+    }
+
+    /// Text without an end.
+    struct Endless;
+
+    impl Read for Endless {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            bytes.fill(b' ');
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn a_text_without_an_end_is_not_held() {
+        let mut endless = BufReader::new("<annotations>".as_bytes().chain(Endless));
+        let error = read(Format::Cvat, &mut endless, &ReadOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::LimitExceeded { limit: MAX_EVENT, .. }), "{error}");
     }
 
     #[test]
@@ -549,6 +567,26 @@ mod tests {
             let error = outcome(file(mask).as_bytes(), 4096).unwrap_err();
             assert!(error.contains(message), "{error}");
         }
+        let image = "<image id='1' width='2' height='2'/>";
+        for (text, message) in [
+            (format!("<annotations>{image}</annotations> x"), "nothing outside of the element annotations, found text"),
+            (format!("x <annotations>{image}</annotations>"), "the XML of a cvat file, found \"x\""),
+            (format!("<annotations>{image}</annotations><![CDATA[x]]>"), "nothing outside of the element"),
+            (format!("<annotations>{image}</annotations>&amp;"), "nothing outside of the element"),
+            (format!("<annotations>{image}</annotations><annotations/>"), "one element annotations"),
+            ("<annotations><image id='1' id='2' width='2' height='2'/></annotations>".into(), "attributes of XML"),
+            ("<annotations><image id='1' width='2' height='2' z='1' z='2'/></annotations>".into(), "attributes of XML"),
+            (
+                format!("<?xml version='1.0' encoding='ISO-8859-1'?><annotations>{image}</annotations>"),
+                "a text in UTF-8, found the encoding \"ISO-8859-1\"",
+            ),
+        ] {
+            let error = outcome(text.as_bytes(), 4096).unwrap_err();
+            assert!(error.contains(message), "{text}: {error}");
+        }
+        let plain =
+            format!("<?xml version='1.0' encoding='utf-8'?>\n<annotations>{image}</annotations>\n <!-- end -->\n");
+        assert_eq!(outcome(plain.as_bytes(), 4096), Ok(0));
         assert!(outcome(b"<annotations><image id='0' width='5' height='4'>", 4096).is_err());
         assert!(outcome(b"<html/>", 4096).unwrap_err().contains("expected the element annotations"));
         assert!(outcome(b"", 4096).is_err());

@@ -212,3 +212,76 @@ pub(crate) fn begin<R: BufRead>(mut reader: R) -> Result<(Vec<u8>, bool, R)> {
     let read = reader.by_ref().take(BEGINNING as u64).read_to_end(&mut bytes).map_err(reading)?;
     Ok((bytes, read < BEGINNING, reader))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Remedy;
+
+    #[test]
+    fn headers_keys_and_elements_tell_the_format() {
+        let mut cases: Vec<(&[u8], &[&str])> = vec![
+            (b"\xEF\xBB\xBFglom,pixels\r\n0,1 2\n", &["hubmap"]),
+            (b"label,start,length", &["table"]),
+            (b"label;start;length\n", &["table"]),
+            (b"id,rle\n", &["kaggle"]),
+            (b"id,height,width,rle\na,2,3,1 2\n", &["kaggle"]),
+            (b"ImageId, EncodedPixels\na, -1\n", &["kaggle", "siim"]),
+            // Starts that ascend, all of eight, are no gaps; one that does not is one.
+            (b"ImageId,EncodedPixels\na,1 1 3 1 5 1 7 1 9 1 11 1 13 1 15 1 17 1\n", &["kaggle"]),
+            (b"ImageId,EncodedPixels\na,1 1 3 1\nb,9 3 5 2\n", &["siim"]),
+            (b"a,b\n1,2\n", &[]),
+            (b"hello\n", &[]),
+            (b"", &[]),
+            (&[0; 9000], &[]),
+        ];
+        if cfg!(feature = "oid") {
+            cases.push((b"ID,ImageWidth,ImageHeight,PredictionString\n", &["oid"]));
+        }
+        if cfg!(feature = "cvat") {
+            cases.push((b" <?xml version=\"1.0\"?>\n<annotations>\n", &["cvat"]));
+        }
+        if cfg!(feature = "json") {
+            cases.extend([
+                (&b"{\"info\":{},\"images\":[{\"id\":1"[..], &["coco"][..]),
+                (b"{\"annotations\":[{\"segmentation\":{\"counts\":[1", &["coco"]),
+                (b"[{\"image_id\":3,\"category_id\"", &["coco"]),
+                (b"[{\"segmentation\":{\"size\":[1,2],\"counts\":[2]},\"area\":0}]", &["sam"]),
+                (b"{\"size\":[1,2],\"counts\":[2]}", &["sam"]),
+                (b"[{\"id\":1,\"data\":{\"image\":\"x\"},\"annotations\":[{\"result\":[", &["labelstudio"]),
+                (b"[]", &["coco", "sam", "labelstudio"]),
+                // The record may name its image after what is at hand.
+                (b"[{\"segmentation\":{\"size\":[1,2],\"counts\":[2", &["coco", "sam"]),
+            ]);
+        }
+        for (bytes, expected) in cases {
+            let found: Vec<_> = fits(bytes).into_iter().map(Format::name).collect();
+            assert_eq!(found, expected, "{}", bytes.escape_ascii());
+            match (detect(bytes), expected) {
+                (Ok((format, mut reader)), [name]) => {
+                    let mut again = Vec::new();
+                    reader.read_to_end(&mut again).unwrap();
+                    assert_eq!((format.name(), again.as_slice()), (*name, bytes));
+                }
+                (Err(Error::UnknownFormat { fits, .. }), names) => assert_eq!(fits, names),
+                (answer, _) => panic!("{}: {:?}", bytes.escape_ascii(), answer.map(|(format, _)| format)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_compressed_is_to_be_unpacked() {
+        let error = detect(&b"\x1F\x8B\x08\0\0\0"[..]).unwrap_err();
+        assert_eq!(error.to_string(), "expected a run file, found a file compressed with gzip");
+        assert_eq!(error.remedies(), [Remedy::Unpack]);
+    }
+
+    #[test]
+    fn a_long_file_is_told_by_its_beginning() {
+        let text = ["id,rle\n", &"a,1 2 5 3\n".repeat(20_000)].concat();
+        let (format, mut reader) = detect(text.as_bytes()).unwrap();
+        let mut again = String::new();
+        reader.read_to_string(&mut again).unwrap();
+        assert!(format == Format::Kaggle && again == text);
+    }
+}

@@ -356,13 +356,15 @@ fn file_name(url: &str) -> Cow<'_, str> {
     String::from_utf8(name).map_or_else(|_| path.into(), Cow::from)
 }
 
-/// The URL of a file: behind the prefix asked for, or where Label Studio serves files of its own machine. A URL stays as
-/// it is.
-fn url_of(name: &str, prefix: Option<&str>) -> String {
-    if prefix.is_none() && (name.contains("://") || name.starts_with("/data/")) {
-        return name.to_owned();
+/// The URL of a file: the one asked for, behind which the name stands when it ends like a place of files; or where Label
+/// Studio serves files of its own machine. A name that is a URL stays as it is.
+fn url_of(name: &str, asked: Option<&str>) -> String {
+    match asked {
+        Some(url) if !url.ends_with(['/', '=']) => return url.to_owned(),
+        None if name.contains("://") || name.starts_with("/data/") => return name.to_owned(),
+        _ => {}
     }
-    let mut url = prefix.unwrap_or(LOCAL_FILES).to_owned();
+    let mut url = asked.unwrap_or(LOCAL_FILES).to_owned();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             url.push(char::from(byte));
@@ -470,6 +472,7 @@ mod tests {
         }
         assert_eq!(url_of("s3://bucket/a.tif", None), "s3://bucket/a.tif");
         assert_eq!(url_of("a b.tif", Some("https://host/")), "https://host/a%20b.tif");
+        assert_eq!(url_of("a b.tif", Some("https://host/one.tif")), "https://host/one.tif");
         assert_eq!(file_name("/data/local-files/?d=%FF%+1%4"), "%FF%+1%4");
     }
 

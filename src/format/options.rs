@@ -355,19 +355,19 @@ impl WriteOptions {
         self
     }
 
-    /// [`write()`](super::write()): the name of the image's file, for formats that have one beside the id; the id when not
-    /// given.
+    /// The name of the image's file, for formats that have one beside the id, where the source names neither; the id when
+    /// not given.
     #[must_use]
     pub fn file_name(mut self, name: impl Into<Option<String>>) -> Self {
         self.file_name = name.into();
         self
     }
 
-    /// [`Format::LabelStudio`](super::Format::LabelStudio): what stands before the name of an image's file to make it the
-    /// URL that Label Studio opens; its address of local files when not given.
+    /// [`Format::LabelStudio`](super::Format::LabelStudio): the URL of the image; one that ends with `/` or `=` is completed
+    /// with the name of the image's file. Label Studio's address of local files when not given.
     #[must_use]
-    pub fn image_url(mut self, prefix: impl Into<Option<String>>) -> Self {
-        self.image_url = prefix.into();
+    pub fn image_url(mut self, url: impl Into<Option<String>>) -> Self {
+        self.image_url = url.into();
         self
     }
 

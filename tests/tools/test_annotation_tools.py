@@ -7,10 +7,8 @@ import pytest
 from conftest import mask_of, objects, runmask
 
 NAMES = ["discs", "wide"]
-WAITS = pytest.mark.xfail(reason="there is no meta element and no URL yet")
 
 
-@WAITS
 @pytest.mark.parametrize("name", NAMES)
 def test_cvat_in_datumaro(masks, tmp_path, name):
     from datumaro.components.dataset import Dataset
@@ -51,7 +49,6 @@ def test_label_studio_in_its_converter(masks, tmp_path, name):
         assert np.array_equal(channels[:, :, 3] > 0, pixels)
 
 
-@WAITS
 def test_the_url_of_a_task_is_the_users_choice(masks, tmp_path):
     file = tmp_path / "tasks.json"
     url = "https://example.org/slides/one.tif"

@@ -9,8 +9,6 @@ from conftest import box, mask_of, objects, runmask
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-WAITS = pytest.mark.xfail(reason="file_name is the name without its extension yet")
-
 NAMES = ["discs", "gaps", "wide"]
 
 
@@ -66,7 +64,6 @@ def test_results_are_taken_with_their_ground_truth(masks, tmp_path, name):
         assert np.array_equal(loaded.annToMask(annotation), pixels)
 
 
-@WAITS
 @pytest.mark.parametrize("name", NAMES)
 def test_supervision(written, masks, name):
     import supervision
@@ -103,7 +100,6 @@ def test_datumaro(written, masks, tmp_path, name):
         assert np.array_equal(annotation.image, expected[annotation.id])
 
 
-@WAITS
 @pytest.mark.parametrize("name", [*NAMES, "empty"])
 def test_what_torchvision_and_fiftyone_read(written, masks, name):
     """Both are too large for a gate. torchvision's CocoDetection takes the images by ascending id, opens
@@ -135,14 +131,12 @@ def test_what_torchvision_and_fiftyone_read(written, masks, name):
         assert coco.annToMask(annotation).shape == mask.shape
 
 
-@WAITS
 def test_one_name_for_every_category(masks, tmp_path):
     output = tmp_path / "discs.json"
     runmask("encode", masks / "discs.tif", "-o", output, "--category", "nucleus")
     assert [category["name"] for category in COCO(str(output)).loadCats(COCO(str(output)).getCatIds())] == ["nucleus"]
 
 
-@WAITS
 def test_the_name_of_the_image_is_the_users_choice(masks, tmp_path):
     output = tmp_path / "discs.json"
     runmask("encode", masks / "discs.tif", "-o", output, "--file-name", "slides/one.svs")

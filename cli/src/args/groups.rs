@@ -154,9 +154,16 @@ pub(crate) struct WriteArgs {
     /// coco: the category of a label; may be given again
     #[arg(long, value_name = "LABEL=CATEGORY", value_parser = pair::<u64>)]
     pub(crate) category_of: Vec<(u64, u64)>,
-    /// coco: a category's name; may be given again
-    #[arg(long, value_name = "CATEGORY=NAME", value_parser = pair::<String>)]
-    pub(crate) category: Vec<(u64, String)>,
+    /// The name of every object's category; coco: with a number and =, the name of that category; may be given again
+    #[arg(long, value_name = "[NUMBER=]NAME")]
+    pub(crate) category: Vec<Category>,
+    /// coco, cvat, labelstudio: the name of the image's file [default: the mask's file name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) file_name: Option<String>,
+    /// labelstudio: the URL of the image, or with / or = at its end what stands before its file name [default: Label
+    /// Studio's address of local files]
+    #[arg(long, value_name = "URL")]
+    pub(crate) image_url: Option<String>,
 }
 
 /// How a file is read that may be a mask or a run file.

@@ -80,6 +80,25 @@ pub(super) fn pair<T: FromStr>(text: &str) -> Result<(u64, T), String> {
     parts.ok_or_else(|| "a number, = and a value were expected".into())
 }
 
+/// A category: the name of one that has a number, or of every object's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Category {
+    Numbered(u64, String),
+    Every(String),
+}
+
+impl FromStr for Category {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=').map(|(number, name)| (number.parse(), name)) {
+            Some((Ok(number), name)) if !name.is_empty() => Ok(Self::Numbered(number, name.to_owned())),
+            _ if text.is_empty() => Err("a name was expected, or a number, = and a name".into()),
+            _ => Ok(Self::Every(text.to_owned())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
         .order(args.order)
         .drop_shape(args.drop_shape)
         .drop_attributes(args.drop_attributes)
-        .renumber(args.many.renumber);
+        .renumber(args.many.renumber)
+        .file_name(args.write.file_name(args.shape.like.as_deref()));
     let (from, mut reader) = input::open_runs(&args.runs, args.from, console)?;
     let mut output = Output::create(&args.output)?;
     let warnings = format::convert((from, &mut reader, &read), (to, &mut output, &write))

@@ -20,7 +20,7 @@ use runmask::{Encoder, Engine, Error, LabelRuns, Result, ScanOrder};
 use self::jobs::{Job, image_name, jobs};
 use self::summary::{Counts, Slide, summarize};
 use self::together::encode_together;
-use crate::args::{Encode, EncoderArgs, WriteArgs};
+use crate::args::{Category, Encode, EncoderArgs, WriteArgs};
 use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input;
@@ -111,7 +111,21 @@ impl WriteArgs {
             .coco_form(self.coco_form)
             .counts(self.counts)
             .category_of(self.category_of.iter().copied())
-            .categories(self.category.iter().cloned())
+            .categories(self.category.iter().filter_map(|category| match category {
+                Category::Numbered(number, name) => Some((*number, name.clone())),
+                Category::Every(_) => None,
+            }))
+            .category(self.category.iter().find_map(|category| match category {
+                Category::Every(name) => Some(name.clone()),
+                Category::Numbered(..) => None,
+            }))
+            .image_url(self.image_url.clone())
+    }
+
+    /// The name of the image's file: the one that the user says, or that of its mask.
+    pub(crate) fn file_name(&self, mask: Option<&Path>) -> Option<String> {
+        let name = || mask.filter(|mask| !is_stream(mask))?.file_name();
+        self.file_name.clone().or_else(|| name().map(|name| name.to_string_lossy().into_owned()))
     }
 }
 
@@ -168,7 +182,8 @@ impl Work<'_> {
     }
 
     fn write_options(&self, job: &Job) -> WriteOptions {
-        self.args.write.options(self.args.encoder.order, &job.mask).renumber(self.args.renumber)
+        let options = self.args.write.options(self.args.encoder.order, &job.mask);
+        options.renumber(self.args.renumber).file_name(self.args.write.file_name(Some(&job.mask)))
     }
 
     fn batch(&self, jobs: &[Job], console: &Console) -> Batch {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::super::{Format, LargeCounts, ReadOptions, WriteOptions, convert, read, read_images, write};
+use super::super::{Format, LargeCounts, ReadOptions, Warning, WriteOptions, convert, read, read_images, write};
+use super::CocoForm;
 use crate::error::{Error, Loss, Remedy};
 use crate::runs::{LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -95,4 +96,120 @@ fn a_shape_given_for_one_image_is_not_asked_of_the_others() {
     assert_eq!(read(Format::Coco, &mut bytes.as_bytes(), &wanted("2")).unwrap().area(), 13);
     assert!(read(Format::Coco, &mut bytes.as_bytes(), &wanted("1")).is_err());
     assert!(read(Format::Coco, &mut bytes.as_bytes(), &options).is_err());
+}
+
+/// A dataset or results of two images with ids that are texts, the second of which has no objects.
+fn texts(form: CocoForm) -> String {
+    let options = WriteOptions::new().coco_form(form).drop_empty_labels(true);
+    let mut bytes = Vec::new();
+    let file = b"id,rle\nslide,1 3\n7,2 2\nslide,9 1\nempty,\n";
+    let read = ReadOptions::new().shape(Shape { height: 3, width: 4 });
+    convert((Format::Kaggle, &mut &file[..], &read), (Format::Coco, &mut bytes, &options)).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn ids_of_images_are_numbers_and_texts_come_back() {
+    let dataset = texts(CocoForm::Dataset);
+    let value: serde_json::Value = serde_json::from_str(&dataset).unwrap();
+    let images: Vec<_> = value["images"].as_array().unwrap().iter().map(|image| &image["id"]).collect();
+    assert_eq!(images, [1, 7, 2]);
+    let names: Vec<_> = value["images"].as_array().unwrap().iter().map(|image| &image["file_name"]).collect();
+    assert_eq!(names, ["slide", "7", "empty"]);
+    assert_eq!(
+        dataset.matches("text_id").count(),
+        3,
+        "once for each image that needs it, and once for its annotations"
+    );
+    let results = texts(CocoForm::Results);
+    assert!(
+        !results.contains("bbox") && !results.contains("area"),
+        "pycocotools takes a result with a box for the box"
+    );
+    // Both as they are written, and with the list of images in front.
+    let mut turned = serde_json::Map::new();
+    turned.insert("images".into(), value["images"].clone());
+    turned.insert("annotations".into(), value["annotations"].clone());
+    let turned = serde_json::to_string(&turned).unwrap();
+    for (text, ids) in
+        [(&dataset, &["slide", "7", "empty"][..]), (&turned, &["slide", "7", "empty"]), (&results, &["slide", "7"])]
+    {
+        let images = read_images(Format::Coco, &mut text.as_bytes(), &ReadOptions::default()).unwrap();
+        let found: Vec<_> = images.iter().map(|image| image.id.as_str()).collect();
+        let mut expected = ids.to_vec();
+        expected.sort_unstable();
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, expected, "{text}");
+        let slide = images.iter().find(|image| image.id == "slide").unwrap();
+        assert_eq!((slide.runs.labels().len(), slide.name.as_deref()), (2, None), "{text}");
+    }
+}
+
+#[test]
+fn an_invented_category_is_none_that_a_conversion_loses() {
+    let to_table = |text: &str| {
+        let read = ReadOptions::new().image("1".to_owned());
+        convert((Format::Coco, &mut text.as_bytes(), &read), (Format::Table, &mut Vec::new(), &WriteOptions::new()))
+    };
+    let file = |category: u32, name: &str| {
+        format!(
+            "{{\"images\":[{{\"id\":1,\"file_name\":\"1.tif\",\"height\":1,\"width\":2}}],\"annotations\":[{{\"id\":1,\
+             \"image_id\":1,\"category_id\":{category},\"segmentation\":{{\"size\":[1,2],\"counts\":[1,1]}}}}],\
+             \"categories\":[{{\"id\":{category},\"name\":\"{name}\"}}]}}"
+        )
+    };
+    assert_eq!(to_table(&file(1, "1")).unwrap(), [Warning::LeftOut { format: "table", loss: Loss::Shape }]);
+    for (category, name, loss) in
+        [(1, "cell", Loss::CategoryName { name: "cell".into() }), (2, "2", Loss::Category { image: "1".into() })]
+    {
+        let Err(Error::CannotHold(error)) = to_table(&file(category, name)) else { panic!("{name} was lost") };
+        assert_eq!(error.losses, [loss]);
+    }
+    // Names of categories go from dataset to dataset.
+    let mut bytes = Vec::new();
+    let (read, write) = (ReadOptions::new(), WriteOptions::new());
+    convert((Format::Coco, &mut file(2, "cell").as_bytes(), &read), (Format::Coco, &mut bytes, &write)).unwrap();
+    assert!(String::from_utf8(bytes).unwrap().contains("{\"id\":2,\"name\":\"cell\"}"));
+}
+
+#[test]
+fn one_name_for_the_category_of_every_object() {
+    let shape = Shape { height: 2, width: 2 };
+    let mut builder = LabelRunsBuilder::new(Some(shape), ScanOrder::ColumnMajor);
+    builder.label(9).unwrap();
+    builder.run(Run { start: 1, length: 2 }).unwrap();
+    let runs = builder.finish();
+    for (options, number) in [
+        (WriteOptions::new(), 1),
+        (WriteOptions::new().categories([(1, "other".into())]), 2),
+        (WriteOptions::new().categories([(5, "nucleus".into())]), 5),
+    ] {
+        let mut bytes = Vec::new();
+        write(Format::Coco, &mut bytes, &runs, &options.category("nucleus".to_owned())).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(
+            (&value["annotations"][0]["id"], &value["annotations"][0]["category_id"]),
+            (&9.into(), &number.into())
+        );
+        let named = serde_json::json!({ "id": number, "name": "nucleus" });
+        assert!(value["categories"].as_array().unwrap().contains(&named), "{value}");
+    }
+}
+
+#[test]
+fn what_stands_twice_or_has_a_sign_is_refused() {
+    let record = r#"{"id":1,"image_id":1,"segmentation":{"size":[1,1],"counts":[1]}}"#;
+    for (text, message) in [
+        (
+            format!("{{\"annotations\":[{record}],\"annotations\":[]}}"),
+            "every list once in the JSON of a coco file, found annotations again",
+        ),
+        (format!("{{\"images\":[],\"annotations\":[{record}],\"images\":[]}}"), "found images again"),
+        (format!("[{}]", record.replace("\"id\":1", "\"id\":\"+1\"")), "expected a whole number as id, found \"+1\""),
+        (format!("[{}]", record.replace("\"id\":1", "\"id\":1,\"id\":2")), "duplicate field `id`"),
+    ] {
+        let error = read(Format::Coco, &mut text.as_bytes(), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-use super::super::{Format, ReadOptions, Warning, WriteOptions, convert, read, read_images, write};
+use super::super::{Format, ReadOptions, Warning, WriteOptions, convert, fits, read, read_images, write};
 use crate::error::{Error, Loss, Remedy};
 use crate::format::samples::runs_of;
 use crate::runs::LabelRuns;
@@ -208,4 +208,45 @@ fn a_shape_given_for_one_image_is_not_asked_of_the_others() {
         let options = ReadOptions { image: Some("B".into()), ..options };
         assert!(read(Format::Kaggle, &mut &bytes[..], &options).is_err());
     }
+}
+
+#[test]
+fn tables_of_dataframes_are_read() {
+    let expected = runs_of(&[(1, &[(0, 3)]), (2, &[(8, 2)])]);
+    let plain = ReadOptions::new();
+    for text in [
+        // An index in front, without a name and with the one that pandas reads back.
+        ",id,rle\n0,a,1 3\n1,a,9 2\n",
+        "Unnamed: 0,id,rle\n0,a,1 3\n1,a,9 2\n",
+        // Other separators.
+        "id\trle\na\t1 3\na\t9 2\n",
+        "id;rle\r\na;1 3\r\na;9 2\r\n",
+        "\"id\";\"rle\"\n\"a\";\"1 3\"\n\"a\";9 2\n",
+    ] {
+        assert_eq!(parse(Format::Kaggle, text, &plain).unwrap(), expected, "{text}");
+        assert_eq!(fits(text.as_bytes()), [Format::Kaggle], "{text}");
+    }
+    let images = read_images(Format::Kaggle, &mut &b"id,rle\na,nan\nb,NaN\nc,1 2\n"[..], &plain).unwrap();
+    assert_eq!(images.iter().map(|image| image.runs.area()).collect::<Vec<_>>(), [0, 0, 2]);
+    // A column of another name is asked for, and may be named.
+    let other = "slide,id,predicted_mask\nx,a,1 3\ny,a,9 2\n";
+    let error = parse(Format::Kaggle, other, &plain).unwrap_err();
+    assert_eq!(error.remedies(), [Remedy::NameColumns], "{error}");
+    let named = |header: &str| ReadOptions::new().header(header.to_owned());
+    let error = parse(Format::Kaggle, other, &named("id,predicted_mask")).unwrap_err();
+    assert_eq!(error.remedies(), [Remedy::IgnoreColumns], "{error}");
+    let ignore = named("id, predicted_mask").ignore_columns(true);
+    assert_eq!(parse(Format::Kaggle, other, &ignore).unwrap(), expected);
+    for wrong in ["id", "id,", "id,id", "a,b,c", ""] {
+        assert!(matches!(parse(Format::Kaggle, other, &named(wrong)), Err(Error::Argument(_))), "{wrong}");
+    }
+    let error = parse(Format::Kaggle, other, &named("id,mask")).unwrap_err();
+    assert!(error.to_string().contains("the columns \"id\" and \"mask\", as was said"), "{error}");
+}
+
+#[test]
+fn a_record_of_many_fields_takes_no_memory_for_them() {
+    let text = format!("id,rle\n{}\n", ",".repeat(1_000_000));
+    let error = parse(Format::Kaggle, &text, &ReadOptions::new()).unwrap_err();
+    assert!(error.to_string().contains("expected at most 66 fields, found more"), "{error}");
 }

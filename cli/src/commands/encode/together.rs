@@ -69,5 +69,6 @@ fn write(work: &Work<'_>, jobs: &[Job], format: Format, output: &mut Output, con
 
 fn image(job: &Job, runs: LabelRuns) -> ImageRuns {
     let attributes = vec![Attributes::default(); runs.labels().len()];
-    ImageRuns { id: job.image(), name: None, runs, attributes }
+    let name = job.mask.file_name().map(|name| name.to_string_lossy().into_owned());
+    ImageRuns { id: job.image(), name, runs, attributes }
 }
