@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::gpu::GpuOptions;
 use crate::lanes::SimdLevel;
 use crate::mask::{Dtype, Label, LabelMask, same_label};
+use crate::memory::reserve;
 use crate::progress::{Progress, unwatched};
 use crate::runs::{LabelRuns, Run, Window};
 use crate::shape::{ScanOrder, Shape};
@@ -354,7 +355,7 @@ impl Encoder {
         };
         let budget = Budget::new(self.memory, source.stored_bytes());
         let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
-        let rows = budget.rows_at_once(width * label_bytes, source.row_group(), shape.height);
+        let rows = budget.rows_at_once(width * label_bytes, source.band_rows(), shape.height);
         let fixed = cut::fixed_bytes(shape, order, label_bytes, rows);
         budget.check(fixed, "rows and lines of the mask")?;
         let marked_at_once = budget.rows_marked_at_once(shape.width, label_bytes);
@@ -528,7 +529,9 @@ impl Encoder {
         }
         // A view with gaps between neighbouring pixels: its strip is copied together.
         let shape = mask.shape();
-        let mut pixels = Vec::with_capacity(shape.pixels() as usize);
+        let mut pixels = Vec::new();
+        let count = usize::try_from(shape.pixels()).unwrap_or(usize::MAX);
+        reserve(&mut pixels, count, "a strip without gaps between its pixels")?;
         for row in 0..shape.height {
             pixels.extend((0..shape.width).map(|column| mask.get(row, column)));
         }

@@ -14,18 +14,21 @@
 //! | raw | 8 to 64 bits, little endian, of a shape that the caller gives | yes |
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
 #[cfg(feature = "tiff")]
 mod chunked;
+mod formats;
 #[cfg(feature = "npy")]
 mod npy;
+mod options;
+mod pages;
 #[cfg(feature = "image")]
 mod png;
 mod random_access;
@@ -35,6 +38,8 @@ pub mod synth;
 #[cfg(feature = "tiff")]
 mod tiff;
 
+pub use self::options::{OpenOptions, RawLayout};
+pub use self::pages::{LevelInfo, PageInfo, pages};
 use self::random_access::RandomAccess;
 
 /// Bytes of a file that are read at once where it is read from its beginning to its end.
@@ -60,7 +65,7 @@ const STREAM_BUFFER: usize = 1 << 17;
 ///         Dtype::U8
 ///     }
 ///
-///     fn row_group(&self) -> u32 {
+///     fn band_rows(&self) -> u32 {
 ///         1
 ///     }
 ///
@@ -93,7 +98,7 @@ pub trait Source: Send {
     fn dtype(&self) -> Dtype;
 
     /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
-    fn row_group(&self) -> u32;
+    fn band_rows(&self) -> u32;
 
     /// Bytes that the mask takes where it is stored: the length of a file, or what was read of a compressed stream so far;
     /// `None` for masks that are made up or lie in memory.
@@ -128,8 +133,8 @@ macro_rules! forward {
                 (**self).dtype()
             }
 
-            fn row_group(&self) -> u32 {
-                (**self).row_group()
+            fn band_rows(&self) -> u32 {
+                (**self).band_rows()
             }
 
             fn stored_bytes(&self) -> Option<u64> {
@@ -157,63 +162,23 @@ pub struct Repeat {
     pub columns: Range<u32>,
 }
 
-/// What to open in a file, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OpenOptions {
-    /// The page of a TIFF file, from 0.
-    pub page: u32,
-    /// The pyramid level of that page, 0 being the full size.
-    pub level: u32,
-    /// The layout of a file without a header; with it, any file is read as raw labels.
-    pub raw: Option<RawLayout>,
-    /// Threads that decompress; `None`: those of the rayon pool that the reading thread is in.
-    pub threads: Option<usize>,
-    /// Bytes that the source may allocate, the rows of its caller not counted. Large tiles and strips that do not fit are
-    /// read in pieces.
-    pub memory: u64,
-}
-
-impl Default for OpenOptions {
-    /// The first page at full size, the current threads, 256 MiB.
-    fn default() -> Self {
-        Self { page: 0, level: 0, raw: None, threads: None, memory: 256 << 20 }
-    }
-}
-
-impl OpenOptions {
-    /// The threads asked for, when they are not the current ones, and the memory that decoding may take.
-    #[cfg(feature = "tiff")]
-    fn decoding(&self) -> Result<(Option<rayon::ThreadPool>, chunked::Memory)> {
-        let build = |threads| {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .map_err(|error| Error::Io { context: "starting threads".into(), source: io::Error::other(error) })
-        };
-        let pool = self.threads.map(build).transpose()?;
-        let threads = pool.as_ref().map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads);
-        Ok((pool, chunked::Memory::of(self.memory, threads)))
-    }
-}
-
-/// The shape and type of a mask without a header: rows of little-endian labels without gaps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawLayout {
-    /// The type of its labels.
-    pub dtype: Dtype,
-    /// Height and width.
-    pub shape: Shape,
-}
-
-/// Opens a mask file; `-` is standard input.
+/// Opens a mask file; `-` is standard input. No pixel is read yet.
 ///
 /// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or a damaged one,
 /// [`Error::Unsupported`] when it holds something else than one integer label a pixel, [`Error::Argument`] when the page
 /// or level asked for is not there, [`Error::LimitExceeded`] when its rows are too long.
+///
+/// ```no_run
+/// use runmask::source::{self, OpenOptions};
+/// let mut source = source::open("slide.tif".as_ref(), &OpenOptions::new())?;
+/// let (shape, dtype) = (source.shape(), source.dtype());
+/// let mut first_row = vec![0; shape.width as usize * dtype.bytes()];
+/// source.read_rows(&mut first_row)?;
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
     if path == Path::new("-") {
-        return from_stream(
+        return formats::open_stream(
             Box::new(BufReader::with_capacity(STREAM_BUFFER, io::stdin())),
             Path::new("standard input"),
             options,
@@ -226,207 +191,14 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
         return Err(io(io::ErrorKind::IsADirectory.into()));
     }
     if !metadata.is_file() {
-        return from_stream(Box::new(BufReader::with_capacity(STREAM_BUFFER, file)), path, options);
+        return formats::open_stream(Box::new(BufReader::with_capacity(STREAM_BUFFER, file)), path, options);
     }
-    from_random_access(RandomAccess::from_file(file, path)?, options)
+    formats::open(RandomAccess::from_file(file, path)?, options)
 }
 
 /// Opens a mask file that lies in memory; `name` stands for it in messages.
 pub fn from_bytes(bytes: Vec<u8>, name: &str, options: &OpenOptions) -> Result<Box<dyn Source>> {
-    from_random_access(RandomAccess::from_bytes(bytes, name), options)
-}
-
-/// A page of a mask file, and its sizes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PageInfo {
-    /// Its number, for [`OpenOptions::page`]. Numbers of the older kind of pyramid have gaps, because its smaller levels
-    /// are numbered as pages, too.
-    pub number: u32,
-    /// The full size, and after it the smaller ones of a pyramid, in the order of [`OpenOptions::level`].
-    pub levels: Vec<LevelInfo>,
-}
-
-/// One size of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LevelInfo {
-    /// Height and width; `None` when the file does not say them, or says larger ones than any mask has.
-    pub shape: Option<Shape>,
-    /// The type of its labels; `None` when it cannot be read as a mask: colour, floating point, an unknown compression.
-    pub dtype: Option<Dtype>,
-}
-
-/// The pages of a mask file and their pyramid levels; no pixel is read.
-///
-/// A PNG or NPY file has one page with one level. The list is empty for a pipe and for `-`, standard input, from which
-/// nothing is read here. Time and memory are in proportion to the file, whatever it claims.
-///
-/// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or its directories are
-/// damaged. What a page holds is no reason for an error.
-///
-/// ```no_run
-/// use std::path::Path;
-/// let pages = runmask::source::pages(Path::new("slide.tif"))?;
-/// println!("{} pages", pages.len());
-/// for page in &pages {
-///     for (level, info) in page.levels.iter().enumerate() {
-///         println!("page {}, level {level}: {:?}, labels {:?}", page.number, info.shape, info.dtype);
-///     }
-/// }
-/// # Ok::<(), runmask::Error>(())
-/// ```
-pub fn pages(path: &Path) -> Result<Vec<PageInfo>> {
-    let io = |error| Error::io("reading", path, error);
-    if path == Path::new("-") {
-        return Ok(Vec::new());
-    }
-    // Before it is opened: whoever writes to a pipe would lose its reader.
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if metadata.is_dir() {
-        return Err(io(io::ErrorKind::IsADirectory.into()));
-    }
-    if !metadata.is_file() {
-        return Ok(Vec::new());
-    }
-    let file = RandomAccess::from_file(File::open(path).map_err(io)?, path)?;
-    #[cfg(feature = "tiff")]
-    if format_of(&file)? == Format::Tiff {
-        return tiff::pages::list(&file);
-    }
-    let source = from_random_access(file, &OpenOptions::default())?;
-    let level = LevelInfo { shape: Some(source.shape()), dtype: Some(source.dtype()) };
-    Ok(vec![PageInfo { number: 0, levels: vec![level] }])
-}
-
-/// The formats that a file's first bytes tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Tiff,
-    Png,
-    Npy,
-}
-
-impl Format {
-    /// Enough bytes to know a format.
-    const START: usize = 8;
-
-    fn of(start: &[u8], name: &Path) -> Result<Self> {
-        match start {
-            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Ok(Self::Tiff),
-            [0x89, b'P', b'N', b'G', ..] => Ok(Self::Png),
-            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Ok(Self::Npy),
-            _ => {
-                let found = match start {
-                    [] => "an empty file".into(),
-                    _ if name.extension().is_some_and(|extension| extension == "raw" || extension == "bin") => {
-                        "raw labels, perhaps; they need a type, a height and a width".into()
-                    }
-                    [0xff, 0xd8, ..] => "a JPEG, which cannot hold labels exactly".into(),
-                    _ => format!("other bytes: {start:02x?}"),
-                };
-                Err(Error::format(Place::File, "a TIFF, PNG or NPY file", found).in_file(name))
-            }
-        }
-    }
-
-    #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
-    fn left_out(self) -> Error {
-        let feature = match self {
-            Self::Tiff => "tiff",
-            Self::Png => "image",
-            Self::Npy => "npy",
-        };
-        Error::Unsupported(format!("{self:?} files: the library was built without its feature `{feature}`"))
-    }
-}
-
-/// The format of a file, from its first bytes.
-fn format_of(file: &RandomAccess) -> Result<Format> {
-    let mut start = [0; Format::START];
-    let length = file.length().min(start.len() as u64) as usize;
-    file.read_exact_at(&mut start[..length], 0, "any format")?;
-    Format::of(&start[..length], file.name())
-}
-
-fn from_random_access(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {
-    let format = match options.raw {
-        Some(layout) => return Ok(Box::new(raw::from_file(file, layout)?)),
-        None => format_of(&file)?,
-    };
-    if format != Format::Tiff {
-        only_tiff_has_pages(options).map_err(|error| error.in_file(file.name()))?;
-    }
-    match format {
-        #[cfg(feature = "tiff")]
-        Format::Tiff => tiff::open(file, options),
-        #[cfg(feature = "image")]
-        Format::Png => {
-            let (name, length) = (file.name().to_path_buf(), file.length());
-            let stream = BufReader::with_capacity(STREAM_BUFFER, random_access::Cursor::new(file, 0));
-            Ok(Box::new(png::PngSource::open(Box::new(stream), &name, Some(length), options.memory)?))
-        }
-        #[cfg(feature = "npy")]
-        Format::Npy => npy::from_file(file, options.memory),
-        #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
-        other => Err(other.left_out().in_file(file.name())),
-    }
-}
-
-fn from_stream(mut stream: Box<dyn BufRead + Send>, name: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
-    if let Some(layout) = options.raw {
-        return Ok(Box::new(raw::from_stream(stream, layout, name)?));
-    }
-    let mut start = Vec::new();
-    let read = stream.by_ref().take(Format::START as u64).read_to_end(&mut start);
-    read.map_err(|error| Error::io("reading", name, error))?;
-    let format = Format::of(&start, name)?;
-    if format != Format::Tiff {
-        only_tiff_has_pages(options).map_err(|error| error.in_file(name))?;
-    }
-    #[cfg_attr(
-        not(any(feature = "tiff", feature = "image", feature = "npy")),
-        expect(unused_variables, reason = "no format reads it")
-    )]
-    let stream = Box::new(io::Cursor::new(start).chain(stream));
-    match format {
-        #[cfg(feature = "tiff")]
-        Format::Tiff => tiff::open(spool(stream, name)?, options),
-        #[cfg(feature = "image")]
-        Format::Png => Ok(Box::new(png::PngSource::open(stream, name, None, options.memory)?)),
-        #[cfg(feature = "npy")]
-        Format::Npy => npy::from_stream(stream, name),
-        #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
-        other => Err(other.left_out().in_file(name)),
-    }
-}
-
-/// Copies a stream to a temporary file that has no name, for a format that is read from many places at once. The file is
-/// gone when it is closed, however the process ends.
-#[cfg(feature = "tiff")]
-fn spool(mut stream: impl BufRead, name: &Path) -> Result<RandomAccess> {
-    let copying = |source| Error::Io { context: format!("copying {} to a temporary file", name.display()), source };
-    let mut file = tempfile::tempfile().map_err(copying)?;
-    loop {
-        let bytes = match stream.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            bytes => bytes.map_err(|error| Error::io("reading", name, error))?,
-        };
-        if bytes.is_empty() {
-            return RandomAccess::from_file(file, name);
-        }
-        io::Write::write_all(&mut file, bytes).map_err(copying)?;
-        let count = bytes.len();
-        stream.consume(count);
-    }
-}
-
-fn only_tiff_has_pages(options: &OpenOptions) -> Result<()> {
-    if options.page == 0 && options.level == 0 {
-        return Ok(());
-    }
-    let message = format!("no page {}, level {}: only TIFF files have pages and levels", options.page, options.level);
-    Err(Error::Argument(message))
+    formats::open(RandomAccess::from_bytes(bytes, name), options)
 }
 
 /// The number of rows that `bytes` bytes of labels are; an error when it is not whole or more than are left.
@@ -474,12 +246,13 @@ mod tests {
     #[test]
     fn raw_labels_are_read_from_files_and_streams() {
         let layout = RawLayout { dtype: Dtype::U16, shape: Shape { height: 2, width: 3 } };
-        let options = OpenOptions { raw: Some(layout), ..OpenOptions::default() };
+        let options = OpenOptions::new().raw(Some(layout));
         // Whatever the bytes look like.
         let bytes = b"II*\x00\x89PNG\x93NUM".to_vec();
         let expected: Vec<u8> =
             bytes.as_chunks().0.iter().flat_map(|&label| u16::from_le_bytes(label).to_ne_bytes()).collect();
-        let stream = |bytes: Vec<u8>| from_stream(Box::new(io::Cursor::new(bytes)), Path::new("a pipe"), &options);
+        let stream =
+            |bytes: Vec<u8>| formats::open_stream(Box::new(io::Cursor::new(bytes)), Path::new("a pipe"), &options);
         for mut source in [from_bytes(bytes.clone(), "a.raw", &options).unwrap(), stream(bytes.clone()).unwrap()] {
             assert_eq!((source.shape(), source.dtype()), (layout.shape, layout.dtype));
             let mut rows = [0; 12];
@@ -504,7 +277,7 @@ mod tests {
     #[test]
     fn only_tiff_files_have_pages_and_levels() {
         for (page, level) in [(1, 0), (0, 1)] {
-            let options = OpenOptions { page, level, ..OpenOptions::default() };
+            let options = OpenOptions::new().page(page).level(level);
             let error = from_bytes(b"\x93NUMPY\x01\x00".to_vec(), "a.npy", &options).err().unwrap();
             let message = format!("a.npy: no page {page}, level {level}: only TIFF files have pages and levels");
             assert_eq!(error.to_string(), message);
@@ -515,7 +288,7 @@ mod tests {
     #[test]
     fn a_tiff_in_a_pipe_is_copied_and_its_errors_name_the_pipe() {
         let stream = Box::new(io::Cursor::new(b"II*\x00\xff\x00\x00\x00"));
-        let error = from_stream(stream, Path::new("a pipe"), &OpenOptions::default()).err().unwrap();
+        let error = formats::open_stream(stream, Path::new("a pipe"), &OpenOptions::default()).err().unwrap();
         assert!(error.to_string().starts_with("a pipe: "), "{error}");
     }
 }

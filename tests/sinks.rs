@@ -66,8 +66,7 @@ fn every_format_and_type_comes_back() {
                 }
                 for at_once in [1, 3, 511, 2000] {
                     write(&path, shape, dtype, &rows, at_once, &CreateOptions::default());
-                    let mut options = OpenOptions::default();
-                    options.raw = (name == "mask.raw").then_some(RawLayout { dtype, shape });
+                    let options = OpenOptions::new().raw((name == "mask.raw").then_some(RawLayout { dtype, shape }));
                     assert!(read(&path, &options) == (shape, dtype, rows.clone()), "{name} {shape} {dtype} {at_once}");
                     std::fs::remove_file(&path).unwrap();
                 }
@@ -90,8 +89,7 @@ fn the_smaller_sizes_of_a_pyramid_take_every_second_pixel() {
             (options.pyramid, options.compression, options.memory) = (true, compression, memory);
             write(&path, shape, dtype, &bytes(&labels, dtype), at_once, &options);
             for level in 0..4 {
-                let mut options = OpenOptions::default();
-                options.level = level;
+                let options = OpenOptions::new().level(level);
                 if level == 3 {
                     // 1501 x 2203, 751 x 1102, 376 x 551, 188 x 276: the last fits into one tile.
                     let (shape, _, _) = read(&path, &options);
@@ -105,8 +103,7 @@ fn the_smaller_sizes_of_a_pyramid_take_every_second_pixel() {
                     .collect();
                 assert!(read(&path, &options).2 == bytes(&expected, dtype), "level {level}, {at_once} rows at once");
             }
-            let mut options = OpenOptions::default();
-            options.level = 4;
+            let options = OpenOptions::new().level(4);
             assert!(source::open(&path, &options).is_err());
             files.push((compression, memory, std::fs::read(&path).unwrap()));
             std::fs::remove_file(&path).unwrap();
@@ -192,8 +189,8 @@ fn empty_masks_are_held_by_formats_that_can() {
             assert_eq!(sink.is_ok(), holds, "{name}");
             if let Ok(sink) = sink {
                 sink.finish().unwrap();
-                let mut options = OpenOptions::default();
-                options.raw = (name == "mask.raw").then_some(RawLayout { dtype: Dtype::U16, shape });
+                let raw = (name == "mask.raw").then_some(RawLayout { dtype: Dtype::U16, shape });
+                let options = OpenOptions::new().raw(raw);
                 assert_eq!(read(&path, &options), (shape, Dtype::U16, Vec::new()));
             }
         }

@@ -126,7 +126,7 @@ fn real_masks_give_the_expected_facts() {
         };
         let bits = expected["dtype"].as_str().unwrap().trim_start_matches("uint").trim_start_matches("int");
         assert_eq!(source.dtype().bytes() * 8, bits.parse::<usize>().unwrap(), "{file}");
-        let rows = source.row_group();
+        let rows = source.band_rows();
         assert_eq!(facts(source.as_mut(), rows), expected_facts, "{file}");
         read += 1;
     }
@@ -158,16 +158,14 @@ fn labels_do_not_depend_on_how_rows_are_asked_for() {
             }
             hex(&digest.finalize())
         };
-        let mut options = OpenOptions::default();
-        let whole = digest(&options, &[u32::MAX]);
+        let whole = digest(&OpenOptions::new(), &[u32::MAX]);
         for memory in [256 << 20, 16 << 20, 4 << 20] {
             // To decompress one of its tiles takes a window as large as the tile, 4 MiB.
             if memory < 16 << 20 && path.to_str().unwrap().contains("zstd_tile1024") {
                 continue;
             }
             for threads in [Some(1), Some(3), None] {
-                options.memory = memory;
-                options.threads = threads;
+                let options = OpenOptions::new().memory(memory).threads(threads);
                 for rows in [&[u32::MAX][..], &[256], &[1, 255, 256, 1000], &[7, 300], &[1]] {
                     assert_eq!(digest(&options, rows), whole, "{} {options:?} {rows:?}", path.display());
                 }
@@ -180,8 +178,7 @@ fn labels_do_not_depend_on_how_rows_are_asked_for() {
 fn pages_and_levels() {
     let Some(folder) = data::folder() else { return };
     let shape = |file: &str, page, level| {
-        let mut options = OpenOptions::default();
-        (options.page, options.level) = (page, level);
+        let options = OpenOptions::new().page(page).level(level);
         source::open(&folder.join(file), &options).map(|source| (source.shape().height, source.shape().width))
     };
     let refused = |file: &str, page, level, message: &str| {

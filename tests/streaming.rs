@@ -32,7 +32,7 @@ impl Source for Rows {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         self.group
     }
 
@@ -119,7 +119,7 @@ impl Source for Tiles {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         self.rows.group
     }
 
@@ -233,7 +233,7 @@ fn a_shape_alone_is_no_reason_to_take_memory() {
             self.0.dtype()
         }
 
-        fn row_group(&self) -> u32 {
+        fn band_rows(&self) -> u32 {
             u32::MAX
         }
 
@@ -346,7 +346,7 @@ fn references_and_boxes_pass_on_what_repeats() {
     let mut tiles = Tiles { rows, tile: (64, 64), left_out: 0 };
     let mut wrapped: Box<dyn Source + '_> = Box::new(&mut tiles);
     let encoder = Encoder::builder().build().unwrap();
-    assert_eq!(wrapped.row_group(), 64);
+    assert_eq!(wrapped.band_rows(), 64);
     let runs = encoder.encode_source(&mut &mut wrapped).unwrap();
     assert_eq!(runs.get(7), Some(&[Run { start: 0, length: shape.pixels() }][..]));
     drop(wrapped);
@@ -379,7 +379,7 @@ impl Source for Frame {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         1
     }
 

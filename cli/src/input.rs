@@ -29,11 +29,7 @@ impl RawArgs {
 
 impl MaskArgs {
     pub(crate) fn options(&self, raw: Option<RawLayout>) -> OpenOptions {
-        let mut options = OpenOptions::default();
-        options.page = self.page.unwrap_or(0);
-        options.level = self.level;
-        options.raw = raw;
-        options
+        OpenOptions::new().page(self.page.unwrap_or(0)).level(self.level).raw(raw)
     }
 }
 
@@ -125,8 +121,7 @@ impl EitherArgs {
             return Ok(Content::Runs(format, reader));
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
-        let mut options = self.mask.options(raw.layout());
-        options.memory = Share::of(self.memory, 1).source;
+        let options = self.mask.options(raw.layout()).memory(Share::of(self.memory, 1).source);
         source::open(path, &options).map(Content::Mask)
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Share {
 impl Share {
     /// The share of each mask where `masks` are worked on at once.
     pub(crate) fn of(memory: Option<u64>, masks: usize) -> Self {
-        let (usual, masks) = (OpenOptions::default().memory, masks.max(1) as u64);
+        let (usual, masks) = (OpenOptions::DEFAULT_MEMORY, masks.max(1) as u64);
         let Some(memory) = memory else { return Self { encoder: None, source: usual / masks } };
         let each = memory.saturating_sub(PROGRAM_BYTES) / masks;
         let source = (usual / masks).min(each / 4);
@@ -38,6 +38,6 @@ mod tests {
                 assert!(all + u128::from(PROGRAM_BYTES) <= u128::from(memory.max(PROGRAM_BYTES)), "{memory} {masks}");
             }
         }
-        assert_eq!(Share::of(None, 4), Share { encoder: None, source: OpenOptions::default().memory / 4 });
+        assert_eq!(Share::of(None, 4), Share { encoder: None, source: OpenOptions::DEFAULT_MEMORY / 4 });
     }
 }

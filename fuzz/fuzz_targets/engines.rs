@@ -38,8 +38,7 @@ fn agree<T: Label>(kind: u8, width: u8, rows: u8, labels: &[u8]) {
     }
     if kind & 4 == 0 {
         let raw = RawLayout { dtype: T::DTYPE, shape };
-        let mut options = OpenOptions::default();
-        options.raw = Some(raw);
+        let options = OpenOptions::new().raw(raw);
         let bytes = bytemuck::cast_slice(&pixels).to_vec();
         let mut source = from_bytes(bytes, "labels", &options).expect("raw labels of the right length");
         let streamed = builder().build().expect("the default engine").encode_source(&mut *source);

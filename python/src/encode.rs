@@ -137,7 +137,7 @@ impl Source for Rows {
         self.dtype
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         1
     }
 

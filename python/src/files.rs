@@ -47,16 +47,14 @@ impl MaskFile {
         shape: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let path = plain(path);
-        let mut options = OpenOptions::default();
-        options.page = page;
-        options.level = level;
-        options.raw = match (dtype, shape) {
+        let raw = match (dtype, shape) {
             (None, None) => None,
             (Some(dtype), Some(shape)) => {
                 Some(RawLayout { dtype: LabelType::of(dtype)?.stored, shape: shape_of(shape)? })
             }
             _ => return Err(PyValueError::new_err("a mask without a header needs both, dtype and shape")),
         };
+        let options = OpenOptions::new().page(page).level(level).raw(raw);
         let opened = work::run(py, None, |_| source::open(&path, &options))?;
         let source = opened.map_err(|error| raise_for(py, error, &path))?;
         let (shape, dtype) = (source.shape(), source.dtype());
@@ -162,7 +160,7 @@ impl MaskFile {
         if row == 0 {
             return Ok(());
         }
-        let group = source.row_group().max(1) as usize;
+        let group = source.band_rows().max(1) as usize;
         let rows = (PIECE / row / group * group).max(group);
         pixels.chunks_mut(rows * row).try_for_each(|rows| {
             stop.check()?;

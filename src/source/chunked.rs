@@ -12,7 +12,7 @@
 //!            +-------+-------+-------+---+    others: read, decoded, checked, put in place
 //! ```
 //!
-//! A "group" is a row of chunks: all that lie side by side.
+//! A "band" is a row of chunks: all that lie side by side.
 
 use std::fmt;
 use std::ops::Range;
@@ -35,7 +35,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of labels in groups of small chunks that are read together, so that every thread has some to decode.
+/// Bytes of labels in bands of small chunks that are read together, so that every thread has some to decode.
 const TOGETHER_BYTES: u64 = 1 << 22;
 
 /// How a mask is cut into chunks.
@@ -47,7 +47,7 @@ pub(crate) struct Grid {
     pub(crate) dtype: Dtype,
     /// Height and width of a chunk, at least 1. Those at the right and the bottom may reach beyond the mask.
     pub(crate) chunk: Shape,
-    /// Whether the last group stores only rows that the mask has.
+    /// Whether the last band stores only rows that the mask has.
     pub(crate) last_is_cut: bool,
     /// The label of all pixels of a chunk that is absent.
     pub(crate) fill: u64,
@@ -64,17 +64,17 @@ impl Grid {
         self.shape.height.div_ceil(self.chunk.height)
     }
 
-    /// Rows of the mask that the chunks of `group` show.
-    pub(crate) fn rows(&self, group: u32) -> u32 {
-        self.shape.height.saturating_sub(group.saturating_mul(self.chunk.height)).min(self.chunk.height)
+    /// Rows of the mask that the chunks of `band` show.
+    pub(crate) fn rows(&self, band: u32) -> u32 {
+        self.shape.height.saturating_sub(band.saturating_mul(self.chunk.height)).min(self.chunk.height)
     }
 
-    /// Rows that a chunk of `group` stores.
-    pub(crate) fn stored_rows(&self, group: u32) -> u32 {
-        if self.last_is_cut { self.rows(group) } else { self.chunk.height }
+    /// Rows that a chunk of `band` stores.
+    pub(crate) fn stored_rows(&self, band: u32) -> u32 {
+        if self.last_is_cut { self.rows(band) } else { self.chunk.height }
     }
 
-    /// Columns of the mask that a chunk shows, which is number `across` of its group.
+    /// Columns of the mask that a chunk shows, which is number `across` of its band.
     pub(crate) fn columns(&self, across: u32) -> Range<u32> {
         let first = across.saturating_mul(self.chunk.width);
         first..self.shape.width.min(first.saturating_add(self.chunk.width))
@@ -96,23 +96,23 @@ impl Grid {
     }
 
     /// Bytes of all the labels that a chunk shows.
-    fn shown_bytes(&self, group: u32, across: u32) -> u64 {
+    fn shown_bytes(&self, band: u32, across: u32) -> u64 {
         // Both factors fit 32 bits: a row is at most 2^28 bytes.
-        self.chunk_row_bytes(across) as u64 * u64::from(self.rows(group))
+        self.chunk_row_bytes(across) as u64 * u64::from(self.rows(band))
     }
 
     /// Whether the mask shows all that a chunk stores.
-    fn shows_all(&self, group: u32, across: u32) -> bool {
-        self.columns(across).len() == self.chunk.width as usize && self.rows(group) == self.stored_rows(group)
+    fn shows_all(&self, band: u32, across: u32) -> bool {
+        self.columns(across).len() == self.chunk.width as usize && self.rows(band) == self.stored_rows(band)
     }
 }
 
 /// A chunk: which one it is, and where its bytes are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<P> {
-    /// Its group.
-    pub(crate) group: u32,
-    /// Its number in the group.
+    /// Its band.
+    pub(crate) band: u32,
+    /// Its number in the band.
     pub(crate) across: u32,
     /// Where its bytes are.
     pub(crate) place: P,
@@ -151,8 +151,8 @@ pub(crate) trait Chunks: Send + Sync {
     /// Bytes of the file.
     fn stored_bytes(&self) -> u64;
 
-    /// Where the chunks of some groups are: group by group, from left to right.
-    fn places(&self, groups: Range<u32>) -> Result<Vec<Self::Place>>;
+    /// Where the chunks of some bands are: band by band, from left to right.
+    fn places(&self, bands: Range<u32>) -> Result<Vec<Self::Place>>;
 
     /// Stored bytes of a chunk: 0 when it is known to be absent, `None` when nothing is known.
     fn length(&self, place: Self::Place) -> Option<u64>;
@@ -277,7 +277,7 @@ impl<C: Chunks> Reader<C> {
         match self.chunks.fetch(at, bytes)? {
             Fetched::Absent => Ok(Known::Label(self.chunks.grid().fill)),
             Fetched::Unread => Ok(Known::Nothing { recognisable: false }),
-            Fetched::Read => Ok(match self.constants.get(self.chunks.grid().stored_rows(at.group), bytes) {
+            Fetched::Read => Ok(match self.constants.get(self.chunks.grid().stored_rows(at.band), bytes) {
                 Some(label) => Known::Label(label),
                 None => Known::Nothing { recognisable: true },
             }),
@@ -288,7 +288,7 @@ impl<C: Chunks> Reader<C> {
     /// the same. What cannot be read is not known.
     fn known_early(&self, at: At<C::Place>) -> Option<u64> {
         let length = self.chunks.length(at.place)?;
-        if length > 0 && !self.constants.may_hold(self.chunks.grid().stored_rows(at.group), length) {
+        if length > 0 && !self.constants.may_hold(self.chunks.grid().stored_rows(at.band), length) {
             return None;
         }
         self.with_scratch(|scratch| match self.known(at, &mut scratch.bytes) {
@@ -315,8 +315,8 @@ impl<C: Chunks> Reader<C> {
             }
             let Some(label) = rows.constant(grid.label_bytes()) else { return Ok(false) };
             // Of which only a part is shown says nothing about others.
-            if grid.shows_all(at.group, at.across) {
-                self.constants.insert(grid.stored_rows(at.group), &scratch.bytes, label);
+            if grid.shows_all(at.band, at.across) {
+                self.constants.insert(grid.stored_rows(at.band), &scratch.bytes, label);
             }
             Ok(true)
         })
@@ -328,7 +328,7 @@ impl<C: Chunks> Reader<C> {
         if self.chunks.length(at.place) == Some(0) {
             return Ok(Alone::Constant(grid.fill));
         }
-        let bytes = grid.shown_bytes(at.group, at.across);
+        let bytes = grid.shown_bytes(at.band, at.across);
         let mut labels = zeroed(bytes, "pixels of a tile")?;
         let row_bytes = grid.chunk_row_bytes(at.across);
         let constant = self.read(at, &mut Rows::Together { rows: &mut labels, row_bytes }, true)?;
@@ -365,7 +365,7 @@ pub(crate) struct ChunkedSource<C: Chunks> {
     reader: Reader<C>,
     pool: Option<rayon::ThreadPool>,
     next_row: u32,
-    /// The group that holds the next row, when some of its rows have been given.
+    /// The band that holds the next row, when some of its rows have been given.
     part: Option<Part<C>>,
 }
 
@@ -389,16 +389,16 @@ impl<C: Chunks> ChunkedSource<C> {
         self.reader.chunks.grid()
     }
 
-    /// The chunks of some groups.
-    fn at(&self, groups: Range<u32>) -> Result<Vec<At<C::Place>>> {
-        let places = self.reader.chunks.places(groups.clone())?;
-        let positions = groups.flat_map(|group| (0..self.grid().across()).map(move |across| (group, across)));
-        Ok(positions.zip(places).map(|((group, across), place)| At { group, across, place }).collect())
+    /// The chunks of some bands.
+    fn at(&self, bands: Range<u32>) -> Result<Vec<At<C::Place>>> {
+        let places = self.reader.chunks.places(bands.clone())?;
+        let positions = bands.flat_map(|band| (0..self.grid().across()).map(move |across| (band, across)));
+        Ok(positions.zip(places).map(|((band, across), place)| At { band, across, place }).collect())
     }
 
-    /// Fills `rows`, all rows of the groups of `all`; with `repeats`, without what they then list, of which the rows
+    /// Fills `rows`, all rows of the bands of `all`; with `repeats`, without what they then list, of which the rows
     /// count from the first here.
-    fn read_groups(
+    fn read_bands(
         &self,
         all: &[At<C::Place>],
         mut rows: &mut [u8],
@@ -412,11 +412,11 @@ impl<C: Chunks> ChunkedSource<C> {
             false => vec![None; all.len()],
         };
         let mut work = Vec::with_capacity(all.len());
-        for (group, known) in all.chunks(across).zip(known.chunks(across)) {
-            let (these, rest) = rows.split_at_mut(grid.rows(group[0].group) as usize * grid.row_bytes());
+        for (band, known) in all.chunks(across).zip(known.chunks(across)) {
+            let (these, rest) = rows.split_at_mut(grid.rows(band[0].band) as usize * grid.row_bytes());
             rows = rest;
             let parts = self.split(these, |index| known[index].is_some());
-            work.extend(group.iter().zip(known).zip(parts));
+            work.extend(band.iter().zip(known).zip(parts));
         }
         let read = |((&at, known), mut rows): ((&At<C::Place>, &Option<u64>), Rows<'_>)| match known {
             Some(label) => {
@@ -427,8 +427,8 @@ impl<C: Chunks> ChunkedSource<C> {
         };
         let mut results: Vec<Result<bool>> = self.run(|| work.into_par_iter().map(read).collect());
         let mut row = 0;
-        for (group, results) in all.chunks(across).zip(results.chunks_mut(across)) {
-            let height = grid.rows(group[0].group);
+        for (band, results) in all.chunks(across).zip(results.chunks_mut(across)) {
+            let height = grid.rows(band[0].band);
             // In order, so that the error is that of the first chunk that has one, whatever the threads did first.
             for (result, across) in results.iter_mut().zip(0..) {
                 let constant = std::mem::replace(result, Ok(false))?;
@@ -482,30 +482,30 @@ impl<C: Chunks> ChunkedSource<C> {
         }
     }
 
-    /// Fills the beginning of `rows` from the group that holds the next row; gives the number of rows filled.
+    /// Fills the beginning of `rows` from the band that holds the next row; gives the number of rows filled.
     fn read_next(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<u32> {
         let grid = self.grid();
         let row_bytes = grid.row_bytes();
-        let (group, skipped) = (self.next_row / grid.chunk.height, self.next_row % grid.chunk.height);
+        let (band, skipped) = (self.next_row / grid.chunk.height, self.next_row % grid.chunk.height);
         // At most the mask's height.
         let asked = (rows.len() / row_bytes) as u32;
         if skipped == 0 {
             let whole = match self.next_row + asked == grid.shape.height {
-                true => grid.down() - group,
+                true => grid.down() - band,
                 false => asked / grid.chunk.height,
             };
             if whole > 0 {
-                let all = self.at(group..group + whole)?;
+                let all = self.at(band..band + whole)?;
                 if all.iter().all(|&at| self.reader.fits(at)) {
-                    let height = (group..group + whole).map(|group| grid.rows(group)).sum::<u32>();
-                    self.read_groups(&all, &mut rows[..height as usize * row_bytes], repeats)?;
+                    let height = (band..band + whole).map(|band| grid.rows(band)).sum::<u32>();
+                    self.read_bands(&all, &mut rows[..height as usize * row_bytes], repeats)?;
                     return Ok(height);
                 }
             }
-            let all = self.at(group..group + 1)?;
+            let all = self.at(band..band + 1)?;
             self.part = Some(self.run(|| Part::begin(&self.reader, &all))?);
         }
-        let height = self.grid().rows(group);
+        let height = self.grid().rows(band);
         let count = asked.min(height - skipped);
         let Some(mut part) = self.part.take() else {
             let message = "the rows before could not be read, so the next ones cannot be".into();
@@ -537,14 +537,14 @@ impl<C: Chunks> Source for ChunkedSource<C> {
         Some(self.reader.chunks.stored_bytes())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         let grid = self.grid();
         let bytes = u64::from(grid.chunk.height) * grid.row_bytes() as u64;
-        let groups = match grid.across() {
+        let bands = match grid.across() {
             1 => TOGETHER_BYTES.min(self.reader.memory.held / 2) / bytes.max(1),
             _ => 1,
         };
-        let rows = u64::from(grid.chunk.height).saturating_mul(groups.max(1));
+        let rows = u64::from(grid.chunk.height).saturating_mul(bands.max(1));
         // At most the height, which fits.
         rows.min(u64::from(grid.shape.height)) as u32
     }

@@ -14,6 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Source;
+use super::formats::FileFormat;
 use super::random_access::{Cursor, RandomAccess};
 use super::raw::{RowStream, check_length};
 use super::samples::Samples;
@@ -21,6 +22,15 @@ use crate::error::{Error, Place, Result};
 use crate::shape::Shape;
 
 mod fortran;
+
+/// How NPY files are told and opened.
+pub(super) const FORMAT: FileFormat = FileFormat {
+    name: "NPY",
+    matches: |start| start.starts_with(b"\x93NUMPY"),
+    open: |file, options| from_file(file, options.memory),
+    open_stream: Some(|stream, name, _| from_stream(stream, name)),
+    pages: None,
+};
 
 /// A longer header is none: NumPy writes 118 bytes.
 const MAX_HEADER: u32 = 1 << 16;
@@ -34,7 +44,7 @@ struct Header {
 }
 
 /// Opens an array in a file.
-pub(crate) fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Source>> {
+fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Source>> {
     let mut start = Vec::new();
     let limit = file.length().min(u64::from(MAX_HEADER) + 12) as usize;
     start.resize(limit, 0);
@@ -51,7 +61,7 @@ pub(crate) fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Sourc
 }
 
 /// Opens an array in a stream.
-pub(crate) fn from_stream(mut stream: impl Read + Send + 'static, name: &Path) -> Result<Box<dyn Source>> {
+fn from_stream(mut stream: impl Read + Send + 'static, name: &Path) -> Result<Box<dyn Source>> {
     let header = Header::read(&mut stream, name)?;
     if header.columns_first() {
         let message = "an array in Fortran order is read from many places; give its path instead of a pipe".into();
@@ -247,7 +257,7 @@ mod tests {
 
     /// Labels as u64, read `rows` rows at a time.
     fn read(bytes: Vec<u8>, rows: u32, memory: u64) -> Result<(Dtype, Vec<u64>)> {
-        let mut source = from_bytes(bytes, "a.npy", &OpenOptions { memory, ..OpenOptions::default() })?;
+        let mut source = from_bytes(bytes, "a.npy", &OpenOptions::new().memory(memory))?;
         let (shape, dtype) = (source.shape(), source.dtype());
         let mut labels = Vec::new();
         let mut row = 0;
@@ -412,7 +422,7 @@ mod tests {
             bytes.resize(length, 0);
             let sound = length == whole.len();
             assert_eq!(read(bytes.clone(), 2, 0).is_ok(), sound, "{length} bytes");
-            let stream = crate::source::from_stream(
+            let stream = crate::source::formats::open_stream(
                 Box::new(std::io::Cursor::new(bytes)),
                 Path::new("a pipe"),
                 &OpenOptions::default(),

@@ -7,15 +7,17 @@
 //! way to see it, and every row that the header promises is there and under a checksum.
 
 use std::fmt;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use png::{ColorType, DecodingError, Limits, Transformations};
 
+use super::formats::FileFormat;
+use super::random_access::Cursor;
 use super::samples::Samples;
-use super::{Repeat, Source, row_count};
+use super::{Repeat, STREAM_BUFFER, Source, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
@@ -23,6 +25,19 @@ use crate::shape::Shape;
 
 /// Deflate makes at most this many bytes of one.
 const LARGEST_FACTOR: u64 = 1032;
+
+/// How PNG files are told and opened.
+pub(super) const FORMAT: FileFormat = FileFormat {
+    name: "PNG",
+    matches: |start| matches!(start, [0x89, b'P', b'N', b'G', ..]),
+    open: |file, options| {
+        let (name, length) = (file.name().to_path_buf(), file.length());
+        let stream = BufReader::with_capacity(STREAM_BUFFER, Cursor::new(file, 0));
+        Ok(Box::new(PngSource::open(Box::new(stream), &name, Some(length), options.memory)?))
+    },
+    open_stream: Some(|stream, name, options| Ok(Box::new(PngSource::open(stream, name, None, options.memory)?))),
+    pages: None,
+};
 
 /// A picture that is read from top to bottom.
 pub(crate) struct PngSource {
@@ -188,7 +203,7 @@ impl Source for PngSource {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         1
     }
 
@@ -294,7 +309,7 @@ mod tests {
         for rows in [1, 2, 5] {
             assert_eq!(read(bytes.clone(), rows).unwrap().2, (0..25).collect::<Vec<u8>>());
         }
-        let error = from_bytes(bytes, "a.png", &OpenOptions { memory: 24, ..OpenOptions::default() }).err().unwrap();
+        let error = from_bytes(bytes, "a.png", &OpenOptions::new().memory(24)).err().unwrap();
         let message = "a.png: bytes of an interlaced PNG, which is held whole: at most 24, found 25";
         assert_eq!(error.to_string(), message);
     }

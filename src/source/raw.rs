@@ -106,7 +106,7 @@ impl Source for RowStream {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         1
     }
 

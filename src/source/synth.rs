@@ -168,7 +168,7 @@ impl Source for Synth {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         1
     }
 

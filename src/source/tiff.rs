@@ -6,6 +6,7 @@
 use self::chunk::PageChunks;
 use self::page::Page;
 use super::chunked::ChunkedSource;
+use super::formats::FileFormat;
 use super::random_access::RandomAccess;
 use super::{OpenOptions, Source};
 use crate::error::Result;
@@ -14,12 +15,16 @@ mod chunk;
 mod decompress;
 mod directory;
 mod page;
-pub(super) mod pages;
+mod pages;
 #[cfg(test)]
 mod tests;
 
+/// How TIFF files are told and opened. A stream is copied to a file: tiles lie anywhere.
+pub(super) const FORMAT: FileFormat =
+    FileFormat { name: "TIFF", matches: directory::Header::matches, open, open_stream: None, pages: Some(pages::list) };
+
 /// Opens a page; no pixel is read yet.
-pub(super) fn open(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {
+fn open(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {
     let page = Page::open(&file, options.page, options.level)?;
     let (pool, memory) = options.decoding()?;
     Ok(Box::new(ChunkedSource::new(PageChunks::new(file, page), pool, memory)))

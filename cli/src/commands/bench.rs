@@ -77,7 +77,7 @@ impl<T: Label> Bed<T> {
         let shape = source.shape();
         let mut pixels = room::<T>(shape)?;
         let width = shape.width as usize;
-        let step = (width * source.row_group() as usize).max(1 << 20).next_multiple_of(width.max(1));
+        let step = (width * source.band_rows() as usize).max(1 << 20).next_multiple_of(width.max(1));
         for rows in pixels.chunks_mut(step) {
             source.read_rows(bytemuck::cast_slice_mut(rows))?;
             task.advance(size_of_val(rows) as u64);

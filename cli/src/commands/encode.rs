@@ -35,8 +35,7 @@ const AT_ONCE: usize = 4;
 pub(crate) fn run(args: &Encode, console: &Console) -> Result<Status> {
     let jobs = jobs(args)?;
     let encoder = args.encoder.build(jobs.len())?;
-    let mut open = args.mask.options(args.raw.layout());
-    open.memory = args.encoder.share(jobs.len()).source;
+    let open = args.mask.options(args.raw.layout()).memory(args.encoder.share(jobs.len()).source);
     let work = Work { args, encoder, open };
     if let [job] = &jobs[..] {
         let (started, own) = (Instant::now(), console.fork());

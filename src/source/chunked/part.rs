@@ -1,4 +1,4 @@
-//! A group of chunks whose rows are asked for in parts.
+//! A band of chunks whose rows are asked for in parts.
 //!
 //! Gets any number of rows at a time, from the first to the last; gives their labels. Chunks of one label are known by it.
 //! Of the others, as many as memory allows are decoded once and held. The rest are decoded as streams, a few rows at a
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::{Alone, At, Chunks, Reader, Rows, fill_rows};
 use crate::error::{Error, Result};
 
-/// A group of which some rows have been given.
+/// A band of which some rows have been given.
 pub(super) struct Part<C: Chunks> {
     chunks: Vec<PartChunk<C>>,
 }
@@ -40,7 +40,7 @@ enum Pixels<C: Chunks> {
 }
 
 impl<C: Chunks> Part<C> {
-    /// Begins to read the group of these chunks.
+    /// Begins to read the band of these chunks.
     pub(super) fn begin(reader: &Reader<C>, all: &[At<C::Place>]) -> Result<Self> {
         let mut pixels: Vec<Option<Pixels<C>>> = hold(reader, all)?;
         // Streams need no memory to decode whole chunks.
@@ -75,7 +75,7 @@ fn hold<C: Chunks>(reader: &Reader<C>, all: &[At<C::Place>]) -> Result<Vec<Optio
     let chunks = &reader.chunks;
     let shown = |at: &At<C::Place>| match chunks.length(at.place) {
         Some(0) => 0,
-        _ => chunks.grid().shown_bytes(at.group, at.across),
+        _ => chunks.grid().shown_bytes(at.band, at.across),
     };
     // What all streams together would take is held in any case.
     let streams: Option<u64> = all.iter().map(|&at| chunks.stream_bytes(at)).sum();
@@ -122,7 +122,7 @@ fn begin<C: Chunks>(reader: &Reader<C>, at: At<C::Place>, memory: &mut u64, limi
     let chunks = &reader.chunks;
     let stream = chunks.stream_bytes(at);
     let streamed = stream.is_some_and(|bytes| bytes <= *memory);
-    let whole = chunks.work_bytes(at).saturating_add(chunks.grid().shown_bytes(at.group, at.across));
+    let whole = chunks.work_bytes(at).saturating_add(chunks.grid().shown_bytes(at.band, at.across));
     if streamed {
         *memory -= stream.unwrap_or(0);
     } else if whole > reader.memory.chunk / 2 {

@@ -37,15 +37,15 @@ impl Store {
     }
 
     fn chunk(&self, at: At<u32>) -> &Stored {
-        assert_eq!(at.place, at.group * self.grid.across() + at.across);
+        assert_eq!(at.place, at.band * self.grid.across() + at.across);
         &self.chunks[at.place as usize]
     }
 
     fn stored_labels(&self, at: At<u32>) -> Result<Vec<u8>> {
-        let pixels = self.grid.stored_rows(at.group) as usize * self.grid.chunk.width as usize;
+        let pixels = self.grid.stored_rows(at.band) as usize * self.grid.chunk.width as usize;
         match self.chunk(at) {
             Stored::Labels(labels) if labels.len() == pixels => Ok(labels.clone()),
-            Stored::Constant(label, rows) if *rows == self.grid.stored_rows(at.group) => Ok(vec![*label; pixels]),
+            Stored::Constant(label, rows) if *rows == self.grid.stored_rows(at.band) => Ok(vec![*label; pixels]),
             Stored::Absent => Ok(vec![9; pixels]),
             other => {
                 let place = Place::Part(format!("chunk {}", at.place));
@@ -63,8 +63,8 @@ impl Store {
     fn mask(&self) -> Vec<u8> {
         let Shape { height, width } = self.grid.shape;
         let pixel = |row: u32, column: u32| {
-            let (group, across) = (row / self.grid.chunk.height, column / self.grid.chunk.width);
-            let place = group * self.grid.across() + across;
+            let (band, across) = (row / self.grid.chunk.height, column / self.grid.chunk.width);
+            let place = band * self.grid.across() + across;
             match &self.chunks[place as usize] {
                 Stored::Absent => 9,
                 Stored::Constant(label, _) => *label,
@@ -96,8 +96,8 @@ impl Chunks for Store {
         0
     }
 
-    fn places(&self, groups: Range<u32>) -> Result<Vec<u32>> {
-        Ok((groups.start * self.grid.across()..groups.end * self.grid.across()).collect())
+    fn places(&self, bands: Range<u32>) -> Result<Vec<u32>> {
+        Ok((bands.start * self.grid.across()..bands.end * self.grid.across()).collect())
     }
 
     fn length(&self, place: u32) -> Option<u64> {
@@ -129,7 +129,7 @@ impl Chunks for Store {
             row.copy_from_slice(self.shown_row(at, &labels, count));
             count += 1;
         }
-        assert_eq!(count, self.grid.rows(at.group));
+        assert_eq!(count, self.grid.rows(at.band));
         Ok(())
     }
 
@@ -210,9 +210,9 @@ fn chunks_with_the_same_bytes_are_decoded_once() {
 fn a_short_chunk_does_not_vouch_for_a_taller_one() {
     let chunks = vec![Stored::Constant(1, 4), Stored::Constant(7, 2), Stored::Constant(7, 2)];
     let source = ChunkedSource::new(Store::new((10, 5), (4, 5), true, chunks), pool(1), PLENTY);
-    let read = |group: u32, rows: usize| {
+    let read = |band: u32, rows: usize| {
         let mut labels = vec![0xa5; rows * 5];
-        let at = At { group, across: 0, place: group };
+        let at = At { band, across: 0, place: band };
         source.reader.read(at, &mut Rows::Together { rows: &mut labels, row_bytes: 5 }, false).map(|_| labels)
     };
     assert_eq!(read(2, 2).unwrap(), [7; 10]);
@@ -228,7 +228,7 @@ fn a_part_of_a_chunk_does_not_vouch_for_the_whole() {
     let store = Store::new((4, 7), (4, 4), false, vec![Stored::Labels(labels.clone()), Stored::Labels(labels)]);
     let expected = store.mask();
     let source = ChunkedSource::new(store, pool(1), PLENTY);
-    let at = |across: u32| At { group: 0, across, place: across };
+    let at = |across: u32| At { band: 0, across, place: across };
     for across in [1, 0] {
         let mut rows = vec![0; 4 * source.grid().columns(across).len()];
         let row_bytes = rows.len() / 4;

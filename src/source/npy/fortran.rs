@@ -135,7 +135,7 @@ impl Source for FortranSource {
         Ok(())
     }
 
-    fn row_group(&self) -> u32 {
+    fn band_rows(&self) -> u32 {
         self.group
     }
 

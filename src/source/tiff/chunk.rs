@@ -65,21 +65,21 @@ impl PageChunks {
     }
 
     /// Whether a chunk stores its rows as the rows of labels lie in memory, so that it is decompressed right there.
-    fn in_place(&self, group: u32) -> bool {
+    fn in_place(&self, band: u32) -> bool {
         let (page, grid) = (&self.page, &self.page.grid);
-        grid.chunk.width == grid.shape.width && page.samples.in_place() && grid.stored_rows(group) == grid.rows(group)
+        grid.chunk.width == grid.shape.width && page.samples.in_place() && grid.stored_rows(band) == grid.rows(band)
     }
 
-    /// Bytes of the pixels that a chunk of `group` stores.
-    fn pixel_bytes(&self, group: u32) -> u64 {
-        u64::from(self.page.grid.stored_rows(group)).saturating_mul(self.page.stored_row_bytes())
+    /// Bytes of the pixels that a chunk of `band` stores.
+    fn pixel_bytes(&self, band: u32) -> u64 {
+        u64::from(self.page.grid.stored_rows(band)).saturating_mul(self.page.stored_row_bytes())
     }
 
-    /// The most bytes of pixels that a chunk of `group` may have: some writers fill the last strip up to the height of
+    /// The most bytes of pixels that a chunk of `band` may have: some writers fill the last strip up to the height of
     /// the others.
-    fn most_pixel_bytes(&self, group: u32) -> u64 {
+    fn most_pixel_bytes(&self, band: u32) -> u64 {
         let grid = &self.page.grid;
-        let rows = if grid.last_is_cut { grid.chunk.height } else { grid.stored_rows(group) };
+        let rows = if grid.last_is_cut { grid.chunk.height } else { grid.stored_rows(band) };
         u64::from(rows).saturating_mul(self.page.stored_row_bytes())
     }
 
@@ -91,7 +91,7 @@ impl PageChunks {
         compressed: &[u8],
         target: &mut [u8],
     ) -> Result<(), Fault> {
-        let most = self.most_pixel_bytes(at.group);
+        let most = self.most_pixel_bytes(at.band);
         let compression = self.page.compression;
         if compression == Compression::None {
             return match at.place.count {
@@ -112,7 +112,7 @@ impl PageChunks {
 
     fn unfit(&self, at: At, row: u64, unfit: Unfit) -> Error {
         let grid = &self.page.grid;
-        let row = u64::from(at.group) * u64::from(grid.chunk.height) + row;
+        let row = u64::from(at.band) * u64::from(grid.chunk.height) + row;
         unfit.error(row, u64::from(grid.columns(at.across).start)).in_file(self.file.name())
     }
 
@@ -125,8 +125,8 @@ impl PageChunks {
             }
             Fault::Damaged(error) => error.to_string(),
         };
-        let chunk = u64::from(at.group) * u64::from(self.page.grid.across()) + u64::from(at.across);
-        let expected = format!("{} bytes of pixels", self.pixel_bytes(at.group));
+        let chunk = u64::from(at.band) * u64::from(self.page.grid.across()) + u64::from(at.across);
+        let expected = format!("{} bytes of pixels", self.pixel_bytes(at.band));
         let place = Place::Part(self.page.chunk_name(chunk));
         Error::format(place, expected, found).in_file(self.file.name())
     }
@@ -149,8 +149,8 @@ impl Chunks for PageChunks {
         self.file.length()
     }
 
-    fn places(&self, groups: Range<u32>) -> Result<Vec<Extent>> {
-        self.page.extents(&self.file, groups)
+    fn places(&self, bands: Range<u32>) -> Result<Vec<Extent>> {
+        self.page.extents(&self.file, bands)
     }
 
     fn length(&self, place: Extent) -> Option<u64> {
@@ -175,7 +175,7 @@ impl Chunks for PageChunks {
         let (samples, differences) = (self.page.samples, self.page.differences);
         let Scratch { decompressor, pixels } = scratch;
         if let Rows::Together { rows: labels, .. } = rows
-            && self.in_place(at.group)
+            && self.in_place(at.band)
         {
             self.fill_stored(at, decompressor, compressed, labels).map_err(|fault| self.fault(at, fault))?;
             for (row, number) in rows.each().zip(0..) {
@@ -184,7 +184,7 @@ impl Chunks for PageChunks {
             return Ok(());
         }
         // At most what the source may allocate for a chunk.
-        pixels.resize(self.pixel_bytes(at.group) as usize, 0);
+        pixels.resize(self.pixel_bytes(at.band) as usize, 0);
         self.fill_stored(at, decompressor, compressed, pixels).map_err(|fault| self.fault(at, fault))?;
         let stored = pixels.chunks_exact(self.page.stored_row_bytes() as usize);
         for ((row, stored), number) in rows.each().zip(stored).zip(0..) {
@@ -194,23 +194,21 @@ impl Chunks for PageChunks {
     }
 
     fn work_bytes(&self, at: At) -> u64 {
-        let pixels = if self.in_place(at.group) { 0 } else { self.pixel_bytes(at.group) };
+        let pixels = if self.in_place(at.band) { 0 } else { self.pixel_bytes(at.band) };
         let compressed = if self.page.compression == Compression::None { 0 } else { at.place.count };
-        compressed
-            .saturating_add(pixels)
-            .saturating_add(self.page.compression.decoder_bytes(self.pixel_bytes(at.group)))
+        compressed.saturating_add(pixels).saturating_add(self.page.compression.decoder_bytes(self.pixel_bytes(at.band)))
     }
 
     fn stream_bytes(&self, at: At) -> Option<u64> {
         let buffer = at.place.count.min(STREAM_BUFFER) + self.page.stored_row_bytes();
-        Some(buffer + self.page.compression.stream_bytes(self.pixel_bytes(at.group)))
+        Some(buffer + self.page.compression.stream_bytes(self.pixel_bytes(at.band)))
     }
 
     fn stream(&self, at: At) -> Result<Stream> {
         let capacity = at.place.count.min(STREAM_BUFFER) as usize;
         let compressed = Compressed { file: self.file.clone(), extent: at.place };
         let compressed = BufReader::with_capacity(capacity, compressed);
-        let pixels = decompress::stream(self.page.compression, compressed, self.pixel_bytes(at.group))
+        let pixels = decompress::stream(self.page.compression, compressed, self.pixel_bytes(at.band))
             .map_err(|fault| self.fault(at, fault))?;
         Ok(Stream { pixels, stored_row: zeroed(self.page.stored_row_bytes(), "a row of a tile")? })
     }
@@ -230,9 +228,9 @@ impl Chunks for PageChunks {
             done.map_err(|unfit| self.unfit(at, number, unfit))?;
             number += 1;
         }
-        if number == u64::from(page.grid.rows(at.group)) {
-            let least = self.pixel_bytes(at.group) - number * row_bytes;
-            let most = self.most_pixel_bytes(at.group) - number * row_bytes;
+        if number == u64::from(page.grid.rows(at.band)) {
+            let least = self.pixel_bytes(at.band) - number * row_bytes;
+            let most = self.most_pixel_bytes(at.band) - number * row_bytes;
             decompress::skip_to_end(pixels, least, most).map_err(|error| fault(number, error))?;
         }
         Ok(())

@@ -157,9 +157,9 @@ impl Page {
     }
 
     /// Where the chunks of some rows of chunks lie.
-    pub(crate) fn extents(&self, file: &RandomAccess, groups: Range<u32>) -> Result<Vec<Extent>> {
+    pub(crate) fn extents(&self, file: &RandomAccess, bands: Range<u32>) -> Result<Vec<Extent>> {
         let across = u64::from(self.grid.across());
-        self.read_extents(file, u64::from(groups.start) * across, groups.len() * self.grid.across() as usize)
+        self.read_extents(file, u64::from(bands.start) * across, bands.len() * self.grid.across() as usize)
     }
 
     /// Where `count` chunks from `first` lie; every one inside the file.
@@ -172,12 +172,12 @@ impl Page {
         let extent = |(index, offset)| {
             let chunk = first + index as u64;
             let left = file.length().saturating_sub(offset);
-            let group = (chunk / u64::from(self.grid.across())) as u32;
+            let band = (chunk / u64::from(self.grid.across())) as u32;
             let count = match counts.get(index) {
                 Some(&count) => count,
                 // Files from before byte counts: pixels as they are, or one compressed strip up to the end.
                 None if self.compression == Compression::None => {
-                    u64::from(self.grid.stored_rows(group)) * self.stored_row_bytes()
+                    u64::from(self.grid.stored_rows(band)) * self.stored_row_bytes()
                 }
                 None => left,
             };
@@ -203,8 +203,8 @@ impl Page {
         while first < self.chunks() {
             let count = (self.chunks() - first).min(TABLE_PIECE);
             for (extent, chunk) in self.read_extents(file, first, count as usize)?.into_iter().zip(first..) {
-                let group = (chunk / u64::from(self.grid.across())) as u32;
-                let bytes = u128::from(self.grid.stored_rows(group)) * u128::from(self.stored_row_bytes());
+                let band = (chunk / u64::from(self.grid.across())) as u32;
+                let bytes = u128::from(self.grid.stored_rows(band)) * u128::from(self.stored_row_bytes());
                 if !extent.absent() && bytes > self.compression.largest(extent.count) {
                     let expected = format!("{bytes} bytes of pixels");
                     let found = format!("{} bytes, too few with {}", extent.count, self.compression.name());

@@ -62,7 +62,7 @@ pub(super) fn find(file: &RandomAccess, number: u32, level: u32) -> Result<(Head
 }
 
 /// All pages with their levels.
-pub(in crate::source) fn list(file: &RandomAccess) -> Result<Vec<PageInfo>> {
+pub(super) fn list(file: &RandomAccess) -> Result<Vec<PageInfo>> {
     let mut pages = Pages::open(file)?;
     let header = pages.header;
     let mut listed: Vec<PageInfo> = Vec::new();

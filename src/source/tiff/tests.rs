@@ -546,7 +546,7 @@ fn loops_of_directories_end() {
     let first = bytes[4..8].to_vec();
     let end = bytes.len() - 4;
     bytes[end..].copy_from_slice(&first);
-    let options = |page| OpenOptions { page, ..OpenOptions::default() };
+    let options = |page| OpenOptions::new().page(page);
     assert_eq!(read(bytes.clone(), 8, Way::Whole).unwrap(), [1; 64]);
     let error = open(bytes, &options(1)).unwrap_err().to_string();
     assert!(error.starts_with("small.tif: expected pages that end, found the directory at byte "), "{error}");
@@ -619,7 +619,7 @@ fn pages_and_levels_are_listed() {
     // Opening finds the same ones; there is nothing to read in them.
     for page in &listed {
         for level in 0..4 {
-            let options = OpenOptions { page: page.number, level, ..OpenOptions::default() };
+            let options = OpenOptions::new().page(page.number).level(level);
             let error = open(file.clone(), &options).unwrap_err().to_string();
             assert_eq!(error.contains("no level"), level as usize >= page.levels.len(), "{error}");
         }
@@ -639,7 +639,7 @@ fn directories_that_overlap_are_refused_at_once() {
     }
     let found = "small.tif: expected directories that do not overlap, found directories of ";
     for page in [COUNT as u32 - 1, u32::MAX] {
-        let error = open(file.clone(), &OpenOptions { page, ..OpenOptions::default() }).unwrap_err().to_string();
+        let error = open(file.clone(), &OpenOptions::new().page(page)).unwrap_err().to_string();
         assert!(error.starts_with(found), "{error}");
     }
     let error = pages::list(&RandomAccess::from_bytes(file, "small.tif")).unwrap_err().to_string();
