@@ -26,9 +26,9 @@ pub mod simd;
 use std::fmt;
 
 pub use self::mask::MaskBoundaries;
-pub(crate) use self::mask::Part;
+pub(crate) use self::mask::{AnyMaskBoundaries, Part};
 use crate::error::{Error, Result};
-use crate::mask::{Dtype, Label};
+use crate::mask::{AnyLabel, AnyMask, Dtype, Label};
 use crate::strip::Strip;
 use crate::threads::{self, Work};
 
@@ -69,6 +69,18 @@ pub(crate) trait Marker: Marks<u8> + Marks<u16> + Marks<u32> + Marks<u64> + fmt:
     }
 }
 
+impl dyn Marker + '_ {
+    /// The boundaries of a strip of labels of any type; with `above`, the mask's row 0 is the row above the strip.
+    pub(crate) fn mark_any(&self, mask: AnyMask<'_>, above: bool) -> Result<AnyBoundaries> {
+        Ok(match mask {
+            AnyLabel::U8(mask) => AnyLabel::U8(self.mark(Strip::new(mask, above), Boundaries::default())?),
+            AnyLabel::U16(mask) => AnyLabel::U16(self.mark(Strip::new(mask, above), Boundaries::default())?),
+            AnyLabel::U32(mask) => AnyLabel::U32(self.mark(Strip::new(mask, above), Boundaries::default())?),
+            AnyLabel::U64(mask) => AnyLabel::U64(self.mark(Strip::new(mask, above), Boundaries::default())?),
+        })
+    }
+}
+
 /// Marks strips of one type of labels.
 pub(crate) trait Marks<T> {
     /// The boundaries of `strip`, in the memory of `spare`.
@@ -96,6 +108,9 @@ pub struct Boundaries<T> {
     /// The label that begins there.
     pub(crate) labels: Vec<T>,
 }
+
+/// The boundaries of a strip of labels of any type.
+pub(crate) type AnyBoundaries = AnyLabel<Boundaries<u8>, Boundaries<u16>, Boundaries<u32>, Boundaries<u64>>;
 
 impl<T: Label> Boundaries<T> {
     /// Boundaries that were found elsewhere.

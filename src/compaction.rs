@@ -25,8 +25,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::boundary::MaskBoundaries;
-use crate::mask::{Label, same_label};
+use crate::boundary::{Boundaries, MaskBoundaries};
+use crate::mask::{AnyLabel, Label, any_label, each_label};
 use crate::memory::sized;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -41,7 +41,14 @@ pub(crate) fn compact<T: Label>(
     threads: usize,
     spare: Vec<[u64; 2]>,
 ) -> LabelRuns {
-    same_label!(T as U => Mask::<U>::of(mask).runs(background.and_then(U::from_u64), threads, spare))
+    compact_any(any_label!(T, Mask::of(mask)), background, threads, spare)
+}
+
+/// Boundaries of labels of any type.
+type AnyBoundaries<'a> = AnyLabel<Mask<'a, u8>, Mask<'a, u16>, Mask<'a, u32>, Mask<'a, u64>>;
+
+fn compact_any(mask: AnyBoundaries<'_>, background: Option<u64>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+    each_label!(mask, mask => mask.runs(background, threads, spare))
 }
 
 /// The boundaries of one strip and its place in the mask.
@@ -73,15 +80,24 @@ struct Mask<'a, T> {
 }
 
 impl<'a, T: Label> Mask<'a, T> {
-    /// The boundaries of `mask`, whose labels are of this very type.
-    fn of<U: Label>(mask: &'a MaskBoundaries<U>) -> Self {
-        let part = |(first, boundaries): (u32, &'a crate::boundary::Boundaries<U>)| Part {
+    fn of(mask: &'a MaskBoundaries<T>) -> Self {
+        let part = |(first, boundaries): (u32, &'a Boundaries<T>)| Part {
             first,
             line_starts: boundaries.line_starts(),
             offsets: boundaries.offsets(),
-            labels: bytemuck::cast_slice(boundaries.labels()),
+            labels: boundaries.labels(),
         };
         Self { shape: mask.shape(), order: mask.order(), cut: mask.cut(), parts: mask.strips().map(part).collect() }
+    }
+
+    /// The same boundaries of the same type of labels, for which the caller has another name.
+    fn same<U: Label>(self) -> Mask<'a, U> {
+        let Self { shape, order, cut, parts: these } = self;
+        let mut parts = Vec::with_capacity(these.len());
+        for Part { first, line_starts, offsets, labels } in these {
+            parts.push(Part { first, line_starts, offsets, labels: bytemuck::cast_slice(labels) });
+        }
+        Mask { shape, order, cut, parts }
     }
 
     fn count(&self) -> u64 {
@@ -137,7 +153,9 @@ impl<'a, T: Label> Mask<'a, T> {
         if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
     }
 
-    fn runs(&self, background: Option<T>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+    fn runs(&self, background: Option<u64>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+        // A background that is no label of this type is that of no pixel.
+        let background = background.and_then(T::from_u64);
         if self.shape.pixels() == 0 {
             return LabelRuns::empty(Some(self.shape), self.order);
         }

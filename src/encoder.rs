@@ -14,7 +14,7 @@ use std::ops::{ControlFlow, Range};
 use self::budget::{Budget, Found};
 use self::spare::{Spare, Typed};
 use self::stream::{RowBuffer, Stack, one_below_the_other};
-use crate::boundary::{Boundaries, MaskBoundaries, Part};
+use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
 use crate::cut::{self, Panel, crop, cut_of, panels};
 use crate::engine::{Engine, EngineInfo, EngineOptions, Opened};
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::GpuOptions;
 use crate::lanes::SimdLevel;
-use crate::mask::{Dtype, Label, LabelMask, same_label};
+use crate::mask::{AnyLabel, AnyMask, Dtype, Label, LabelMask, any_label, each_label};
 use crate::memory::reserve;
 use crate::progress::{Progress, unwatched};
 use crate::runs::{LabelRuns, Run, Window};
@@ -210,7 +210,15 @@ impl Encoder {
         mask: &LabelMask<'_, T>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
-        same_label!(T as U => Ok(self.finish(self.mark::<U>(mask.same(), progress)?)))
+        self.encode_any(any_label!(T, mask), progress)
+    }
+
+    fn encode_any(
+        &self,
+        mask: AnyMask<'_>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
+        each_label!(mask, mask => Ok(self.finish(self.mark(mask, progress)?)))
     }
 
     /// The runs of a block of a mask, in positions of the whole mask: the block's first pixel is at row `origin.0` and
@@ -237,7 +245,17 @@ impl Encoder {
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
     pub fn boundaries<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<MaskBoundaries<T>> {
-        same_label!(T as U => self.mark::<U>(mask.same(), &mut unwatched).map(MaskBoundaries::same))
+        let boundaries = self.mark_any(any_label!(T, mask))?;
+        Ok(each_label!(boundaries, boundaries => boundaries.same()))
+    }
+
+    fn mark_any(&self, mask: AnyMask<'_>) -> Result<AnyMaskBoundaries> {
+        Ok(match mask {
+            AnyLabel::U8(mask) => AnyLabel::U8(self.mark(mask, &mut unwatched)?),
+            AnyLabel::U16(mask) => AnyLabel::U16(self.mark(mask, &mut unwatched)?),
+            AnyLabel::U32(mask) => AnyLabel::U32(self.mark(mask, &mut unwatched)?),
+            AnyLabel::U64(mask) => AnyLabel::U64(self.mark(mask, &mut unwatched)?),
+        })
     }
 
     fn mark<T: Typed>(
@@ -293,7 +311,11 @@ impl Encoder {
 
     /// The same with the memory of boundaries.
     pub fn recycle_boundaries<T: Label>(&self, boundaries: MaskBoundaries<T>) {
-        same_label!(T as U => self.recycle_parts::<U>(boundaries.same()));
+        self.recycle_any(any_label!(T, boundaries));
+    }
+
+    fn recycle_any(&self, boundaries: AnyMaskBoundaries) {
+        each_label!(boundaries, boundaries => self.recycle_parts(boundaries));
     }
 
     fn recycle_parts<T: Typed>(&self, boundaries: MaskBoundaries<T>) {

@@ -80,33 +80,47 @@ macro_rules! label {
 }
 label!(u8 => U8, u16 => U16, u32 => U32, u64 => U64);
 
-/// Evaluates an expression in which `$U` is the very type that the type parameter `$T` stands for.
+/// A value for one of the four types of labels.
 ///
-/// What is generic over labels would be compiled again by every crate that calls it, which takes longer than this library
-/// itself. So public functions are generic, and what they call is compiled here, for each of the four types.
-macro_rules! same_label {
-    ($T:ident as $U:ident => $body:expr) => {
+/// Public functions are generic over labels, and what is generic is compiled again by every crate that calls it: with all
+/// that it calls in turn, this takes longer than compiling this library. So public functions hand such a value on to
+/// functions that are not generic, in which [`each_label!`] tells the types apart again.
+#[derive(Debug)]
+pub(crate) enum AnyLabel<A, B, C, D> {
+    U8(A),
+    U16(B),
+    U32(C),
+    U64(D),
+}
+
+/// The [`AnyLabel`] of a value that is generic over `$T`.
+macro_rules! any_label {
+    ($T:ident, $value:expr) => {
         match <$T as $crate::mask::Label>::DTYPE {
-            $crate::mask::Dtype::U8 => {
-                type $U = u8;
-                $body
-            }
-            $crate::mask::Dtype::U16 => {
-                type $U = u16;
-                $body
-            }
-            $crate::mask::Dtype::U32 => {
-                type $U = u32;
-                $body
-            }
-            $crate::mask::Dtype::U64 => {
-                type $U = u64;
-                $body
-            }
+            $crate::mask::Dtype::U8 => $crate::mask::AnyLabel::U8($value.same()),
+            $crate::mask::Dtype::U16 => $crate::mask::AnyLabel::U16($value.same()),
+            $crate::mask::Dtype::U32 => $crate::mask::AnyLabel::U32($value.same()),
+            $crate::mask::Dtype::U64 => $crate::mask::AnyLabel::U64($value.same()),
         }
     };
 }
-pub(crate) use same_label;
+pub(crate) use any_label;
+
+/// Evaluates an expression for the value in an [`AnyLabel`], whatever its type is.
+macro_rules! each_label {
+    ($any:expr, $value:ident => $result:expr) => {
+        match $any {
+            $crate::mask::AnyLabel::U8($value) => $result,
+            $crate::mask::AnyLabel::U16($value) => $result,
+            $crate::mask::AnyLabel::U32($value) => $result,
+            $crate::mask::AnyLabel::U64($value) => $result,
+        }
+    };
+}
+pub(crate) use each_label;
+
+/// A mask of labels of any type.
+pub(crate) type AnyMask<'a> = AnyLabel<LabelMask<'a, u8>, LabelMask<'a, u16>, LabelMask<'a, u32>, LabelMask<'a, u64>>;
 
 /// A label mask in memory: borrowed pixels, a [`Shape`], and a stride for each axis.
 ///
@@ -198,7 +212,7 @@ impl<'a, T: Label> LabelMask<'a, T> {
         Self { shape: self.shape.transposed(), row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
-    /// The same mask of the same type of labels, for which the caller has another name; see [`same_label!`].
+    /// The same mask of the same type of labels, for which the caller has another name.
     pub(crate) fn same<U: Label>(self) -> LabelMask<'a, U> {
         let Self { pixels, origin, shape, row_stride, column_stride } = self;
         LabelMask { pixels: bytemuck::cast_slice(pixels), origin, shape, row_stride, column_stride }

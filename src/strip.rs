@@ -36,11 +36,6 @@ impl<'a, T: Label> Strip<'a, T> {
         Self { mask, above: above && mask.shape().height > 0 }
     }
 
-    /// The same strip of the same type of labels, for which the caller has another name.
-    pub(crate) fn same<U: Label>(self) -> Strip<'a, U> {
-        Strip { mask: self.mask.same(), above: self.above }
-    }
-
     /// The pixels, with the row above as row 0 when [`Strip::above`] says so.
     pub fn mask(&self) -> LabelMask<'a, T> {
         self.mask

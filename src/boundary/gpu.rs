@@ -6,7 +6,7 @@
 use super::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
 use crate::error::{Error, Result};
 use crate::gpu::{BLOCK, Gpu, Image, Labels, Layout, Params, Piece, Variant, padded};
-use crate::mask::{Dtype, Label, LabelMask, same_label};
+use crate::mask::{Dtype, Label, LabelMask, any_label, each_label};
 use crate::strip::Strip;
 use crate::threads::Work;
 
@@ -27,7 +27,12 @@ use crate::threads::Work;
 /// # Ok::<(), runmask::Error>(())
 /// ```
 pub fn mark<T: Label>(gpu: &Gpu, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
-    same_label!(T as U => mark_strip::<U>(gpu, strip.same()).map(Boundaries::same))
+    let marked = engine(gpu).mark_any(any_label!(T, strip.mask()), strip.above())?;
+    Ok(each_label!(marked, marked => marked.same()))
+}
+
+fn engine(gpu: &Gpu) -> &dyn Marker {
+    gpu
 }
 
 impl Marker for Gpu {

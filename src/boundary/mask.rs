@@ -2,7 +2,7 @@
 
 use super::Boundaries;
 use crate::error::{Error, Result};
-use crate::mask::Label;
+use crate::mask::{AnyLabel, Label};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
 
@@ -30,6 +30,10 @@ pub struct MaskBoundaries<T> {
     /// The strips in ascending order. Those without boundaries may be missing where lines are cut across.
     pub(crate) parts: Vec<Part<T>>,
 }
+
+/// The boundaries of a mask of labels of any type.
+pub(crate) type AnyMaskBoundaries =
+    AnyLabel<MaskBoundaries<u8>, MaskBoundaries<u16>, MaskBoundaries<u32>, MaskBoundaries<u64>>;
 
 impl<T: Label> MaskBoundaries<T> {
     /// Boundaries that were found elsewhere: those of each strip, with the strip's first pixel along the lines
@@ -85,9 +89,12 @@ impl<T: Label> MaskBoundaries<T> {
 
     /// The same boundaries of the same type of labels, for which the caller has another name.
     pub(crate) fn same<U: Label>(self) -> MaskBoundaries<U> {
-        let same = |part: Part<T>| Part { first: part.first, boundaries: part.boundaries.same() };
-        let Self { shape, order, cut, parts } = self;
-        MaskBoundaries { shape, order, cut, parts: parts.into_iter().map(same).collect() }
+        let Self { shape, order, cut, parts: these } = self;
+        let mut parts = Vec::with_capacity(these.len());
+        for Part { first, boundaries } in these {
+            parts.push(Part { first, boundaries: boundaries.same() });
+        }
+        MaskBoundaries { shape, order, cut, parts }
     }
 
     /// What is wrong with boundaries that were found elsewhere.

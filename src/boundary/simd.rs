@@ -33,7 +33,7 @@ use fearless_simd::{Simd as Vectors, SimdBase, SimdMask, dispatch};
 use super::{Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
-use crate::mask::{Label, same_label};
+use crate::mask::{Label, any_label, each_label};
 use crate::memory::{Pool, sized};
 use crate::strip::Strip;
 
@@ -60,7 +60,13 @@ const UNIT: usize = 64;
 /// # Ok::<(), runmask::Error>(())
 /// ```
 pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Boundaries<T> {
-    same_label!(T as U => mark_with::<U>(level, strip.same(), &mut Workspace::default(), Boundaries::default()).same())
+    // The engine gives no error.
+    let marked = engine(level).mark_any(any_label!(T, strip.mask()), strip.above());
+    marked.map_or_else(|_| Boundaries::default(), |marked| each_label!(marked, marked => marked.same()))
+}
+
+fn engine(level: SimdLevel) -> Box<dyn Marker> {
+    Box::new(SimdEngine::new(level))
 }
 
 /// [`mark`] with the memory of earlier strips: of `workspace`, and of boundaries that nobody needs any more.

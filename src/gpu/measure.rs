@@ -12,7 +12,7 @@ use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, cut_of, eng
 use crate::boundary::gpu::{Rows, mark};
 use crate::boundary::{MaskBoundaries, Part};
 use crate::error::{Error, Result};
-use crate::mask::{Label, LabelMask, same_label};
+use crate::mask::{AnyMask, Label, LabelMask, any_label, each_label};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::{Cut, Strip};
 use crate::threads::{Work, try_map};
@@ -75,17 +75,26 @@ impl Gpu {
         residence: Residence,
         repeats: u32,
     ) -> Result<Measurement> {
-        same_label!(T as U => self.measure_labels::<U>(mask.same(), order, residence, repeats))
+        self.measure_any(any_label!(T, mask), order, residence, repeats)
     }
 
-    fn measure_labels<T: Label>(
+    fn measure_any(
         &self,
-        mask: LabelMask<'_, T>,
+        mask: AnyMask<'_>,
         order: ScanOrder,
         residence: Residence,
         repeats: u32,
     ) -> Result<Measurement> {
-        let mask = &mask;
+        each_label!(mask, mask => self.measure_labels(&mask, order, residence, repeats))
+    }
+
+    fn measure_labels<T: Label>(
+        &self,
+        mask: &LabelMask<'_, T>,
+        order: ScanOrder,
+        residence: Residence,
+        repeats: u32,
+    ) -> Result<Measurement> {
         let shape = mask.shape();
         let copy_rate = self.copy_rate()?;
         let measured = match residence {

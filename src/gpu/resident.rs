@@ -16,10 +16,10 @@ use super::piece::{BLOCK, Memory, Params, steps};
 use super::shader::{Layout, Variant};
 use super::{AdapterInfo, Gpu, GpuOptions, cut_of, engine_error};
 use crate::boundary::gpu::append;
-use crate::boundary::{Boundaries, MaskBoundaries, Part};
+use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
 use crate::error::{Error, Result};
-use crate::mask::{Dtype, Label, same_label};
+use crate::mask::{AnyLabel, Dtype, Label, each_label};
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Cut;
@@ -92,17 +92,9 @@ impl Gpu {
 
     /// The runs of every label but 0, column-major, of a mask on this device.
     pub fn encode_buffers(&self, strips: &[DeviceStrip<'_>], shape: Shape, dtype: Dtype) -> Result<LabelRuns> {
-        match dtype {
-            Dtype::U8 => self.encode_buffers_of::<u8>(strips, shape),
-            Dtype::U16 => self.encode_buffers_of::<u16>(strips, shape),
-            Dtype::U32 => self.encode_buffers_of::<u32>(strips, shape),
-            Dtype::U64 => self.encode_buffers_of::<u64>(strips, shape),
-        }
-    }
-
-    fn encode_buffers_of<T: Label>(&self, strips: &[DeviceStrip<'_>], shape: Shape) -> Result<LabelRuns> {
-        let boundaries = self.mark_strips::<T>(strips, shape, ScanOrder::ColumnMajor)?;
-        Ok(compact(&boundaries, Some(0), rayon::current_num_threads(), Vec::new()))
+        let boundaries = self.mark_any(strips, shape, ScanOrder::ColumnMajor, dtype)?;
+        let threads = rayon::current_num_threads();
+        Ok(each_label!(boundaries, boundaries => compact(&boundaries, Some(0), threads, Vec::new())))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.
@@ -115,7 +107,23 @@ impl Gpu {
         shape: Shape,
         order: ScanOrder,
     ) -> Result<MaskBoundaries<T>> {
-        same_label!(T as U => self.mark_strips::<U>(strips, shape, order).map(MaskBoundaries::same))
+        let boundaries = self.mark_any(strips, shape, order, T::DTYPE)?;
+        Ok(each_label!(boundaries, boundaries => boundaries.same()))
+    }
+
+    fn mark_any(
+        &self,
+        strips: &[DeviceStrip<'_>],
+        shape: Shape,
+        order: ScanOrder,
+        dtype: Dtype,
+    ) -> Result<AnyMaskBoundaries> {
+        Ok(match dtype {
+            Dtype::U8 => AnyLabel::U8(self.mark_strips(strips, shape, order)?),
+            Dtype::U16 => AnyLabel::U16(self.mark_strips(strips, shape, order)?),
+            Dtype::U32 => AnyLabel::U32(self.mark_strips(strips, shape, order)?),
+            Dtype::U64 => AnyLabel::U64(self.mark_strips(strips, shape, order)?),
+        })
     }
 
     pub(super) fn mark_strips<T: Label>(
