@@ -1,15 +1,21 @@
 //! What the fuzz targets check.
 
+mod operations;
+
 use std::io::BufReader;
 
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::source::{self, OpenOptions, Repeat, Source};
 use runmask::{Error, LabelRuns, ScanOrder};
 
+/// Every operation on the runs that the bytes describe.
+pub fn operations(data: &[u8]) {
+    operations::operations(data);
+}
+
 /// Any bytes are read, or refused with the same words however they are cut; what is read is written and read again.
 pub fn reader(format: Format, data: &[u8]) {
-    let options =
-        ReadOptions::new().renumber(true).skip_other_shapes(true).ignore_columns(true);
+    let options = ReadOptions::new().renumber(true).skip_other_shapes(true).ignore_columns(true);
     let read = |cut: usize| format::read(format, &mut BufReader::with_capacity(cut, data), &options);
     let whole = read(1 << 16);
     for cut in [1, 7] {
