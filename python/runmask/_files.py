@@ -169,6 +169,11 @@ def convert(
     **options
         `shape`, `skip_other_shapes` and `ignore_columns` of :func:`read`, and the options of :meth:`Runs.write`.
 
+    Warns
+    -----
+    UserWarning
+        Height and width are left out, where the target has no place for them; other losses are errors.
+
     Raises
     ------
     FormatError

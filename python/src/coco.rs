@@ -15,6 +15,7 @@ use runmask::format::counts::{LargeCounts, runs_of};
 use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Polygons, Run, ScanOrder, Shape};
 
 use crate::errors::{format_error, raise};
+use crate::plane::{self, Bits};
 use crate::rle::union;
 use crate::work;
 
@@ -42,21 +43,55 @@ type Planes<'py> = (PyReadonlyArray1<'py, u8>, usize, (u64, u64, usize), (isize,
 pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound<'py, PyList>> {
     let (pixels, origin, (height, width, planes), strides) = array;
     let shape = Shape::new(height, width).map_err(|error| raise(py, error))?;
-    let encoder = Encoder::builder().build().map_err(|error| raise(py, error))?;
     let pixels = pixels.as_slice()?;
-    let texts = work::run(py, None, |stop| {
-        (0..planes)
-            .into_par_iter()
-            .map_init(Scratch::default, |scratch, plane| {
-                stop.check()?;
-                let origin = origin.wrapping_add_signed(plane as isize * strides.2);
-                let mask = LabelMask::with_strides(pixels, origin, shape, strides.0, strides.1)?;
-                plane_text(&encoder, mask, scratch)
-            })
-            .collect::<runmask::Result<Vec<Vec<u8>>>>()
-    })?;
-    let texts = texts.map_err(|error| raise(py, error))?;
+    // The planes that lie in memory column after column.
+    let length = shape.pixels() as usize;
+    let flat = (strides.0 == 1 || height <= 1) && (strides.1 == height as isize || width <= 1);
+    let plane_at = |plane: usize| origin.wrapping_add_signed(plane as isize * strides.2);
+    if flat && length > 0 {
+        let text = |plane: usize, scratch: &mut Scratch| {
+            plane::counts(&pixels[plane_at(plane)..][..length], &mut scratch.counts);
+            Ok(scratch.text())
+        };
+        return list(py, each(py, planes, length, text)?);
+    }
+    let encoder = Encoder::builder().build().map_err(|error| raise(py, error))?;
+    let text = |plane: usize, scratch: &mut Scratch| {
+        let mask = LabelMask::with_strides(pixels, plane_at(plane), shape, strides.0, strides.1);
+        mask.and_then(|mask| plane_text(&encoder, mask, scratch)).map_err(Wrong::Library)
+    };
+    // The encoder must work in the pool.
+    list(py, each(py, planes, usize::MAX, text)?)
+}
+
+/// Texts as bytes.
+fn list<'py>(py: Python<'py>, texts: Vec<Vec<u8>>) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+}
+
+/// What `work` makes of each of so many objects, which have so many pixels or numbers: a few small ones on this thread,
+/// for which waking others would take longer, and all else in the pool.
+fn each<R: Send>(
+    py: Python<'_>,
+    count: usize,
+    size: usize,
+    work: impl Fn(usize, &mut Scratch) -> Result<R, Wrong> + Sync,
+) -> PyResult<Vec<R>> {
+    /// Pixels that one thread goes over in the time that it takes to wake another.
+    const FEW: usize = 1 << 21;
+    let done: Result<Vec<R>, Wrong> = if count.saturating_mul(size) <= FEW {
+        py.detach(|| {
+            let mut scratch = Scratch::default();
+            (0..count).map(|index| work(index, &mut scratch)).collect()
+        })
+    } else {
+        work::run(py, None, |stop| {
+            let one =
+                |scratch: &mut Scratch, index| stop.check().map_err(Wrong::Library).and_then(|()| work(index, scratch));
+            (0..count).into_par_iter().map_init(Scratch::default, one).collect()
+        })?
+    };
+    done.map_err(|wrong| wrong.raise(py))
 }
 
 /// Memory that is used again from plane to plane.
@@ -64,6 +99,15 @@ pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound
 struct Scratch {
     counts: Vec<u64>,
     text: Vec<u8>,
+}
+
+impl Scratch {
+    /// The text of the counts.
+    fn text(&mut self) -> Vec<u8> {
+        self.text.clear();
+        coco_string::push(&mut self.text, &self.counts);
+        self.text.clone()
+    }
 }
 
 fn plane_text(encoder: &Encoder, mask: LabelMask<'_, u8>, scratch: &mut Scratch) -> runmask::Result<Vec<u8>> {
@@ -80,11 +124,8 @@ fn plane_text(encoder: &Encoder, mask: LabelMask<'_, u8>, scratch: &mut Scratch)
         }
     };
     LargeCounts::Keep.counts(of_object, pixels, &mut scratch.counts)?;
-    scratch.text.clear();
-    coco_string::push(&mut scratch.text, &scratch.counts);
-    let text = scratch.text.clone();
     encoder.recycle(runs);
-    Ok(text)
+    Ok(scratch.text())
 }
 
 /// Writes 1 where the objects are into planes of zeros, column-major, one after the other.
@@ -94,17 +135,23 @@ pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArr
     let rles = counts_of(py, &rles)?;
     let mut out = out.try_readwrite().map_err(|_| PyValueError::new_err("the array is read-only"))?;
     let out = out.as_slice_mut()?;
-    let plane = out.len().checked_div(rles.len()).unwrap_or(0);
-    let written = work::run(py, None, |stop| {
-        out.par_chunks_mut(plane.max(1)).zip(&rles).enumerate().try_for_each(|(index, (plane, rle))| {
-            stop.check().map_err(Wrong::Library)?;
-            let rle = read(index, rle)?;
-            for run in rle.runs {
-                plane[run.start as usize..run.end() as usize].fill(1);
-            }
-            Ok(())
-        })
-    })?;
+    let length = out.len().checked_div(rles.len()).unwrap_or(0);
+    let fill = |index: usize, plane: &mut [u8]| {
+        for run in read(index, &rles[index])?.runs {
+            plane[run.start as usize..run.end() as usize].fill(1);
+        }
+        Ok(())
+    };
+    let written = if rles.len() <= 1 {
+        py.detach(|| out.chunks_mut(length.max(1)).enumerate().try_for_each(|(index, plane)| fill(index, plane)))
+    } else {
+        work::run(py, None, |stop| {
+            out.par_chunks_mut(length.max(1)).enumerate().try_for_each(|(index, plane)| {
+                stop.check().map_err(Wrong::Library)?;
+                fill(index, plane)
+            })
+        })?
+    };
     written.map_err(|wrong: Wrong| wrong.raise(py))
 }
 
@@ -117,37 +164,25 @@ pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool
         let rles = read_all(&rles)?;
         let shape = rles.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
         let lists: Vec<Vec<Run>> = rles.into_iter().map(|rle| rle.runs).collect();
-        let runs = if intersect { intersection(lists) } else { union_of(lists) };
+        let runs = if intersect { intersection(lists) } else { union_of(&lists, shape) };
         text_of(&runs, shape)
     })?;
     text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py))
 }
 
-/// The union of lists of runs, by halves.
-fn union_of(mut lists: Vec<Vec<Run>>) -> Vec<Run> {
-    /// Fewer are joined by sorting: that is a pass over memory that is in the cache.
-    const FEW: usize = 32;
-    if lists.len() <= FEW {
-        let mut all = Vec::with_capacity(lists.iter().map(Vec::len).sum());
-        lists.iter().for_each(|list| all.extend_from_slice(list));
-        return union(all);
+/// The union of lists of runs: by a bit for each pixel where that is less memory than the runs, otherwise by sorting.
+fn union_of(lists: &[Vec<Run>], shape: Shape) -> Vec<Run> {
+    let runs: usize = lists.iter().map(Vec::len).sum();
+    if shape.pixels() / 8 > (runs * size_of::<Run>()) as u64 {
+        return union(lists.concat());
     }
-    let right = lists.split_off(lists.len() / 2);
-    let (left, right) = rayon::join(|| union_of(lists), || union_of(right));
-    let mut joined: Vec<Run> = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    loop {
-        let next = match (left.peek(), right.peek()) {
-            (Some(one), Some(other)) if one.start <= other.start => left.next(),
-            (_, Some(_)) => right.next(),
-            (_, None) => left.next(),
-        };
-        let Some(run) = next else { return joined };
-        match joined.last_mut() {
-            Some(last) if run.start <= last.end() => last.length = last.end().max(run.end()) - last.start,
-            _ => joined.push(run),
-        }
-    }
+    let part = lists.len().div_ceil(rayon::current_num_threads()).max(1);
+    let bits = lists.par_chunks(part).map(|lists| {
+        let mut bits = Bits::new(shape.pixels());
+        lists.iter().flatten().for_each(|&run| bits.set(run));
+        bits
+    });
+    bits.reduce_with(|one, other| one.add(&other)).map(|bits| bits.runs()).unwrap_or_default()
 }
 
 fn intersection(lists: Vec<Vec<Run>>) -> Vec<Run> {
@@ -275,10 +310,13 @@ pub(crate) fn box_iou<'py>(
 #[pyo3(name = "coco_area")]
 pub(crate) fn area<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let rles = counts_of(py, &rles)?;
-    let areas = work::run(py, None, |_| -> Result<Vec<u64>, Wrong> {
-        Ok(read_all(&rles)?.iter().map(|rle| area_of(&rle.runs)).collect())
-    })?;
-    areas.map(|areas| areas.into_pyarray(py)).map_err(|wrong| wrong.raise(py))
+    let areas = each(py, rles.len(), size_of_all(&rles), |index, _| Ok(area_of(&read(index, &rles[index])?.runs)))?;
+    Ok(areas.into_pyarray(py))
+}
+
+/// Bytes or numbers of each encoding, at most.
+fn size_of_all(rles: &[Packed<'_>]) -> usize {
+    rles.iter().map(Packed::size).max().unwrap_or(0)
 }
 
 fn area_of(runs: &[Run]) -> u64 {
@@ -291,14 +329,12 @@ fn area_of(runs: &[Run]) -> u64 {
 pub(crate) fn boxes<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let rles = counts_of(py, &rles)?;
     let count = rles.len();
-    let boxes = work::run(py, None, |_| -> Result<Vec<f64>, Wrong> {
-        let one = |rle: Rle| {
-            let Bounds { top, bottom, left, right } = Bounds::of(&rle.runs, rle.shape);
-            [left, top, right - left, bottom - top].map(|side| side as f64)
-        };
-        Ok(read_all(&rles)?.into_iter().flat_map(one).collect())
+    let boxes = each(py, count, size_of_all(&rles), |index, _| {
+        let rle = read(index, &rles[index])?;
+        let Bounds { top, bottom, left, right } = Bounds::of(&rle.runs, rle.shape);
+        Ok([left, top, right - left, bottom - top].map(|side| side as f64))
     })?;
-    boxes.map_err(|wrong| wrong.raise(py))?.into_pyarray(py).reshape([count, 4])
+    boxes.into_flattened().into_pyarray(py).reshape([count, 4])
 }
 
 /// The texts of boxes, x, y, width and height, filled as COCO's polygons of four corners are.
@@ -381,11 +417,11 @@ fn polygons_of(rings: &[&[Point]], shape: Shape) -> runmask::Result<Polygons> {
 #[pyo3(name = "coco_from_counts")]
 pub(crate) fn from_counts<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyList>> {
     let rles = counts_of(py, &rles)?;
-    let texts = work::run(py, None, |_| -> Result<Vec<Vec<u8>>, Wrong> {
-        read_all(&rles)?.par_iter().map(|rle| text_of(&rle.runs, rle.shape)).collect()
+    let texts = each(py, rles.len(), size_of_all(&rles), |index, _| {
+        let rle = read(index, &rles[index])?;
+        text_of(&rle.runs, rle.shape)
     })?;
-    let texts = texts.map_err(|wrong| wrong.raise(py))?;
-    PyList::new(py, texts.iter().map(|text| PyBytes::new(py, text)))
+    list(py, texts)
 }
 
 fn text_of(runs: &[Run], shape: Shape) -> Result<Vec<u8>, Wrong> {
@@ -400,6 +436,15 @@ fn text_of(runs: &[Run], shape: Shape) -> Result<Vec<u8>, Wrong> {
 struct Packed<'a> {
     shape: Shape,
     counts: Counts<'a>,
+}
+
+impl Packed<'_> {
+    fn size(&self) -> usize {
+        match &self.counts {
+            Counts::Text(text) => text.len(),
+            Counts::Numbers(counts) => counts.len(),
+        }
+    }
 }
 
 fn counts_of<'a>(py: Python<'_>, rles: &'a [Given<'_>]) -> PyResult<Vec<Packed<'a>>> {

@@ -1,11 +1,12 @@
 //! Mask files and run files.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use numpy::{PyArray2, PyArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::doctor::{self, Finding};
@@ -301,12 +302,19 @@ pub(crate) fn convert(
             at_target = true;
             let mut file = AtomicFile::create(&target)?;
             at_target = false;
-            format::convert((from, reader, &read), (to, &mut file, &options))?;
+            let warnings = format::convert((from, reader, &read), (to, &mut file, &options))?;
             at_target = true;
-            file.finish()
+            file.finish().map(|()| warnings)
         })
     })?;
-    converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))
+    let warnings = converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))?;
+    warnings.iter().try_for_each(|warning| warn(py, &format!("{}: {warning}", source.display())))
+}
+
+/// Warns whoever called the function of the package that is at work.
+fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
+    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
 }
 
 /// Says which convention a run file is in.

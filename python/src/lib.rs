@@ -13,6 +13,7 @@ mod errors;
 mod files;
 mod operations;
 mod options;
+mod plane;
 mod rle;
 mod runs;
 mod work;

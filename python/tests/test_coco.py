@@ -42,6 +42,15 @@ def test_encode(stack, order, dtype):
     assert ours.encode(stack[::-1, ::2].astype(dtype)) == theirs.encode(np.asfortranarray(stack[::-1, ::2]))
 
 
+@given(st.lists(st.integers(1, 200), max_size=12), st.booleans(), st.sampled_from([1, 2, 255]))
+def test_one_long_column(lengths, first, value):
+    # Edges at every place of the blocks that are looked at at once.
+    column = np.concatenate([[], *(np.full(length, (index + first) % 2) for index, length in enumerate(lengths))])
+    mask = column.astype(np.uint8)[:, np.newaxis] * np.uint8(value)
+    assume(mask.size)
+    assert ours.encode(mask) == theirs.encode(np.asfortranarray(mask != 0).view(np.uint8))
+
+
 @given(stacks)
 def test_decode_area_and_boxes(stack):
     rles = theirs.encode(np.asfortranarray(stack))
@@ -135,6 +144,10 @@ def test_many_masks():
     assert ours.encode(np.ascontiguousarray(masks)) == rles
     assert np.array_equal(ours.decode(rles), masks)
     assert ours.merge(rles) == theirs.merge(rles)
+    # Few runs in many pixels are merged in another way.
+    sparse = [{"size": [1 << 12, 1 << 12], "counts": [index, 1, (1 << 24) - index - 1]} for index in (0, 5, 6, 1 << 20)]
+    compressed = theirs.frPyObjects(sparse, 1 << 12, 1 << 12)
+    assert ours.merge(sparse) == theirs.merge(compressed)
     assert ours.merge(rles[:3], True) == theirs.merge(rles[:3], True)
     assert np.array_equal(ours.iou(rles[:150], rles[150:], [0] * 150), theirs.iou(rles[:150], rles[150:], [0] * 150))
     assert np.array_equal(ours.toBbox(rles), theirs.toBbox(rles))

@@ -1,0 +1,117 @@
+//! One object's pixels, side by side in memory: as bytes, of which those other than 0 are the object, and as bits.
+//!
+//! Gets pixels; gives where the object begins and ends, 64 pixels at a time; guarantees what a loop over pixels would give.
+
+use runmask::Run;
+
+/// Pixels that are looked at at once.
+const AT_ONCE: usize = 64;
+
+/// Collects places at which pixels change between background and object, the first pixel being background's neighbour.
+struct Edges<'a> {
+    inside: bool,
+    found: &'a mut dyn FnMut(u64),
+}
+
+impl Edges<'_> {
+    /// The next 64 pixels, of which the first is number `first`; the lowest bit is the first pixel.
+    #[inline]
+    fn bits(&mut self, first: u64, bits: u64) {
+        let mut changed = bits ^ ((bits << 1) | u64::from(self.inside));
+        while changed != 0 {
+            (self.found)(first + u64::from(changed.trailing_zeros()));
+            changed &= changed - 1;
+        }
+        self.inside = bits >> 63 != 0;
+    }
+}
+
+/// COCO's counts of pixels as bytes; the former content is lost.
+pub(crate) fn counts(pixels: &[u8], counts: &mut Vec<u64>) {
+    counts.clear();
+    let mut start = 0;
+    let mut found = |at: u64| {
+        counts.push(at - start);
+        start = at;
+    };
+    let mut edges = Edges { inside: false, found: &mut found };
+    let (blocks, rest) = pixels.as_chunks::<AT_ONCE>();
+    for (index, block) in blocks.iter().enumerate() {
+        // Most blocks are of one kind, and one pass of vector instructions sees that.
+        let even = match edges.inside {
+            false => block.iter().fold(0, |all, &pixel| all | pixel) == 0,
+            true => block.iter().fold(u8::MAX, |least, &pixel| least.min(pixel)) != 0,
+        };
+        if !even {
+            edges.bits((index * AT_ONCE) as u64, bits_of(block));
+        }
+    }
+    if !rest.is_empty() {
+        // What is behind the end goes on as the last pixel: it is no edge.
+        let mut block = [*rest.last().unwrap_or(&0); AT_ONCE];
+        block[..rest.len()].copy_from_slice(rest);
+        edges.bits((blocks.len() * AT_ONCE) as u64, bits_of(&block));
+    }
+    counts.push(pixels.len() as u64 - start);
+}
+
+/// A bit for each byte, set where it is not 0.
+fn bits_of(block: &[u8; AT_ONCE]) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // Moves the lowest bit of each byte to its place in the top byte: that of byte i from 8 i to 56 + i.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut bits = 0;
+    for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
+        let eight = u64::from_le_bytes(*eight);
+        let set = (((eight & LOW) + LOW) | eight) & !LOW;
+        bits |= ((set >> 7).wrapping_mul(GATHER) >> 56) << (8 * index);
+    }
+    bits
+}
+
+/// Pixels as bits.
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// So many pixels of background.
+    pub(crate) fn new(pixels: u64) -> Self {
+        Self(vec![0; pixels.div_ceil(64) as usize])
+    }
+
+    /// Adds the pixels of a run, which must lie inside.
+    pub(crate) fn set(&mut self, run: Run) {
+        let (first, last) = (run.start, run.end() - 1);
+        let (from, to) = ((first / 64) as usize, (last / 64) as usize);
+        let (head, tail) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
+        if from == to {
+            self.0[from] |= head & tail;
+        } else {
+            self.0[from] |= head;
+            self.0[from + 1..to].fill(u64::MAX);
+            self.0[to] |= tail;
+        }
+    }
+
+    /// Adds the pixels of others.
+    pub(crate) fn add(mut self, others: &Self) -> Self {
+        self.0.iter_mut().zip(&others.0).for_each(|(own, other)| *own |= other);
+        self
+    }
+
+    /// The runs of all pixels that were added.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut open = None;
+        let mut found = |at: u64| match open.take() {
+            Some(start) => runs.push(Run { start, length: at - start }),
+            None => open = Some(at),
+        };
+        let mut edges = Edges { inside: false, found: &mut found };
+        for (index, &bits) in self.0.iter().enumerate() {
+            edges.bits(64 * index as u64, bits);
+        }
+        // A run to the last bit of the last word ends behind it.
+        edges.bits(64 * self.0.len() as u64, 0);
+        runs
+    }
+}
