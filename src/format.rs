@@ -169,10 +169,14 @@ impl Format {
     }
 
     /// The format that a file name's extension stands for, in any case of letters, where a file is written and nothing
-    /// else says its format: `.csv` is [`Format::Hubmap`], `.json` is `Coco`, `.xml` is `Cvat` and `.parquet` is `Runs`.
+    /// else says its format: `.csv` is [`Format::Hubmap`], `.json` is `Coco`, `.geojson` is `GeoJson`, `.xml` is `Cvat` and
+    /// `.parquet` is `Runs`. A last extension `.gz` is passed over.
     /// A file that is read tells its format itself: see [`detect()`].
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        if extension == "gz" {
+            return Self::from_path(&path.with_extension(""));
+        }
         let owns = |format: &Self| format.description().owns_extension && format.extension() == extension;
         Self::ALL.iter().copied().find(owns)
     }
@@ -233,12 +237,25 @@ impl FromStr for Format {
 /// the file holds several images and none is named; [`Error::UnknownShape`] when the format needs height and width, which
 /// neither the file nor the options say; [`Error::LimitExceeded`] when a few bytes stand for absurdly many runs.
 pub fn read(format: Format, reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
+    read_with_warnings(format, reader, options).map(|(runs, _)| runs)
+}
+
+/// Reads the runs of one mask, as [`read`] does, with what is not an error but should be heard of.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_warnings(
+    format: Format,
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+) -> Result<(LabelRuns, Vec<Warning>)> {
     match format.description().read {
-        Reader::Mask(read) => read(reader, options),
+        Reader::Mask(read) => Ok((read(reader, options)?, Vec::new())),
         Reader::Objects(read) => {
             let mut images = Collect::new();
             read(reader, options, &mut images)?;
-            Ok(objects::only(images.into_images()?, options.image.as_deref())?.runs)
+            let warnings = images.warnings();
+            Ok((objects::only(images.into_images()?, options.image.as_deref())?.runs, warnings))
         }
     }
 }
@@ -285,15 +302,29 @@ pub fn read_objects(
 /// [`Error::UnknownShape`] and [`Error::LimitExceeded`] when the runs cannot be written at all; [`Error::Argument`] for
 /// options that do not fit the format; [`Error::Io`] when writing fails.
 pub fn write(format: Format, writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Result<()> {
+    write_with_warnings(format, writer, runs, options).map(drop)
+}
+
+/// Writes the runs of one mask, as [`write()`] does; what is not an error but should be heard of is the answer.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_with_warnings(
+    format: Format,
+    writer: &mut dyn Write,
+    runs: &LabelRuns,
+    options: &WriteOptions,
+) -> Result<Vec<Warning>> {
     let description = format.description();
     description.check(options)?;
     match description.write {
-        Writer::Mask(write) => write(writer, runs, options),
+        Writer::Mask(write) => write(writer, runs, options).map(|()| Vec::new()),
         Writer::Objects(_) => {
             let mut sink = checked_writer(format, writer, options, None, true)?;
             let name = options.file_name.as_deref().filter(|_| (description.holds)(options).names);
             objects::push_objects(runs, options.image.as_deref().unwrap_or("1"), name, &mut sink)?;
-            sink.finish()
+            sink.finish()?;
+            Ok(sink.warnings())
         }
     }
 }

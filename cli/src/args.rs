@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use runmask::format::Format;
 use runmask::source::synth::Kind;
-use runmask::{Dtype, Engine, ScanOrder};
+use runmask::{Dtype, Engine, OverlapPolicy, ScanOrder};
 
 pub(crate) use self::groups::*;
 pub(crate) use self::operations::*;
@@ -142,6 +142,9 @@ pub(crate) struct Decode {
     /// The label of pixels without runs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
+    /// Who keeps a pixel that several objects cover: nobody, which is an error, the first object by label, or the last
+    #[arg(long, value_name = "POLICY", value_parser = choice!(OverlapPolicy), default_value = "error")]
+    pub(crate) overlap: OverlapPolicy,
     /// This part of the mask only: row and column of its first pixel, height and width
     #[arg(long, value_name = "Y,X,H,W")]
     pub(crate) window: Option<WindowArg>,
@@ -262,6 +265,12 @@ pub(crate) struct Preview {
     /// The picture's longer side at most
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = clap::value_parser!(u32).range(1..=32768))]
     pub(crate) max_side: u32,
+    /// Draw the outlines of objects instead of their areas
+    #[arg(long)]
+    pub(crate) outlines: bool,
+    /// Draw outlines over this picture of the slide, scaled to the mask: a PNG, JPEG or TIFF file
+    #[arg(long, value_name = "IMAGE", requires = "outlines")]
+    pub(crate) over: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) either: EitherArgs,
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use flate2::bufread::MultiGzDecoder;
 use runmask::format::{self, Format, Neighbours, ReadOptions, Warning};
 use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
 use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
@@ -93,6 +94,8 @@ impl ManyArgs {
             .header(self.columns.clone())
             .skip_other_shapes(self.skip_other_shapes)
             .ignore_columns(self.ignore_columns)
+            .fill_rule(self.fill_rule)
+            .label_property(self.label_property.clone())
     }
 }
 
@@ -173,7 +176,20 @@ pub(crate) fn read_runs(
     console: &Console,
 ) -> Result<LabelRuns> {
     let (format, mut reader) = open_runs(path, format, console)?;
-    format::read(format, &mut reader, options).map_err(|error| named(error, path))
+    read_warned(format, &mut reader, options, path, console)
+}
+
+/// Reads the runs of one mask, and says what was passed over.
+fn read_warned(
+    format: Format,
+    reader: &mut dyn BufRead,
+    options: &ReadOptions,
+    path: &Path,
+    console: &Console,
+) -> Result<LabelRuns> {
+    let (runs, warnings) = format::read_with_warnings(format, reader, options).map_err(|error| named(error, path))?;
+    warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning, path)));
+    Ok(runs)
 }
 
 /// Warns when height and width, which the user gave, look exchanged.
@@ -184,8 +200,8 @@ pub(crate) fn warn_of_sides(given: Option<Shape>, runs: &LabelRuns, path: &Path,
     }
 }
 
-/// Opens a run file; what is read counts as progress.
-pub(crate) fn open(path: &Path, console: &Console) -> Result<BufReader<Counted>> {
+/// Opens a run file, and unpacks it when it is compressed with gzip; what is read counts as progress.
+pub(crate) fn open(path: &Path, console: &Console) -> Result<Box<dyn BufRead>> {
     let failed = |error| Error::io("reading", path, error);
     let (file, length): (Box<dyn io::Read>, u64) = if is_stream(path) {
         (Box::new(io::stdin().lock()), 0)
@@ -198,11 +214,18 @@ pub(crate) fn open(path: &Path, console: &Console) -> Result<BufReader<Counted>>
         (Box::new(file), metadata.len())
     };
     let counted = Counted { file, task: console.start(&path.display().to_string(), length) };
-    Ok(BufReader::with_capacity(BUFFER, counted))
+    let mut reader = BufReader::with_capacity(BUFFER, counted);
+    if reader.fill_buf().map_err(failed)?.starts_with(&GZIP) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(reader))));
+    }
+    Ok(Box::new(reader))
 }
 
+/// The first bytes of a file that is compressed with gzip.
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A file whose bytes count as progress.
-pub(crate) struct Counted {
+struct Counted {
     file: Box<dyn io::Read>,
     task: Task,
 }
@@ -240,8 +263,7 @@ pub(crate) fn runs_of(
             Ok((args.encode(source, path, console)?, Some(dtype)))
         }
         Content::Runs(format, mut reader) => {
-            let runs = format::read(format, &mut reader, &args.read.options(shape));
-            let runs = runs.map_err(|error| named(error, path))?;
+            let runs = read_warned(format, &mut reader, &args.read.options(shape), path, console)?;
             warn_of_sides(shape, &runs, path, console);
             Ok((runs, None))
         }

@@ -11,6 +11,7 @@ use runmask::format::Format;
 use runmask::sink::MaskFormat;
 use runmask::{Error, Result};
 
+use crate::input::GZIP;
 use crate::paths::is_stream;
 
 /// What a file holds, or what its name says.
@@ -80,6 +81,9 @@ fn start(path: &Path) -> Option<Vec<u8>> {
 /// Whether a file that may be a mask or a run file is a run file, as far as its first bytes tell: it is text, or Parquet.
 pub(crate) fn looks_like_runs(path: &Path) -> bool {
     let Some(start) = start(path) else { return false };
+    if start.starts_with(&GZIP) {
+        return Kind::of_name(path) == Some(Kind::Runs);
+    }
     let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start);
     match Kind::of_bytes(&start) {
         Some(kind) => kind == Kind::Runs,
@@ -125,7 +129,7 @@ pub(crate) fn runs_go_to(path: &Path) -> Result<()> {
             refuse(
                 path,
                 format!(
-                    "the extension of a {what}, but runs are written; a run file ends in .csv, .json, .xml or .parquet"
+                    "the extension of a {what}, but runs are written; a run file ends in .csv, .json, .geojson, .xml or .parquet"
                 ),
             )
         }

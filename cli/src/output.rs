@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use runmask::output::AtomicFile;
 use runmask::{Error, Result};
 
@@ -13,6 +15,8 @@ use crate::paths::{is_stream, named};
 /// written until then, unless the output is whole.
 pub(crate) struct Output {
     to: To,
+    /// What is written is compressed, and waits here until it goes on.
+    gzip: Option<GzEncoder<Vec<u8>>>,
     name: PathBuf,
     failed: bool,
 }
@@ -35,7 +39,9 @@ impl Output {
         } else {
             (To::File(AtomicFile::create(path)?), path)
         };
-        Ok(Self { to, name: name.to_path_buf(), failed: false })
+        let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        let gzip = packed.then(|| GzEncoder::new(Vec::new(), Compression::default()));
+        Ok(Self { to, gzip, name: name.to_path_buf(), failed: false })
     }
 
     /// Begins an output of which nothing appears before it is committed, not on stdout either.
@@ -46,7 +52,7 @@ impl Output {
         let file = tempfile::tempfile()
             .map_err(|source| Error::Io { context: "making a temporary file for standard output".into(), source })?;
         let to = To::Whole(BufWriter::with_capacity(BUFFER, file));
-        Ok(Self { to, name: "standard output".into(), failed: false })
+        Ok(Self { to, gzip: None, name: "standard output".into(), failed: false })
     }
 
     /// An error of work that reads `input` and writes this output, with the name of the one that it arose in.
@@ -58,7 +64,11 @@ impl Output {
     }
 
     /// Finishes the output. What is not committed leaves no file.
-    pub(crate) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
+        if let Some(gzip) = self.gzip.take() {
+            let finished = gzip.finish().and_then(|rest| self.to.write_all(&rest));
+            finished.map_err(|error| Error::io("writing", &self.name, error))?;
+        }
         match self.to {
             To::Stdout(mut stdout) => stdout.flush().map_err(|error| Error::io("writing", &self.name, error)),
             To::Whole(file) => to_stdout(file).map_err(|error| Error::io("writing", &self.name, error)),
@@ -75,23 +85,39 @@ fn to_stdout(file: BufWriter<File>) -> io::Result<()> {
     stdout.flush()
 }
 
+impl Write for To {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Whole(file) => file.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::Whole(file) => file.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.to {
-            To::Stdout(stdout) => stdout.write(bytes),
-            To::Whole(file) => file.write(bytes),
-            To::File(file) => file.write(bytes),
+        let written = match &mut self.gzip {
+            None => self.to.write(bytes),
+            Some(gzip) => gzip.write_all(bytes).and_then(|()| {
+                let packed = std::mem::take(gzip.get_mut());
+                self.to.write_all(&packed).map(|()| bytes.len())
+            }),
         };
         self.failed |= written.is_err();
         written
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let flushed = match &mut self.to {
-            To::Stdout(stdout) => stdout.flush(),
-            To::Whole(file) => file.flush(),
-            To::File(file) => file.flush(),
-        };
+        let flushed = self.to.flush();
         self.failed |= flushed.is_err();
         flushed
     }

@@ -15,7 +15,9 @@ pub(crate) fn phrases(error: &Error) -> String {
 
 /// A warning about a file that was read, with what would silence it or mend its cause.
 pub(crate) fn warning(warning: &Warning, file: &Path) -> String {
-    format!("{}: {warning} ({})", shown(file), words(warning.remedies()))
+    let words = words(warning.remedies());
+    let words = if words.is_empty() { words } else { format!(" ({words})") };
+    format!("{}: {warning}{words}", shown(file))
 }
 
 fn words(remedies: &[Remedy]) -> String {

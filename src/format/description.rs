@@ -139,7 +139,7 @@ impl Description {
                 let names: Vec<_> =
                     others.filter(|other| other.options.contains(&option)).map(|other| other.name).collect();
                 return Err(Error::Argument(format!(
-                    "a file in the format {} has no {what}: only {} has",
+                    "{what}: no option of the format {}, but only of {}",
                     self.name,
                     names.join(", ")
                 )));

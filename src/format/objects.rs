@@ -127,6 +127,7 @@ pub struct ImageRuns {
 pub struct Collect {
     images: Vec<Collected>,
     index: BTreeMap<String, usize>,
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
@@ -237,6 +238,14 @@ impl ObjectSink for Collect {
             Attributes { category: object.category.map(str::to_owned), score: object.score, crowd: object.crowd };
         image.objects.push((object.label, object.runs.to_vec(), more));
         Ok(())
+    }
+
+    fn passed_over(&mut self, what: &'static str, count: u64) {
+        self.warnings.push(Warning::PassedOver { what, count });
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.warnings.clone()
     }
 }
 

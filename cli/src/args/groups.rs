@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts};
+use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts, ObjectType};
 use runmask::sink::{Compression, CreateOptions, MaskFormat};
-use runmask::{Dtype, Engine, ScanOrder};
+use runmask::{Dtype, Engine, FillRule, ScanOrder};
 
+use super::operations::{Properties, properties_parser};
 use super::values::*;
 
 /// How masks are encoded.
@@ -107,6 +108,12 @@ pub(crate) struct ManyArgs {
     /// CSV: what the columns of images and runs are called, where the names are not known
     #[arg(long, value_name = "IMAGE,RUNS")]
     pub(crate) columns: Option<String>,
+    /// geojson: which pixels are inside a polygon, those whose centres are or those of pycocotools
+    #[arg(long, value_name = "RULE", value_parser = choice!(FillRule), default_value = "centre")]
+    pub(crate) fill_rule: FillRule,
+    /// geojson: the property of features that holds their labels [default: metadata.label, otherwise their place]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label_property: Option<String>,
 }
 
 /// How a run file is written.
@@ -164,6 +171,18 @@ pub(crate) struct WriteArgs {
     /// Studio's address of local files]
     #[arg(long, value_name = "URL")]
     pub(crate) image_url: Option<String>,
+    /// geojson: the class of all objects, with its colour if QuPath's reader is not to get one made from the name
+    #[arg(long, value_name = "NAME[=R,G,B]", value_parser = class)]
+    pub(crate) class: Option<Class>,
+    /// geojson: what objects are to QuPath [default: detections from 10,000 on, otherwise annotations]
+    #[arg(long, value_name = "TYPE", value_parser = choice!(ObjectType))]
+    pub(crate) object_type: Option<ObjectType>,
+    /// geojson: leave out points of outlines, none of them further than this from the outline; says what that does to areas
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) simplify: Option<f64>,
+    /// geojson: measure objects, and write this as measurements; `all` is all
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = properties_parser())]
+    pub(crate) measure: Vec<Properties>,
 }
 
 /// How a file is read that may be a mask or a run file.

@@ -99,6 +99,32 @@ impl FromStr for Category {
     }
 }
 
+/// A class of objects, with its colour when it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) color: Option<[u8; 3]>,
+}
+
+/// A class: its name, or its name, = and red, green and blue.
+pub(super) fn class(text: &str) -> Result<Class, String> {
+    let color = |text: &str| {
+        let parts: Vec<u8> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
+        <[u8; 3]>::try_from(parts).ok()
+    };
+    let (name, color) = match text.rsplit_once('=') {
+        None => (text, None),
+        Some((name, numbers)) => match color(numbers) {
+            Some(color) => (name, Some(color)),
+            None => return Err("after = red, green and blue were expected, each from 0 to 255: Tumor=200,0,0".into()),
+        },
+    };
+    if name.is_empty() {
+        return Err("the name of a class was expected".into());
+    }
+    Ok(Class { name: name.to_owned(), color })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +140,15 @@ mod tests {
         }
         assert_eq!(memory("16M"), Ok(16 << 20));
         assert!(memory("16383K").is_err());
+    }
+
+    #[test]
+    fn classes() {
+        let named = |name: &str, color| Ok(Class { name: name.into(), color });
+        assert_eq!(class("Tumor"), named("Tumor", None));
+        assert_eq!(class("Tumor: CD3+=200,0, 255"), named("Tumor: CD3+", Some([200, 0, 255])));
+        for wrong in ["", "=1,2,3", "a=", "a=1,2", "a=1,2,256", "a=1,2,3,4", "a=b"] {
+            assert!(class(wrong).is_err(), "{wrong}");
+        }
     }
 }

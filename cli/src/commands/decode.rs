@@ -1,6 +1,6 @@
 //! `decode`: a run file to a mask.
 
-use runmask::{Decoder, Dtype, Error, Label, LabelRuns, Result, Window, Windows, sink};
+use runmask::{Decoder, Dtype, Error, Label, LabelRuns, OverlapPolicy, Result, Window, Windows, sink};
 
 use crate::args::Decode;
 use crate::console::Console;
@@ -18,6 +18,11 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     let shape = args.shape.shape()?;
     let runs = input::read_runs(&args.runs, args.read.format, &args.read.options(shape), console)?;
     input::warn_of_sides(shape, &runs, &args.runs, console);
+    // An error is found while the mask is written.
+    let runs = match args.overlap {
+        OverlapPolicy::Error => runs,
+        policy => runs.disjoint(policy).map_err(|error| error.in_file(&args.runs))?,
+    };
     if args.window.is_some() || args.scale > 1 {
         windowed(&runs, args, console).map_err(|error| match error {
             Error::Io { .. } => error,

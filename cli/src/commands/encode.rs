@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use runmask::format::{self, LineEnding, WriteOptions};
 use runmask::source::{self, OpenOptions};
-use runmask::{Encoder, Engine, Error, LabelRuns, Result, ScanOrder};
+use runmask::{Encoder, Engine, Error, LabelRuns, MeasureOptions, Result, ScanOrder};
 
 use self::jobs::{Job, image_name, jobs};
 use self::summary::{Counts, Slide, summarize};
 use self::together::encode_together;
-use crate::args::{Category, Encode, EncoderArgs, WriteArgs};
+use crate::args::{Category, Encode, EncoderArgs, Properties, WriteArgs};
 use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input;
@@ -28,6 +28,7 @@ use crate::memory::Share;
 use crate::output::Output;
 use crate::paths::is_stream;
 use crate::progress::Batch;
+use crate::remedy;
 
 /// Masks that are worked on at once: each has rows and tiles in memory, and all cores are busy with a few.
 const AT_ONCE: usize = 4;
@@ -114,11 +115,21 @@ impl WriteArgs {
                 Category::Numbered(number, name) => Some((*number, name.clone())),
                 Category::Every(_) => None,
             }))
-            .category(self.category.iter().find_map(|category| match category {
-                Category::Every(name) => Some(name.clone()),
-                Category::Numbered(..) => None,
+            .category(self.class.as_ref().map(|class| class.name.clone()).or_else(|| {
+                self.category.iter().find_map(|category| match category {
+                    Category::Every(name) => Some(name.clone()),
+                    Category::Numbered(..) => None,
+                })
             }))
             .image_url(self.image_url.clone())
+            .class_colors(self.class.iter().filter_map(|class| Some((class.name.clone(), class.color?))))
+            .object_type(self.object_type)
+            .simplify(self.simplify)
+            .measure(
+                Some(&self.measure)
+                    .filter(|asked| !asked.is_empty())
+                    .map(|asked| MeasureOptions::new().properties(Properties::list(asked))),
+            )
     }
 
     /// The name of the image's file: the one that the user says, or that of its mask.
@@ -158,9 +169,10 @@ impl Work<'_> {
             std::fs::create_dir_all(folder).map_err(|error| Error::io("making the folder", folder, error))?;
         }
         let mut output = Output::create(&job.output)?;
-        format::write(job.format, &mut output, &runs, &self.write_options(job))
+        let warnings = format::write_with_warnings(job.format, &mut output, &runs, &self.write_options(job))
             .map_err(|error| output.blame(error, &job.output))?;
         output.commit()?;
+        warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning, &job.output)));
         Ok(encoded)
     }
 

@@ -10,6 +10,7 @@ use crate::input;
 use crate::kind;
 use crate::output::Output;
 use crate::paths::{one_stdin, refuse_inputs};
+use crate::remedy;
 
 pub(crate) fn run(args: &Merge, console: &Console) -> Result<Status> {
     let inputs = || args.shape.like.iter().chain(&args.parts).map(AsRef::as_ref);
@@ -27,7 +28,9 @@ pub(crate) fn run(args: &Merge, console: &Console) -> Result<Status> {
     let whole = LabelRuns::merge(&parts)?;
     let write = args.write.options(whole.order(), &args.output).order(None).drop_shape(args.drop_shape);
     let mut output = Output::create(&args.output)?;
-    format::write(to, &mut output, &whole, &write).map_err(|error| output.blame(error, &args.output))?;
+    let warnings = format::write_with_warnings(to, &mut output, &whole, &write)
+        .map_err(|error| output.blame(error, &args.output))?;
     output.commit()?;
+    warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning, &args.output)));
     Ok(Status::Done)
 }

@@ -4,7 +4,10 @@
 //! whose objects overlap can be drawn too.
 //!
 //! One pixel of the picture, a cell, stands for a square of the mask. It has the colour of the label that covers most of
-//! it, the brighter the more of it is covered; even a single covered pixel is bright enough to be seen.
+//! it, the brighter the more of it is covered; even a single covered pixel is bright enough to be seen. Outlines of objects
+//! are drawn by `outlines.rs`.
+
+mod outlines;
 
 use std::ops::Range;
 
@@ -27,7 +30,7 @@ const FAINTEST: f64 = 0.55;
 const COMFORTABLE: u32 = 800;
 
 pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
-    let inputs = || args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref);
+    let inputs = || args.either.shape.like.iter().chain(&args.over).chain([&args.file]).map(AsRef::as_ref);
     one_stdin(inputs())?;
     refuse_inputs(&args.output, inputs())?;
     kind::png_goes_to(&args.output)?;
@@ -40,9 +43,18 @@ pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
     if shape.pixels() == 0 {
         return Err(Error::Argument(format!("an empty mask ({shape}) cannot be drawn")).in_file(&args.file));
     }
-    let picture = Picture::draw(&runs, shape, args.max_side)?;
+    let frame = Frame::of(shape, args.max_side);
+    if args.outlines {
+        let picture = outlines::draw(&runs, frame, args.over.as_deref(), console)?;
+        let mut output = Output::create(&args.output)?;
+        let bytes = frame.width() as usize * 3;
+        write(frame, &mut output, args, |y, row| row.extend_from_slice(&picture[y as usize * bytes..][..bytes]))?;
+        output.commit()?;
+        return Ok(Status::Done);
+    }
+    let picture = Picture::draw(&runs, frame)?;
     let mut output = Output::create(&args.output)?;
-    picture.write(&mut output, args)?;
+    write(frame, &mut output, args, |y, row| picture.push_row(y, row))?;
     output.commit()?;
     Ok(Status::Done)
 }
@@ -92,36 +104,79 @@ impl Cell {
     }
 }
 
-/// A picture in the making.
-struct Picture {
-    cells: Vec<Cell>,
+/// How a mask is scaled to its picture.
+#[derive(Clone, Copy)]
+struct Frame {
     mask: Shape,
-    width: u32,
-    height: u32,
+    /// Rows and columns of cells.
+    cells: Shape,
     /// Side of the square that a cell stands for.
     scale: u32,
     /// Pixels of the picture to one cell, in both directions.
     enlarged: u32,
 }
 
-impl Picture {
-    fn draw(runs: &LabelRuns, mask: Shape, max_side: u32) -> Result<Self> {
+impl Frame {
+    fn of(mask: Shape, max_side: u32) -> Self {
         let side = mask.height.max(mask.width);
         let scale = side.div_ceil(max_side);
         let enlarged = if scale == 1 { (COMFORTABLE.min(max_side) / side).max(1) } else { 1 };
-        let (height, width) = (mask.height.div_ceil(scale), mask.width.div_ceil(scale));
-        let count = u64::from(height) * u64::from(width);
-        let cells = usize::try_from(count).ok().and_then(|count| {
-            let mut cells = Vec::new();
-            cells.try_reserve_exact(count).ok()?;
-            cells.resize(count, Cell::default());
-            Some(cells)
-        });
-        let Some(cells) = cells else {
-            let needed = count.saturating_mul(size_of::<Cell>() as u64);
-            return Err(Error::Memory { what: format!("a picture of {count} pixels"), needed, limit: None });
-        };
-        let mut picture = Self { cells, mask, width, height, scale, enlarged };
+        let cells = Shape { height: mask.height.div_ceil(scale), width: mask.width.div_ceil(scale) };
+        Self { mask, cells, scale, enlarged }
+    }
+
+    /// Columns of the picture.
+    fn width(self) -> u32 {
+        self.cells.width * self.enlarged
+    }
+
+    /// Rows of the picture.
+    fn height(self) -> u32 {
+        self.cells.height * self.enlarged
+    }
+}
+
+/// `count` values; an error where the machine has no room for them.
+fn filled<T: Clone>(value: T, count: u64) -> Result<Vec<T>> {
+    let made = usize::try_from(count).ok().and_then(|count| {
+        let mut list = Vec::new();
+        list.try_reserve_exact(count).ok()?;
+        list.resize(count, value);
+        Some(list)
+    });
+    let needed = count.saturating_mul(size_of::<T>() as u64);
+    made.ok_or_else(|| Error::Memory { what: "a picture".into(), needed, limit: None })
+}
+
+/// Writes a PNG; `row` appends the pixels of a row of it.
+fn write(frame: Frame, output: &mut Output, args: &Preview, row: impl Fn(u32, &mut Vec<u8>)) -> Result<()> {
+    let failed = |error| match error {
+        png::EncodingError::IoError(source) => Error::io("writing", &args.output, source),
+        other => Error::Unsupported(other.to_string()).in_file(&args.output),
+    };
+    let mut encoder = png::Encoder::new(output, frame.width(), frame.height());
+    encoder.set_color(png::ColorType::Rgb);
+    let mut header = encoder.write_header().map_err(failed)?;
+    let mut stream = header.stream_writer().map_err(failed)?;
+    let mut pixels = Vec::new();
+    for y in 0..frame.height() {
+        pixels.clear();
+        row(y, &mut pixels);
+        std::io::Write::write_all(&mut stream, &pixels).map_err(|error| Error::io("writing", &args.output, error))?;
+    }
+    stream.finish().map_err(failed)?;
+    header.finish().map_err(failed)
+}
+
+/// A picture in the making.
+struct Picture {
+    cells: Vec<Cell>,
+    frame: Frame,
+}
+
+impl Picture {
+    fn draw(runs: &LabelRuns, frame: Frame) -> Result<Self> {
+        let mut picture = Self { cells: filled(Cell::default(), frame.cells.pixels())?, frame };
         for (place, (_, label)) in runs.iter().enumerate() {
             let color = color(place as u64);
             for &run in label {
@@ -133,7 +188,7 @@ impl Picture {
 
     /// Draws a run: the part of a scan line that it begins with, all whole lines at once, and the part that it ends with.
     fn cover(&mut self, run: Run, order: ScanOrder, color: u32) {
-        let length = u64::from(self.mask.line_length(order));
+        let length = u64::from(self.frame.mask.line_length(order));
         let (mut start, end) = (run.start, run.end());
         while start < end {
             let (line, from) = (start / length, start % length);
@@ -148,7 +203,7 @@ impl Picture {
 
     /// Draws the same pixels of some scan lines.
     fn cover_lines(&mut self, lines: Range<u64>, pixels: Range<u64>, order: ScanOrder, color: u32) {
-        let (scale, width) = (u64::from(self.scale), u64::from(self.width));
+        let (scale, width) = (u64::from(self.frame.scale), u64::from(self.frame.cells.width));
         let cells = |range: &Range<u64>| range.start / scale..range.end.div_ceil(scale);
         let inside = |range: &Range<u64>, cell: u64| range.end.min((cell + 1) * scale) - range.start.max(cell * scale);
         for line in cells(&lines) {
@@ -167,33 +222,16 @@ impl Picture {
         }
     }
 
-    /// Writes the picture as a PNG.
-    fn write(&self, output: &mut Output, args: &Preview) -> Result<()> {
-        let failed = |error| match error {
-            png::EncodingError::IoError(source) => Error::io("writing", &args.output, source),
-            other => Error::Unsupported(other.to_string()).in_file(&args.output),
-        };
-        let (width, height) = (self.width * self.enlarged, self.height * self.enlarged);
-        let mut encoder = png::Encoder::new(output, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        let mut header = encoder.write_header().map_err(failed)?;
-        let mut stream = header.stream_writer().map_err(failed)?;
-        let mut row = Vec::new();
-        for (y, cells) in (0..).zip(self.cells.chunks_exact(self.width as usize)) {
-            row.clear();
-            let rows = self.scale.min(self.mask.height - y * self.scale);
-            for (x, cell) in (0..).zip(cells) {
-                let columns = self.scale.min(self.mask.width - x * self.scale);
-                let pixel = cell.color(f64::from(rows) * f64::from(columns));
-                row.extend((0..self.enlarged).flat_map(|_| pixel));
-            }
-            for _ in 0..self.enlarged {
-                std::io::Write::write_all(&mut stream, &row)
-                    .map_err(|error| Error::io("writing", &args.output, error))?;
-            }
+    /// Appends the pixels of a row.
+    fn push_row(&self, y: u32, row: &mut Vec<u8>) {
+        let Frame { mask, cells, scale, enlarged } = self.frame;
+        let (y, width) = (y / enlarged, cells.width as usize);
+        let rows = scale.min(mask.height - y * scale);
+        for (x, cell) in (0..).zip(&self.cells[y as usize * width..][..width]) {
+            let columns = scale.min(mask.width - x * scale);
+            let pixel = cell.color(f64::from(rows) * f64::from(columns));
+            row.extend((0..enlarged).flat_map(|_| pixel));
         }
-        stream.finish().map_err(failed)?;
-        header.finish().map_err(failed)
     }
 }
 
@@ -241,8 +279,8 @@ mod tests {
         let pixels: Vec<u16> = (0..13 * 17).map(|place| [0, 0, 3, 3, 3, 8, 1][place * place % 7]).collect();
         let runs = runs_of(&pixels, shape);
         for runs in [runs.clone(), runs.to_order(ScanOrder::RowMajor).unwrap()] {
-            let picture = Picture::draw(&runs, shape, 5).unwrap();
-            assert_eq!((picture.height, picture.width, picture.scale), (4, 5, 4));
+            let picture = Picture::draw(&runs, Frame::of(shape, 5)).unwrap();
+            assert_eq!((picture.frame.cells, picture.frame.scale), (Shape { height: 4, width: 5 }, 4));
             for (place, cell) in picture.cells.iter().enumerate() {
                 let (y, x) = (place / 5 * 4, place % 5 * 4);
                 let inside = |place: &usize| place / 17 / 4 == y / 4 && place % 17 / 4 == x / 4;
@@ -259,9 +297,9 @@ mod tests {
             let mut runs = runmask::LabelRunsBuilder::new(Some(shape), order);
             runs.label(1).unwrap();
             runs.run(Run { start, length: u64::from(u32::MAX) - start }).unwrap();
-            let picture = Picture::draw(&runs.finish(), shape, 100).unwrap();
+            let picture = Picture::draw(&runs.finish(), Frame::of(shape, 100)).unwrap();
             assert!(picture.cells.iter().all(|cell| cell.covered > 0));
-            assert_eq!(picture.cells[0].covered, picture.scale - 5);
+            assert_eq!(picture.cells[0].covered, picture.frame.scale - 5);
         }
     }
 
@@ -270,7 +308,7 @@ mod tests {
         let shape = Shape { height: 1000, width: 1000 };
         let mut pixels = vec![0; 1_000_000];
         pixels[345_678] = 9;
-        let picture = Picture::draw(&runs_of(&pixels, shape), shape, 10).unwrap();
+        let picture = Picture::draw(&runs_of(&pixels, shape), Frame::of(shape, 10)).unwrap();
         let seen: Vec<_> =
             picture.cells.iter().map(|cell| cell.color(10_000.0)).filter(|&color| color != BACKGROUND).collect();
         assert_eq!(seen.len(), 1);

@@ -10,6 +10,7 @@ mod memory;
 mod operations;
 mod outputs;
 mod pictures;
+mod polygons;
 mod run_files;
 mod shortcut;
 mod slides;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{Folder, npy, small_mask};
 
 /// Width, height and R G B (or R G B A) of a PNG.
-fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
+pub(crate) fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
