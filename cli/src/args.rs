@@ -1,4 +1,4 @@
-//! The arguments: what the user may say, as clap reads it.
+//! The command line: every command, argument and option, as clap parses them.
 
 mod groups;
 mod operations;
@@ -27,10 +27,10 @@ Examples:
 
 Exit status: 0 done, 1 verify found a difference, 2 an error, 130 interrupted.";
 
-/// Turns integer label masks of whole-slide images into the runs of every label, and back.
+/// Converts integer label masks of whole-slide images to the runs of every label, and back.
 ///
-/// A label mask gives every pixel a number: 0 for background, another one for each object. Its runs are (start, length)
-/// pairs of pixels in a row, numbered down the columns unless told otherwise.
+/// A label mask stores a number for every pixel: 0 for the background and one number for each object. A run is a pair of a
+/// start and a length: consecutive pixels of the same label. Pixels are numbered down the columns by default.
 #[derive(Debug, Parser)]
 #[command(name = "runmask", version, after_help = EXAMPLES, max_term_width = 100, subcommand_required = true)]
 pub(crate) struct Arguments {
@@ -42,10 +42,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Threads for everything [default: as many as the machine runs at once]
+    /// Number of threads [default: the number of CPU cores]
     #[arg(short = 'j', long, value_name = "N", global = true)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Show progress on stderr even when it is no terminal
+    /// Show progress on stderr even when it is not a terminal
     #[arg(long, global = true)]
     pub(crate) progress: bool,
 }
@@ -72,11 +72,14 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Write the runs of every label of masks
+/// Encode masks: write the runs of every label
 ///
-/// Without -o and --out-dir the runs of slide.tif go to slide.csv beside it. Of several masks one that fails does not
-/// stop the others: a summary says what happened, and the exit status is then 2. Several masks with one -o go to one
-/// file, whole or not at all: when one of them fails every bad mask is named and no file is written.
+/// Without -o and --out-dir, the runs of slide.tif are written to slide.csv in the same folder. The hubmap format, the
+/// default for .csv, numbers its rows from 0: its glom column is the label minus 1.
+///
+/// When several masks are encoded, a mask that fails does not stop the others. A summary line counts the results, and the
+/// exit status is 2. Several masks with one -o are written to one file, which holds all of them or is not written: when a
+/// mask fails, the remaining masks are still checked, so that one call reports every bad mask.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -84,26 +87,26 @@ Examples:
   runmask encode slide.tif -o slide.json         COCO annotations
   runmask encode slide.tif -o - -f table | head  one run a line, on stdout
   runmask encode *.tif --out-dir runs --skip-existing --json > summary.json
-  runmask encode *.tif -o submission.csv -f kaggle --union    one file of many masks
+  runmask encode *.tif -o submission.csv -f kaggle --union    one file for all masks
   zcat mask.npy.gz | runmask encode - -o mask.csv
   runmask encode labels.bin --dtype u32 --height 40000 --width 30000 -o labels.csv")]
 pub(crate) struct Encode {
     /// Mask files (TIFF, PNG, NPY, raw); - is stdin
     #[arg(value_name = "MASK", required = true)]
     pub(crate) masks: Vec<PathBuf>,
-    /// The run file; - is stdout. Several masks go to it together where its format holds many images
+    /// The run file; - is stdout. A format that holds many images takes several masks in one file
     #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     pub(crate) output: Option<PathBuf>,
-    /// The folder for the run files of all masks
+    /// Write each run file into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
-    /// Pass over masks whose run file exists
+    /// Skip masks whose run file exists
     #[arg(long)]
     pub(crate) skip_existing: bool,
-    /// A summary in JSON on stdout
+    /// Print a summary as JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
-    /// Encode once more with the scalar engine, which defines what is right, and compare
+    /// Encode every mask a second time with the scalar reference engine and compare the results
     #[arg(long)]
     pub(crate) verify: bool,
     #[command(flatten)]
@@ -114,20 +117,21 @@ pub(crate) struct Encode {
     pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
-    /// Give objects new numbers where the format cannot hold theirs
+    /// Number the objects 1, 2, 3 ... where the format cannot store their labels
     #[arg(long, help_heading = "Writing run files")]
     pub(crate) renumber: bool,
 }
 
-/// Write the mask that a run file describes
+/// Decode a run file: write its mask
 ///
-/// The mask's format follows its extension: .tif (tiled BigTIFF), .png, .npy, .raw or .bin. Pixels without runs are 0.
+/// The extension selects the format of the mask: .tif (tiled BigTIFF), .png, .npy, .raw or .bin. Pixels without runs are 0.
+/// A warning is printed when the given height and width look exchanged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask decode slide.csv -o slide.tif --like slide.svs
   runmask decode slide.csv -o slide.npy --height 18484 --width 13013 --dtype u16
-  runmask decode slide.json -o slide.png          COCO files know their size
+  runmask decode slide.json -o slide.png          COCO files store the size
   runmask decode slide.json -o tile.png --window 1000,2000,512,512")]
 pub(crate) struct Decode {
     /// The run file; - is stdin
@@ -136,19 +140,20 @@ pub(crate) struct Decode {
     /// The mask file
     #[arg(short, long, value_name = "MASK")]
     pub(crate) output: PathBuf,
-    /// The type of the labels [default: the narrowest that holds them]
+    /// The type of the labels [default: the smallest type that holds them]
     #[arg(long, value_parser = choice!(Dtype))]
     pub(crate) dtype: Option<Dtype>,
     /// The label of pixels without runs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) background: u64,
-    /// Who keeps a pixel that several objects cover: nobody, which is an error, the first object by label, or the last
+    /// Which object keeps a pixel that several objects cover: error refuses such pixels, first and last keep the object
+    /// with the smallest or the largest label
     #[arg(long, value_name = "POLICY", value_parser = choice!(OverlapPolicy), default_value = "error")]
     pub(crate) overlap: OverlapPolicy,
-    /// This part of the mask only: row and column of its first pixel, height and width
+    /// Decode only this part of the mask: row and column of its first pixel, height and width
     #[arg(long, value_name = "Y,X,H,W")]
     pub(crate) window: Option<WindowArg>,
-    /// Of each N rows and columns the first only; a power of two
+    /// Take only the first of every N rows and columns; N is a power of two
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) scale: u32,
     #[command(flatten)]
@@ -159,15 +164,16 @@ pub(crate) struct Decode {
     pub(crate) read: ReadArgs,
 }
 
-/// Write a run file in another format, without pixels
+/// Convert a run file to another format, without decoding it
 ///
-/// What the target cannot hold is an error, or is dropped when asked for.
+/// It is an error if the new format cannot store something that the old file holds; options leave such things out. Only
+/// height and width are left out with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask convert slide.csv -o slide.json --like slide.tif
   runmask convert train.csv -o train.json --from kaggle --height 256 --width 256
-  runmask convert slide.json -o slide.csv --drop-shape     hubmap files do not hold the size
+  runmask convert slide.json -o slide.csv --drop-shape     hubmap files do not store the size
   runmask convert zero.csv -o one.csv --from kaggle --from-base 0 -f kaggle")]
 pub(crate) struct Convert {
     /// The run file; - is stdin
@@ -176,10 +182,10 @@ pub(crate) struct Convert {
     /// The new run file; - is stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// The format of the run file [default: by its extension]
+    /// The format of the run file [default: detected from its content]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "Reading run files")]
     pub(crate) from: Option<Format>,
-    /// How the file numbers pixels, where its format leaves that open [default: column]
+    /// The order in which the file numbers pixels, where its format leaves that open [default: column]
     #[arg(long, value_parser = order_parser(), value_name = "ORDER", help_heading = "Reading run files")]
     pub(crate) from_order: Option<ScanOrder>,
     /// kaggle: the number of the first pixel in the file [default: 1]
@@ -191,18 +197,18 @@ pub(crate) struct Convert {
     pub(crate) shape: ShapeArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
-    /// How the new file numbers pixels, where its format leaves that open [default: column]
+    /// The order in which the new file numbers pixels, where its format leaves that open [default: column]
     #[arg(long, value_parser = order_parser(), help_heading = "Writing run files")]
     pub(crate) order: Option<ScanOrder>,
-    /// Leave out height and width where the format cannot hold them
+    /// Leave out height and width where the format cannot store them, without a warning
     #[arg(long, help_heading = "Writing run files")]
     pub(crate) drop_shape: bool,
-    /// Leave out categories, scores and crowd marks where the format cannot hold them
+    /// Leave out categories, scores and crowd marks where the format cannot store them
     #[arg(long, help_heading = "Writing run files")]
     pub(crate) drop_attributes: bool,
 }
 
-/// Say what a mask or a run file holds: shape, labels, runs, areas
+/// Show what a mask or run file holds: size, pages, labels, runs, areas
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -213,21 +219,22 @@ pub(crate) struct Info {
     /// The mask or run file; - is stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Everything, the area of every label included, in JSON
+    /// Print everything as JSON, with the area of every label
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) either: EitherArgs,
 }
 
-/// Compare two files, masks or run files, pixel by pixel of every label
+/// Compare two files, masks or run files, pixel by pixel
 ///
-/// Exit status: 0 the same pixels, 1 differences, 2 an error. Differences are listed from the first label on.
+/// The exit status is 0 if every label has the same pixels in both files, 1 if there are differences, and 2 after an error.
+/// Differences are listed in the order of labels.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask verify slide.tif slide.csv
-  runmask verify correct.csv other.csv --like slide.tif    with rows and columns
+  runmask verify correct.csv other.csv --like slide.tif    shows rows and columns
   runmask verify slide.csv slide.json --second-format sam")]
 pub(crate) struct Verify {
     /// A mask or run file
@@ -236,20 +243,20 @@ pub(crate) struct Verify {
     /// The mask or run file to compare it with
     #[arg(value_name = "FILE")]
     pub(crate) second: PathBuf,
-    /// The format of the second run file [default: --format, or by its extension]
+    /// The format of the second run file [default: --format, or detected from its content]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) second_format: Option<Format>,
-    /// How many differences are listed
+    /// The largest number of differences to list
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) either: EitherArgs,
 }
 
-/// Draw a mask or a run file: labels in distinct colours on dark
+/// Draw a mask or run file as a PNG: each label in its own colour on a dark background
 ///
-/// Where one pixel of the picture stands for many of the mask it has the colour of the label with most of them, the
-/// brighter the more are covered; a single covered pixel still shows. Small masks are enlarged.
+/// A pixel of the picture that stands for several pixels of the mask takes the colour of the label that covers most of
+/// them. It is brighter the more of them are covered, and a single covered pixel is still visible. Small masks are enlarged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -262,7 +269,7 @@ pub(crate) struct Preview {
     /// The picture; - is stdout
     #[arg(short, long, value_name = "PNG")]
     pub(crate) output: PathBuf,
-    /// The picture's longer side at most
+    /// The longest side of the picture
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = clap::value_parser!(u32).range(1..=32768))]
     pub(crate) max_side: u32,
     /// Draw the outlines of objects instead of their areas
@@ -275,30 +282,30 @@ pub(crate) struct Preview {
     pub(crate) either: EitherArgs,
 }
 
-/// Tell which convention a run file is in, with the evidence
+/// Find out which convention a run file follows, and show the evidence
 ///
-/// Order, first number, union or instances: what is known, what is likely, what cannot be known; and the command that
-/// converts the file.
+/// The report covers the format, the order of pixels, the number of the first pixel, and whether objects are stored one by
+/// one. It says what is known, what is likely and what the file cannot tell, and prints the command that converts the file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask doctor submission.csv
-  runmask doctor submission.csv --like slide.tif      the size rules out more")]
+  runmask doctor submission.csv --like slide.tif      the size excludes more")]
 pub(crate) struct Doctor {
     /// The run file; - is stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// In JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
 }
 
-/// Encode pictures as escape-key records, and back
+/// Convert pictures to escape-key records, and back
 ///
-/// A record is 9 bytes: 255 255 0 0, a pixel's R G B A, and how often it repeats, 1 to 255. Pictures with few repetitions
-/// grow, up to 2.25 times their pixels.
+/// A record has 9 bytes: 255 255 0 0, the R G B A values of a pixel, and the number of its repetitions, 1 to 255. A picture
+/// with few repetitions grows to as much as 2.25 times the size of its pixels.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pixels {
     /// Write the records of a picture
@@ -309,13 +316,13 @@ pub(crate) enum Pixels {
 
 #[derive(Debug, Args)]
 pub(crate) struct PixelsEncode {
-    /// The picture: PNG, JPEG, BMP, GIF or PNM, 8 bits a channel or fewer
+    /// The picture: PNG, JPEG, BMP, GIF or PNM with at most 8 bits per channel
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
     /// The records; - is stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Pixels as B G R A, the memory of a QImage
+    /// Write pixels in the order B G R A, as a QImage stores them
     #[arg(long)]
     pub(crate) bgra: bool,
 }
@@ -325,17 +332,17 @@ pub(crate) struct PixelsDecode {
     /// The records; - is stdin
     #[arg(value_name = "RECORDS")]
     pub(crate) records: PathBuf,
-    /// The PNG; - is stdout
+    /// The picture, a PNG; - is stdout
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
-    /// Pixels are B G R A, the memory of a QImage
+    /// The pixels are in the order B G R A, as a QImage stores them
     #[arg(long)]
     pub(crate) bgra: bool,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
 }
 
-/// Make up a mask, the same for the same arguments
+/// Generate a synthetic mask; the same arguments give the same mask
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -345,13 +352,13 @@ pub(crate) struct Synth {
     /// Glomeruli: few, large, far apart; cells: many, small, close together; noise: a random label in every pixel
     #[arg(value_parser = choice!(Kind))]
     pub(crate) kind: Kind,
-    /// Rows
+    /// Number of rows
     #[arg(long, value_name = "PIXELS")]
     pub(crate) height: u32,
-    /// Columns
+    /// Number of columns
     #[arg(long, value_name = "PIXELS")]
     pub(crate) width: u32,
-    /// The mask file, its format by its extension: .tif, .png, .npy, .raw or .bin
+    /// The mask file; the extension selects the format: .tif, .png, .npy, .raw or .bin
     #[arg(short, long, value_name = "MASK")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
@@ -360,18 +367,18 @@ pub(crate) struct Synth {
     pub(crate) mask: MaskOutputArgs,
 }
 
-/// Time encoding and decoding of a mask in memory, beside a read and a fill of the same bytes
+/// Measure how long it takes to encode and decode a mask in memory, relative to reading and filling the same memory
 ///
-/// The answer is checked: another engine must find the same runs, and decoding must give the mask back. All times are
-/// medians, in seconds, of samples taken in turn.
+/// The results are checked first: a second engine must find the same runs, and decoding must give the mask back. All times
+/// are medians of interleaved samples.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask bench slide.tif --engine simd -j 1
   runmask bench --synth cells --height 8000 --width 8000 --json
-  runmask bench mask.npy --layout column          from a column-major array")]
+  runmask bench mask.npy --layout column          the mask as a column-major array")]
 pub(crate) struct Bench {
-    /// The mask file [default: a made-up one, see --synth]
+    /// The mask file [default: a synthetic mask, see --synth]
     #[arg(value_name = "MASK", conflicts_with = "synth")]
     pub(crate) mask: Option<PathBuf>,
     /// What finds the runs: the CPU (simd, or scalar, the slow reference) or the GPU; auto is simd
@@ -383,39 +390,39 @@ pub(crate) struct Bench {
     /// The order of the pixels in memory
     #[arg(long, value_parser = order_parser(), default_value = "row")]
     pub(crate) layout: ScanOrder,
-    /// gpu: time a mask that is in the device's memory already
+    /// gpu: measure a mask that is already in the memory of the device
     #[arg(long)]
     pub(crate) resident: bool,
-    /// Samples of everything [default: as many as fit into a few seconds, 3 to 25]
+    /// Number of samples [default: as many as take a few seconds, 3 to 25]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<NonZeroUsize>,
-    /// Everything in JSON
+    /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) page: MaskArgs,
-    /// Make up a mask that looks like this
-    #[arg(long, value_parser = choice!(Kind), default_value = "glomeruli", help_heading = "Made-up masks")]
+    /// The kind of synthetic mask
+    #[arg(long, value_parser = choice!(Kind), default_value = "glomeruli", help_heading = "Synthetic masks")]
     pub(crate) synth: Kind,
-    /// Rows of a made-up mask
-    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Made-up masks")]
+    /// Rows of the synthetic mask
+    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Synthetic masks")]
     pub(crate) height: u32,
-    /// Columns of a made-up mask
-    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Made-up masks")]
+    /// Columns of the synthetic mask
+    #[arg(long, value_name = "PIXELS", default_value_t = 8192, help_heading = "Synthetic masks")]
     pub(crate) width: u32,
-    #[command(flatten, next_help_heading = "Made-up masks")]
+    #[command(flatten, next_help_heading = "Synthetic masks")]
     pub(crate) looks: Looks,
 }
 
-/// List every engine of this machine, with its levels or adapters, and why one is missing
+/// List the engines of this machine with their SIMD levels and GPU adapters, and say why one is missing
 #[derive(Debug, Args)]
 pub(crate) struct Engines {
-    /// In JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Write the completions of a shell to stdout
+/// Print the completion script of a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -428,14 +435,14 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Write a man page to stdout
+/// Print a man page
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   runmask man | man -l -
   runmask man encode > /usr/local/share/man/man1/runmask-encode.1")]
 pub(crate) struct Man {
-    /// The command that the page is about [default: the program]
+    /// The command to describe [default: the program]
     #[arg(value_name = "COMMAND", num_args = 0..=2)]
     pub(crate) command: Vec<String>,
 }

@@ -221,7 +221,7 @@ pub(crate) struct MaskOutputArgs {
     pub(crate) pyramid: bool,
 }
 
-/// What a made-up mask holds.
+/// What a synthetic mask holds.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Looks {
     /// Number of labels [default: as dense as in real slides]

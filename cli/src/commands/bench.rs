@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Bench, console: &Console) -> Result<Status> {
     let shape = Shape { height: args.height, width: args.width };
     let (mut source, name): (Box<dyn Source>, String) = match &args.mask {
         Some(path) => (source::open(path, &args.page.options(None))?, path.display().to_string()),
-        None => (Box::new(args.looks.synth(args.synth, shape)?), format!("made-up {:?}", args.synth).to_lowercase()),
+        None => (Box::new(args.looks.synth(args.synth, shape)?), format!("synthetic {:?}", args.synth).to_lowercase()),
     };
     let task = console.start(&name, pixel_bytes(&*source));
     let report = match source.dtype() {

@@ -1,4 +1,4 @@
-//! `synth`: made-up masks, written row by row.
+//! `synth`: synthetic masks, written row by row.
 
 use runmask::source::Source;
 use runmask::source::synth::{Kind, Synth};
