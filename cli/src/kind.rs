@@ -93,19 +93,20 @@ pub(crate) fn looks_like_runs(path: &Path) -> bool {
     }
 }
 
-fn refuse(path: &Path, message: String) -> Result<()> {
-    Err(Error::Argument(message).in_file(path))
+fn refuse(path: &Path, message: &str) -> Result<()> {
+    Err(Error::Argument(format!("{} {message}", path.display())))
 }
 
 /// Asks back when a file that is to be read as a mask is something else.
 pub(crate) fn expect_mask(path: &Path) -> Result<()> {
     match Kind::of_file(path) {
         Some(Kind::Folder) => {
-            refuse(path, format!("is a directory; name the masks in it, for instance {}", path.join("*.tif").display()))
+            let masks = path.join("*.tif");
+            refuse(path, &format!("is a directory: name the masks in it, for instance {}", masks.display()))
         }
         Some(Kind::Runs) => refuse(
             path,
-            "a run file, not a mask; `decode` writes its mask, `convert` writes it in another format".into(),
+            "is a run file, not a mask: `runmask decode` writes its mask, `runmask convert` writes it in another format",
         ),
         _ => Ok(()),
     }
@@ -114,41 +115,29 @@ pub(crate) fn expect_mask(path: &Path) -> Result<()> {
 /// Asks back when a file that is to be read as a run file is something else.
 pub(crate) fn expect_runs(path: &Path) -> Result<()> {
     match Kind::of_file(path) {
-        Some(Kind::Folder) => refuse(path, "is a directory, not a run file".into()),
-        Some(Kind::Mask) => refuse(path, "a mask, not a run file; `encode` writes its runs".into()),
-        Some(Kind::Picture) => refuse(path, "a picture, not a run file".into()),
+        Some(Kind::Folder) => refuse(path, "is a directory, not a run file"),
+        Some(Kind::Mask) => refuse(path, "is a mask, not a run file: `runmask encode` writes its runs"),
+        Some(Kind::Picture) => refuse(path, "is a picture, not a run file"),
         _ => Ok(()),
     }
 }
 
 /// Refuses the name of a mask or picture for runs.
 pub(crate) fn runs_go_to(path: &Path) -> Result<()> {
+    const USE: &str = "but the output is a run file: use .csv, .json, .geojson, .xml or .parquet";
     match Kind::of_name(path) {
-        Some(kind @ (Kind::Mask | Kind::Picture)) => {
-            let what = if kind == Kind::Mask { "mask" } else { "picture" };
-            refuse(
-                path,
-                format!(
-                    "the extension of a {what}, but runs are written; a run file ends in .csv, .json, .geojson, .xml or .parquet"
-                ),
-            )
-        }
+        Some(Kind::Mask) => refuse(path, &format!("has the extension of a mask, {USE}")),
+        Some(Kind::Picture) => refuse(path, &format!("has the extension of a picture, {USE}")),
         _ => Ok(()),
     }
 }
 
 /// Refuses the name of a run file or of another kind of picture for a mask.
 pub(crate) fn mask_goes_to(path: &Path) -> Result<()> {
+    const USE: &str = "but the output is a mask: use .tif, .png, .npy, .raw or .bin";
     match Kind::of_name(path) {
-        Some(kind @ (Kind::Runs | Kind::Picture)) => {
-            let what = if kind == Kind::Runs { "run file" } else { "picture" };
-            refuse(
-                path,
-                format!(
-                    "the extension of a {what}, but a mask is written; a mask file ends in .tif, .png, .npy, .raw or .bin"
-                ),
-            )
-        }
+        Some(Kind::Runs) => refuse(path, &format!("has the extension of a run file, {USE}")),
+        Some(Kind::Picture) => refuse(path, &format!("has the extension of a picture, {USE}")),
         _ => Ok(()),
     }
 }
@@ -159,14 +148,14 @@ pub(crate) fn png_goes_to(path: &Path) -> Result<()> {
     if is_png || Kind::of_name(path).is_none() {
         return Ok(());
     }
-    refuse(path, "the picture is a PNG; its name ends in .png".into())
+    refuse(path, "has the extension of another format, but the output is a PNG: use .png")
 }
 
 /// Refuses the extension of a picture or run file for escape-key records.
 pub(crate) fn records_go_to(path: &Path) -> Result<()> {
     let known = Kind::of_name(path).is_some() && !matches!(MaskFormat::of(path), Ok(MaskFormat::Raw));
     if known {
-        return refuse(path, "the extension of another format, but escape-key records are written".into());
+        return refuse(path, "has the extension of another format, but the output is escape-key records");
     }
     Ok(())
 }

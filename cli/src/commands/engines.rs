@@ -35,11 +35,11 @@ pub(crate) fn run(args: &Engines) -> Result<Status> {
         super::print_json(&Report { auto: automatic.engine.name(), engines: entries })?;
         return Ok(Status::Done);
     }
-    let mut text = format!("auto    takes {automatic}\n");
+    let mut text = format!("auto    uses {automatic}\n");
     for entry in &entries {
         let what = match &entry.reason {
             Some(reason) => format!("missing: {reason}"),
-            None if entry.variants.is_empty() => "the definition, for checking".into(),
+            None if entry.variants.is_empty() => "the reference, for checks".into(),
             None => entry.variants.join(", "),
         };
         text.push_str(&format!("{:7} {what}\n", entry.engine));

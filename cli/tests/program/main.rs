@@ -11,6 +11,7 @@ mod operations;
 mod outputs;
 mod pictures;
 mod polygons;
+mod readme;
 mod run_files;
 mod shortcut;
 mod slides;

@@ -17,19 +17,19 @@ fn folder() -> Folder {
 fn the_kind_of_the_input_is_looked_at_first() {
     let folder = folder();
     for (words, parts) in [
-        ("encode slide.csv", &["slide.csv: a run file, not a mask", "`decode`", "`convert`"][..]),
-        ("encode slide.csv -o other.csv", &["slide.csv: a run file", "`convert`"]),
-        ("encode slide.npy slide.json", &["slide.json: a run file", "-o slide.json"]),
-        ("encode slide.npy new.csv", &["new.csv: a run file", "-o new.csv"]),
-        ("encode .", &[".: is a directory", "./*.tif"]),
-        ("encode sub", &["sub: is a directory", "sub/*.tif"]),
-        ("encode slide.npy .", &[".: is a directory"]),
-        ("decode slide.npy -o a.csv", &["slide.npy: a mask, not a run file", "`encode`"]),
-        ("decode slide.npy -o a.npy -f hubmap", &["slide.npy: a mask, not a run file", "`encode`"]),
-        ("convert slide.npy -o a.csv", &["slide.npy: a mask", "`encode`"]),
-        ("convert photo.csv -o a.json", &["photo.csv: a picture"]),
-        ("decode sub -o a.npy", &["sub: is a directory"]),
-        ("doctor slide.npy", &["slide.npy: a mask", "`encode`"]),
+        ("encode slide.csv", &["slide.csv is a run file, not a mask", "`runmask decode`", "`runmask convert`"][..]),
+        ("encode slide.csv -o other.csv", &["slide.csv is a run file", "`runmask convert`"]),
+        ("encode slide.npy slide.json", &["slide.json is a run file", "-o slide.json"]),
+        ("encode slide.npy new.csv", &["new.csv is a run file", "-o new.csv"]),
+        ("encode .", &[". is a directory", "./*.tif"]),
+        ("encode sub", &["sub is a directory", "sub/*.tif"]),
+        ("encode slide.npy .", &[". is a directory"]),
+        ("decode slide.npy -o a.csv", &["slide.npy is a mask, not a run file", "`runmask encode`"]),
+        ("decode slide.npy -o a.npy -f hubmap", &["slide.npy is a mask, not a run file", "`runmask encode`"]),
+        ("convert slide.npy -o a.csv", &["slide.npy is a mask", "`runmask encode`"]),
+        ("convert photo.csv -o a.json", &["photo.csv is a picture"]),
+        ("decode sub -o a.npy", &["sub is a directory"]),
+        ("doctor slide.npy", &["slide.npy is a mask", "`runmask encode`"]),
         ("encode photo.jpg", &["photo.jpg", "a JPEG, which cannot hold labels exactly"]),
     ] {
         folder.fails_with(words, parts);
@@ -45,18 +45,18 @@ fn an_extension_of_another_kind_is_refused() {
     let folder = folder();
     let size = "--height 4 --width 5";
     for (words, part) in [
-        ("encode slide.npy -o out.tif".to_owned(), "out.tif: the extension of a mask, but runs are written"),
-        ("encode slide.npy -o out.tif -f table".into(), "but runs are written"),
-        ("encode slide.npy -o out.JPG".into(), "the extension of a picture, but runs are written"),
-        ("convert slide.csv -o out.png -f table".into(), "but runs are written"),
-        (format!("decode slide.csv -o out.csv {size}"), "the extension of a run file, but a mask is written"),
-        (format!("decode slide.csv -o out.json {size} --mask-format npy"), "but a mask is written"),
-        (format!("decode slide.csv -o out.jpg {size}"), "the extension of a picture, but a mask is written"),
-        ("synth noise --height 1 --width 1 -o out.csv --mask-format raw".into(), "but a mask is written"),
-        ("preview slide.npy -o out.jpg".into(), "out.jpg: the picture is a PNG"),
-        ("preview slide.npy -o out.csv".into(), "the picture is a PNG"),
-        ("pixels encode photo.jpg -o out.png".into(), "escape-key records are written"),
-        (format!("pixels decode slide.npy -o out.tif {size}"), "the picture is a PNG"),
+        ("encode slide.npy -o out.tif".to_owned(), "out.tif has the extension of a mask, but the output is a run file"),
+        ("encode slide.npy -o out.tif -f table".into(), "but the output is a run file"),
+        ("encode slide.npy -o out.JPG".into(), "the extension of a picture, but the output is a run file"),
+        ("convert slide.csv -o out.png -f table".into(), "but the output is a run file"),
+        (format!("decode slide.csv -o out.csv {size}"), "the extension of a run file, but the output is a mask"),
+        (format!("decode slide.csv -o out.json {size} --mask-format npy"), "but the output is a mask"),
+        (format!("decode slide.csv -o out.jpg {size}"), "the extension of a picture, but the output is a mask"),
+        ("synth noise --height 1 --width 1 -o out.csv --mask-format raw".into(), "but the output is a mask"),
+        ("preview slide.npy -o out.jpg".into(), "out.jpg has the extension of another format, but the output is a PNG"),
+        ("preview slide.npy -o out.csv".into(), "but the output is a PNG"),
+        ("pixels encode photo.jpg -o out.png".into(), "but the output is escape-key records"),
+        (format!("pixels decode slide.npy -o out.tif {size}"), "but the output is a PNG"),
     ] {
         folder.fails_with(&words, &[part]);
     }

@@ -107,8 +107,8 @@ fn check_mask(place: usize, mask: &Path, args: &Encode) -> Result<()> {
     match kind {
         _ if args.raw.dtype.is_some() => Ok(()),
         Some(Kind::Runs) if place > 0 && !given => {
-            let message = format!("a run file, not a mask; where the runs go is said with -o {}", mask.display());
-            Err(Error::Argument(message).in_file(mask))
+            let mask = mask.display();
+            Err(Error::Argument(format!("{mask} is a run file, not a mask: -o {mask} writes the runs to it")))
         }
         // Of many, as in `encode folder/*`, a folder is one that fails.
         Some(Kind::Folder) if args.masks.len() > 1 && mask.file_name().is_some() => Ok(()),
