@@ -11,7 +11,7 @@
 //! * Header: `id,rle`, `ImageId,EncodedPixels`, `id,encoding`, `id,predicted`, `img,rle_mask`, `id,segmentation`,
 //!   `id,annotation` and the like, the columns in any order; columns of height, width, class and `Mask` (an object's name,
 //!   which is passed over) may stand among them. Written are the columns of the header asked for, `id,rle` and
-//!   `ImageId,EncodedPixels` (`siim`) unless told.
+//!   `ImageId,EncodedPixels` (`siim`) unless told; of two columns the names may be any.
 //! * Order: column-major for most; row-major for Sartorius, UW-Madison and a few others, which reader and writer must be
 //!   told: the file does not say.
 //! * Base (`kaggle`): starts count from 1, the first pixel is 1; some write from 0, which the reader must be told.
@@ -218,10 +218,24 @@ fn relative_pairs(mut field: Cursor<'_>, shape: Option<Shape>, runs: &mut Vec<Ru
 /// Bytes of rows that are written at once.
 const BATCH: usize = 1 << 16;
 
+/// Two columns, one of which has a name of its own: images come first, unless the other's name says otherwise.
+fn two_columns(names: &[&str]) -> Option<Vec<Column>> {
+    let [first, second] = names else { return None };
+    if names.iter().any(|name| name.trim().is_empty() || name.contains(['"', '\r', '\n'])) {
+        return None;
+    }
+    match (Column::of(first, RUNS), Column::of(second, RUNS)) {
+        (None | Some(Column::Image), None | Some(Column::Runs)) => Some(vec![Column::Image, Column::Runs]),
+        (None | Some(Column::Runs), None | Some(Column::Image)) => Some(vec![Column::Runs, Column::Image]),
+        _ => None,
+    }
+}
+
 /// What the columns of a header hold.
 fn columns_of(header: &str, starts: Starts) -> Result<Vec<Column>> {
-    let columns: Option<Vec<_>> = header.split(',').map(|name| Column::of(name, RUNS)).collect();
-    let columns = columns.unwrap_or_default();
+    let names: Vec<&str> = header.split(',').collect();
+    let columns: Option<Vec<_>> = names.iter().map(|name| Column::of(name, RUNS)).collect();
+    let columns = columns.or_else(|| two_columns(&names)).unwrap_or_default();
     let has = |column| columns.contains(&column);
     let once = columns.iter().enumerate().all(|(index, column)| !columns[..index].contains(column));
     if !once
@@ -232,8 +246,8 @@ fn columns_of(header: &str, starts: Starts) -> Result<Vec<Column>> {
         || has(Column::Height) != has(Column::Width)
     {
         return Err(Error::Argument(format!(
-            "the header {header:?}: a {} file has a column of images and one of runs, like {}, and may have columns of \
-             height and width and one of classes",
+            "the header {header:?}: a {} file has a column of images and one of runs, like {}, whose names may be any \
+             where there are no others, and may have columns of height and width and one of classes",
             starts.format().name,
             starts.header()
         )));

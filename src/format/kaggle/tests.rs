@@ -129,7 +129,7 @@ fn what_a_row_cannot_hold_is_refused() {
     let far = WriteOptions { base: Some(2), ..WriteOptions::default() };
     let error = written(Format::Kaggle, &runs_of(&[(1, &[(u64::MAX - 1, 1)])]), &far).unwrap_err();
     assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
-    let header = WriteOptions { header: Some("id,pixels".into()), ..WriteOptions::default() };
+    let header = WriteOptions { header: Some("id,pixels,class,what".into()), ..WriteOptions::default() };
     assert!(matches!(written(Format::Kaggle, &runs_of(&[]), &header), Err(Error::Argument(_))));
 }
 
@@ -249,4 +249,20 @@ fn a_record_of_many_fields_takes_no_memory_for_them() {
     let text = format!("id,rle\n{}\n", ",".repeat(1_000_000));
     let error = parse(Format::Kaggle, &text, &ReadOptions::new()).unwrap_err();
     assert!(error.to_string().contains("expected at most 66 fields, found more"), "{error}");
+}
+
+#[test]
+fn two_columns_may_have_any_names() {
+    let runs = runs_of(&[(1, &[(0, 3)])]);
+    let write = |header: &str| {
+        let options = WriteOptions { header: Some(header.to_owned()), image: Some("a".into()), ..Default::default() };
+        written(Format::Kaggle, &runs, &options)
+    };
+    assert_eq!(write("id,predicted_mask").unwrap(), "id,predicted_mask\na,1 3\n");
+    assert_eq!(write("slide,what").unwrap(), "slide,what\na,1 3\n");
+    assert_eq!(write("rle,slide").unwrap(), "rle,slide\n1 3,a\n");
+    assert_eq!(write("what,id").unwrap(), "what,id\n1 3,a\n");
+    for wrong in ["id", "id,", "id,id", "rle,rle", "id,height", "a,b,c", "id,\"x\"", "id,x\ny"] {
+        assert!(matches!(write(wrong), Err(Error::Argument(_))), "{wrong}");
+    }
 }
