@@ -63,6 +63,11 @@ impl Output {
         }
     }
 
+    /// An error of an output that cannot be what is asked for, with its name.
+    pub(crate) fn refuse(&self, error: Error) -> Error {
+        self.blame(error, &self.name)
+    }
+
     /// Finishes the output. What is not committed leaves no file.
     pub(crate) fn commit(mut self) -> Result<()> {
         if let Some(gzip) = self.gzip.take() {

@@ -21,11 +21,11 @@ pub(crate) struct EncoderArgs {
     /// The order in which the file numbers pixels, where its format leaves that open
     #[arg(long, value_parser = order_parser(), default_value = "column")]
     pub(crate) order: ScanOrder,
-    /// The label without runs of its own, or `none`
+    /// The label that is the background and gets no runs, or `none`
     #[arg(long, value_name = "N|none", default_value = "0")]
     pub(crate) background: Background,
-    /// Memory that the program may take, for instance 500M or 2G; what needs more is an error [default: 200M and 32 times
-    /// what the mask takes where it is stored]
+    /// The memory that the program may use, for instance 500M or 2G; a mask that needs more is an error [default: 200M
+    /// plus 32 times the size of the mask's file]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<u64>,
 }
@@ -34,10 +34,10 @@ pub(crate) struct EncoderArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading masks")]
 pub(crate) struct MaskArgs {
-    /// The page of a TIFF file, from 0 [default: 0, with a warning where there are several masks]
+    /// The page of a TIFF file, from 0 [default: 0, with a warning if several pages are masks]
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
-    /// The level of a pyramid, 0 being the full size
+    /// The level of a pyramid; 0 is the full size
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) level: u32,
 }
@@ -46,28 +46,28 @@ pub(crate) struct MaskArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading masks")]
 pub(crate) struct RawArgs {
-    /// Read raw labels of this type, little endian, without a header
+    /// Read the file as raw labels of this type, little endian, without a header
     #[arg(long, value_parser = choice!(Dtype), requires_all = ["height", "width"])]
     pub(crate) dtype: Option<Dtype>,
-    /// Rows of a raw mask
+    /// Number of rows of a raw mask
     #[arg(long, value_name = "PIXELS", requires = "dtype")]
     pub(crate) height: Option<u32>,
-    /// Columns of a raw mask
+    /// Number of columns of a raw mask
     #[arg(long, value_name = "PIXELS", requires = "dtype")]
     pub(crate) width: Option<u32>,
 }
 
 /// The size of a mask whose run file does not say.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Size of the mask, where the run file does not say")]
+#[command(next_help_heading = "Size of the mask, if the run file does not store it")]
 pub(crate) struct ShapeArgs {
-    /// Rows of the mask
+    /// Number of rows of the mask
     #[arg(long, value_name = "PIXELS", requires = "width")]
     pub(crate) height: Option<u32>,
-    /// Columns of the mask
+    /// Number of columns of the mask
     #[arg(long, value_name = "PIXELS", requires = "height")]
     pub(crate) width: Option<u32>,
-    /// A mask or image of the same height and width
+    /// Take height and width from this mask or image
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["height", "width"])]
     pub(crate) like: Option<PathBuf>,
 }
@@ -76,10 +76,10 @@ pub(crate) struct ShapeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading run files")]
 pub(crate) struct ReadArgs {
-    /// The format of the run file [default: by its extension]
+    /// The format of the run file [default: detected from its content]
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) format: Option<Format>,
-    /// How the file numbers pixels, where its format leaves that open [default: column]
+    /// The order in which the file numbers pixels, where its format leaves that open [default: column]
     #[arg(long, value_parser = order_parser())]
     pub(crate) order: Option<ScanOrder>,
     /// kaggle: the number of the first pixel [default: 1]
@@ -93,19 +93,19 @@ pub(crate) struct ReadArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading run files")]
 pub(crate) struct ManyArgs {
-    /// The image to take from a file of many
+    /// Read only the image with this id from a file of many images
     #[arg(long, value_name = "ID")]
     pub(crate) image: Option<String>,
-    /// Number objects 1, 2, 3 ... in the order of the file, whatever numbers they have
+    /// Number the objects 1, 2, 3 ... in the order of the file instead of using their own numbers
     #[arg(long)]
     pub(crate) renumber: bool,
-    /// JSON: pass over annotations without runs, such as polygons
+    /// JSON: skip annotations that are not runs, such as polygons
     #[arg(long)]
     pub(crate) skip_other_shapes: bool,
-    /// CSV: pass over columns that are not known
+    /// CSV: ignore unknown columns
     #[arg(long)]
     pub(crate) ignore_columns: bool,
-    /// CSV: what the columns of images and runs are called, where the names are not known
+    /// CSV: the names of the columns of images and runs, for a header that is not known
     #[arg(long, value_name = "IMAGE,RUNS")]
     pub(crate) columns: Option<String>,
     /// geojson: which pixels are inside a polygon, those whose centres are or those of pycocotools
@@ -120,14 +120,14 @@ pub(crate) struct ManyArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Writing run files")]
 pub(crate) struct WriteArgs {
-    /// The format of the run file [default: by its extension, otherwise hubmap]
+    /// The format of the run file [default: selected by the extension, otherwise hubmap]
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) format: Option<Format>,
-    /// hubmap: rows for the labels 1 to N [default: up to the largest label]
+    /// hubmap: write rows for the labels 1 to N [default: up to the largest label]. The glom column is the label minus 1
     #[arg(long, value_name = "N")]
     pub(crate) labels: Option<u64>,
-    /// hubmap: reproduce the defects of another program. notebook is Method 1 of the original notebook: where labels
-    /// touch, a run loses its first pixel; a run that ends at the last pixel of the mask is lost
+    /// hubmap: reproduce the defects of another program. notebook is Method 1 of the original notebook, which drops the
+    /// first pixel of a run that touches another label, and a run that ends at the last pixel of the mask
     #[arg(long, value_parser = choice!(Compat), value_name = "PROGRAM")]
     pub(crate) compat: Option<Compat>,
     /// End lines with CR LF, as Python's csv module does
@@ -136,39 +136,41 @@ pub(crate) struct WriteArgs {
     /// kaggle: the number of the first pixel [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) base: Option<u64>,
-    /// CSV formats with several headers: which one, for instance ImageId,EncodedPixels
+    /// kaggle, siim, oid: the header of the CSV file. kaggle knows id,rle (the default), ImageId,EncodedPixels,
+    /// id,encoding, id,predicted, id,annotation and img,rle_mask, and writes any two names; docs/FORMATS.md lists all
+    /// headers
     #[arg(long, value_name = "TEXT")]
     pub(crate) header: Option<String>,
-    /// The image's id, for formats that name images [default: the mask's file name without its extension]
+    /// The id of the image, in formats that name images [default: the name of the mask's file without its extension]
     #[arg(long, value_name = "ID")]
     pub(crate) image_id: Option<String>,
-    /// kaggle, siim: all objects of an image as one row
+    /// kaggle, siim: write all objects of an image as one row
     #[arg(long)]
     pub(crate) union: bool,
-    /// Leave out labels without runs where the format cannot hold them
+    /// Leave out labels without runs where the format cannot store them
     #[arg(long)]
     pub(crate) drop_empty_labels: bool,
-    /// What to do with counts above 2^32 - 1, which other programs cannot read: refuse them, split them into parts with
-    /// counts of 0 between, or keep them whole
+    /// How to write counts above 2^32 - 1, which other programs cannot read: refuse them with an error, split them into
+    /// parts with counts of 0 between, or keep them
     #[arg(long, value_parser = choice!(LargeCounts), default_value = "refuse")]
     pub(crate) large_counts: LargeCounts,
-    /// coco: a dataset (images, annotations, categories) or results (a list of annotations)
+    /// coco: write a dataset (images, annotations, categories) or results (a list of annotations)
     #[arg(long, value_parser = choice!(CocoForm), default_value = "dataset")]
     pub(crate) coco_form: CocoForm,
-    /// coco, sam: counts as COCO's compressed text or as a list of numbers
+    /// coco, sam: write counts as compressed text or as a list of numbers
     #[arg(long, value_parser = choice!(JsonCounts), default_value = "compressed")]
     pub(crate) counts: JsonCounts,
-    /// coco: the category of a label; may be given again
+    /// coco: the category of a label; may be given several times
     #[arg(long, value_name = "LABEL=CATEGORY", value_parser = pair::<u64>)]
     pub(crate) category_of: Vec<(u64, u64)>,
-    /// The name of every object's category; coco: with a number and =, the name of that category; may be given again
+    /// The name of the category of every object; coco: NUMBER=NAME names one category and may be given several times
     #[arg(long, value_name = "[NUMBER=]NAME")]
     pub(crate) category: Vec<Category>,
-    /// coco, cvat, labelstudio: the name of the image's file [default: the mask's file name]
+    /// coco, cvat, labelstudio: the name of the image file [default: the name of the mask's file]
     #[arg(long, value_name = "NAME")]
     pub(crate) file_name: Option<String>,
-    /// labelstudio: the URL of the image, or with / or = at its end what stands before its file name [default: Label
-    /// Studio's address of local files]
+    /// labelstudio: the URL of the image; one that ends in / or = is followed by the name of the image file [default: the
+    /// path under which Label Studio serves local files]
     #[arg(long, value_name = "URL")]
     pub(crate) image_url: Option<String>,
     /// geojson: the class of all objects, with its colour if QuPath's reader is not to get one made from the name
@@ -195,11 +197,11 @@ pub(crate) struct EitherArgs {
     /// Read a mask file without a header as labels of this type
     #[arg(long, value_parser = choice!(Dtype), requires_all = ["height", "width"], help_heading = "Reading masks")]
     pub(crate) dtype: Option<Dtype>,
-    /// The label without runs of its own in a mask, or `none`
+    /// The label of a mask that is the background and gets no runs, or `none`
     #[arg(long, value_name = "N|none", default_value = "0", help_heading = "Reading masks")]
     pub(crate) background: Background,
-    /// Memory that the program may take for a mask, for instance 500M or 2G; what needs more is an error [default: 200M
-    /// and 32 times what the mask takes where it is stored]
+    /// The memory that the program may use for a mask, for instance 500M or 2G; a mask that needs more is an error
+    /// [default: 200M plus 32 times the size of the mask's file]
     #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Reading masks")]
     pub(crate) memory: Option<u64>,
     #[command(flatten)]
@@ -210,24 +212,24 @@ pub(crate) struct EitherArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Writing masks")]
 pub(crate) struct MaskOutputArgs {
-    /// The format of the mask file [default: by its extension]
+    /// The format of the mask file [default: selected by the extension]
     #[arg(long, value_parser = choice!(MaskFormat), value_name = "FORMAT")]
     pub(crate) mask_format: Option<MaskFormat>,
     /// TIFF: how tiles are compressed; deflate is read by every program, zstd is faster and smaller
     #[arg(long, value_parser = choice!(Compression), value_name = "METHOD", default_value = "deflate")]
     pub(crate) compression: Compression,
-    /// TIFF: half the size, a quarter and so on as well, for viewers
+    /// TIFF: also write the mask at half the size, a quarter and so on, for viewers
     #[arg(long)]
     pub(crate) pyramid: bool,
 }
 
-/// What a synthetic mask holds.
+/// The content of a synthetic mask.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Looks {
     /// Number of labels [default: as dense as in real slides]
     #[arg(long, value_name = "N")]
     pub(crate) labels: Option<u64>,
-    /// Another seed is another mask
+    /// The seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// The type of the labels [default: u16 for glomeruli, u32 for cells, u8 for noise]

@@ -170,7 +170,7 @@ impl Work<'_> {
         }
         let mut output = Output::create(&job.output)?;
         let warnings = format::write_with_warnings(job.format, &mut output, &runs, &self.write_options(job))
-            .map_err(|error| output.blame(error, &job.output))?;
+            .map_err(|error| output.blame(error, &job.mask))?;
         output.commit()?;
         warnings.iter().for_each(|warning| console.warn(&remedy::warning(warning, &job.output)));
         Ok(encoded)

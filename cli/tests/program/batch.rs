@@ -125,6 +125,8 @@ fn of_many_masks_in_one_file_all_are_there_or_none() {
     folder.write("sub/a.npy", small_mask());
     folder.fails_with("encode a.npy sub/a.npy -o new.csv -f kaggle --union", &["sub/a.npy", "both be the image a"]);
     folder.fails_with("encode a.npy b.npy -o new.csv -f kaggle --union --image-id x", &["--image-id"]);
+    folder.fails_with("encode a.npy b.npy -o - -f kaggle --union --header a", &["standard output: the header"]);
+    folder.fails_with("encode a.npy -o - -f kaggle --header a", &["a.npy: the header"]);
     if cfg!(target_os = "linux") {
         folder.fails_with("encode a.npy b.npy -o /dev/full -f kaggle --union", &["/dev/full", "No space left"]);
     }

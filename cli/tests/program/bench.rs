@@ -39,7 +39,7 @@ fn the_report_has_every_key() {
 fn a_person_gets_a_table_and_needs_no_mask() {
     let folder = Folder::new();
     let text = folder.ok("bench --synth noise --height 100 --width 100 --samples 3");
-    for part in ["made-up noise", "read sweep", "encode", "mark", "compaction", "fill", "decode", "x fill"] {
+    for part in ["synthetic noise", "read sweep", "encode", "mark", "compaction", "fill", "decode", "x fill"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     folder.fails_with("bench --resident", &["--engine gpu"]);

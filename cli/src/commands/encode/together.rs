@@ -24,8 +24,7 @@ pub(super) fn encode_together(work: &Work<'_>, jobs: &[Job], console: &Console) 
         return Ok(jobs.iter().map(skipped).collect());
     }
     let mut output = Output::create_whole(&first.output)?;
-    let mut slides =
-        write(work, jobs, first.format, &mut output, console).map_err(|error| output.blame(error, &first.output))?;
+    let mut slides = write(work, jobs, first.format, &mut output, console).map_err(|error| output.refuse(error))?;
     if slides.iter().any(|slide| slide.error.is_some()) {
         slides.iter_mut().for_each(Slide::is_not_written);
     } else {
