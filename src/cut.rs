@@ -25,6 +25,8 @@ const STRIP_PIXELS: u64 = 1 << 22;
 const PANEL_COLUMNS: u32 = 1024;
 /// Bytes of boundaries that are copied together at once when strips are stacked.
 const STACK_BYTES: u64 = 32 << 20;
+/// Bytes of lines of strips that wait to be stacked: memory that is used again is cheaper than more of it.
+const WAITING_BYTES: u64 = 4 << 20;
 /// Bytes that a strip takes in memory besides its lines and boundaries.
 const STRIP_BYTES: u64 = 128;
 
@@ -202,7 +204,7 @@ impl Size {
 
     /// Whether strips that wait to become one take so much that they have to at once.
     pub(crate) fn is_due(self) -> bool {
-        self.fixed > STACK_BYTES
+        self.fixed > WAITING_BYTES
     }
 }
 
