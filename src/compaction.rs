@@ -30,7 +30,7 @@ use crate::mask::{AnyLabel, Label, any_label, each_label};
 use crate::memory::sized;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
-use crate::strip::Cut;
+use crate::strip::Layout;
 use crate::threads;
 
 /// The runs of every label but `background`, worked out by at most `threads` threads of the current pool, each of which
@@ -75,7 +75,7 @@ impl<T: Label> Part<'_, T> {
 struct Mask<'a, T> {
     shape: Shape,
     order: ScanOrder,
-    cut: Cut,
+    layout: Layout,
     parts: Vec<Part<'a, T>>,
 }
 
@@ -87,17 +87,22 @@ impl<'a, T: Label> Mask<'a, T> {
             offsets: boundaries.offsets(),
             labels: boundaries.labels(),
         };
-        Self { shape: mask.shape(), order: mask.order(), cut: mask.cut(), parts: mask.strips().map(part).collect() }
+        Self {
+            shape: mask.shape(),
+            order: mask.order(),
+            layout: mask.layout(),
+            parts: mask.strips().map(part).collect(),
+        }
     }
 
     /// The same boundaries of the same type of labels, for which the caller has another name.
     fn same<U: Label>(self) -> Mask<'a, U> {
-        let Self { shape, order, cut, parts: these } = self;
+        let Self { shape, order, layout, parts: these } = self;
         let mut parts = Vec::with_capacity(these.len());
         for Part { first, line_starts, offsets, labels } in these {
             parts.push(Part { first, line_starts, offsets, labels: bytemuck::cast_slice(labels) });
         }
-        Mask { shape, order, cut, parts }
+        Mask { shape, order, layout, parts }
     }
 
     fn count(&self) -> u64 {
@@ -119,9 +124,9 @@ impl<'a, T: Label> Mask<'a, T> {
 
     /// The parts that hold pixels of `line`, and the line's number inside them.
     fn parts_of(&self, line: u32) -> (&[Part<'a, T>], usize) {
-        match self.cut {
-            Cut::AcrossLines => (&self.parts, line as usize),
-            Cut::BetweenLines => {
+        match self.layout {
+            Layout::Across => (&self.parts, line as usize),
+            Layout::Along => {
                 let index = self.parts.partition_point(|part| part.first <= line) - 1;
                 (&self.parts[index..=index], (line - self.parts[index].first) as usize)
             }
@@ -150,7 +155,7 @@ impl<'a, T: Label> Mask<'a, T> {
 
     /// Pixels of each line before those of `part`.
     fn before(&self, part: &Part<'_, T>) -> u64 {
-        if self.cut == Cut::AcrossLines { u64::from(part.first) } else { 0 }
+        if self.layout == Layout::Across { u64::from(part.first) } else { 0 }
     }
 
     fn runs(&self, background: Option<u64>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
@@ -204,9 +209,9 @@ impl<'a, T: Label> Mask<'a, T> {
         // A chunk costs a table of labels and a copy of its runs: not worth it for little.
         let wanted = threads.min((self.count() / 20_000) as usize + 1).min(lines as usize).max(1);
         let weight = |line: u32| -> u64 {
-            match self.cut {
-                Cut::AcrossLines => self.parts.iter().map(|part| u64::from(part.line_starts[line as usize])).sum(),
-                Cut::BetweenLines => {
+            match self.layout {
+                Layout::Across => self.parts.iter().map(|part| u64::from(part.line_starts[line as usize])).sum(),
+                Layout::Along => {
                     let index = self.parts.partition_point(|part| part.first <= line).saturating_sub(1);
                     let before: u64 = self.parts[..index].iter().map(|p| p.offsets.len() as u64).sum();
                     let part = &self.parts[index];
@@ -249,9 +254,9 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
         let mut counts = vec![0; slots.known()];
         slots.count(background.as_slice(), &mut counts);
         for part in &mask.parts {
-            let local = match mask.cut {
-                Cut::AcrossLines => lines.clone(),
-                Cut::BetweenLines => {
+            let local = match mask.layout {
+                Layout::Across => lines.clone(),
+                Layout::Along => {
                     let inside = |line: u32| line.saturating_sub(part.first).min(part.lines());
                     inside(lines.start)..inside(lines.end)
                 }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::boundary::MAX_STRIP_PIXELS;
 use crate::shape::{ScanOrder, Shape};
 use crate::source::Repeat;
-use crate::strip::Cut;
+use crate::strip::Layout;
 
 /// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
 const STRIP_ROWS: u32 = 1024;
@@ -31,13 +31,13 @@ const WAITING_BYTES: u64 = 4 << 20;
 const STRIP_BYTES: u64 = 128;
 
 /// Which way a view whose columns are scan lines is cut, from how its pixels lie in memory.
-pub(crate) fn cut_of(shape: Shape, row_stride: isize, column_stride: isize) -> Cut {
+pub(crate) fn layout_of(shape: Shape, row_stride: isize, column_stride: isize) -> Layout {
     let rows = column_stride == 1 || shape.width <= 1;
     let columns = row_stride == 1 || shape.height <= 1;
     match (rows, columns) {
-        (true, true) if shape.height >= shape.width => Cut::BetweenLines,
-        (false, true) => Cut::BetweenLines,
-        _ => Cut::AcrossLines,
+        (true, true) if shape.height >= shape.width => Layout::Along,
+        (false, true) => Layout::Along,
+        _ => Layout::Across,
     }
 }
 
@@ -52,12 +52,12 @@ pub(crate) fn simplest_order(order: ScanOrder, shape: Shape) -> ScanOrder {
 }
 
 /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long, at least 1 and at most `most`.
-pub(crate) fn strip_rows(cut: Cut, count: u32, row_pixels: u32, threads: usize, most: Option<u32>) -> u32 {
+pub(crate) fn strip_rows(layout: Layout, count: u32, row_pixels: u32, threads: usize, most: Option<u32>) -> u32 {
     let width = u64::from(row_pixels.max(1));
-    let rows = match cut {
-        Cut::AcrossLines => u64::from(STRIP_ROWS),
+    let rows = match layout {
+        Layout::Across => u64::from(STRIP_ROWS),
         // A few for each thread.
-        Cut::BetweenLines => (STRIP_PIXELS / width).min(u64::from(count).div_ceil(4 * threads.max(1) as u64)),
+        Layout::Along => (STRIP_PIXELS / width).min(u64::from(count).div_ceil(4 * threads.max(1) as u64)),
     };
     at_most(rows, most, width)
 }
@@ -216,13 +216,13 @@ mod tests {
 
     #[test]
     fn contiguous_memory_decides_the_cut() {
-        let cut = |height, width, rows, columns| cut_of(Shape { height, width }, rows, columns);
-        assert_eq!(cut(10, 20, 20, 1), Cut::AcrossLines);
-        assert_eq!(cut(10, 20, 1, 10), Cut::BetweenLines);
-        assert_eq!(cut(10, 20, 40, 2), Cut::AcrossLines);
-        assert_eq!(cut(10, 20, -20, 1), Cut::AcrossLines);
+        let layout = |height, width, rows, columns| layout_of(Shape { height, width }, rows, columns);
+        assert_eq!(layout(10, 20, 20, 1), Layout::Across);
+        assert_eq!(layout(10, 20, 1, 10), Layout::Along);
+        assert_eq!(layout(10, 20, 40, 2), Layout::Across);
+        assert_eq!(layout(10, 20, -20, 1), Layout::Across);
         // One row or one column is contiguous both ways: as few lines as there can be.
-        assert_eq!((cut(1, 20, 20, 1), cut(20, 1, 1, 1)), (Cut::AcrossLines, Cut::BetweenLines));
+        assert_eq!((layout(1, 20, 20, 1), layout(20, 1, 1, 1)), (Layout::Across, Layout::Along));
     }
 
     #[test]
@@ -251,15 +251,15 @@ mod tests {
 
     #[test]
     fn strips_are_tall_but_countable() {
-        let rows = |cut, count, pixels, most| strip_rows(cut, count, pixels, 4, most);
-        assert_eq!(rows(Cut::AcrossLines, 50_000, 20_000, None), 1024);
-        assert_eq!(rows(Cut::AcrossLines, 50_000, 20_000, Some(7)), 7);
-        assert_eq!(rows(Cut::AcrossLines, 50_000, 1 << 24, None), 254);
-        assert_eq!(rows(Cut::AcrossLines, 50_000, u32::MAX, None), 1);
-        assert_eq!(rows(Cut::BetweenLines, 160, 1000, None), 10);
-        assert_eq!(rows(Cut::BetweenLines, 50_000, 20_000, None), 209);
-        assert_eq!(rows(Cut::BetweenLines, 1, u32::MAX, None), 1);
-        assert_eq!(rows(Cut::BetweenLines, 0, 0, Some(0)), 1);
+        let rows = |layout, count, pixels, most| strip_rows(layout, count, pixels, 4, most);
+        assert_eq!(rows(Layout::Across, 50_000, 20_000, None), 1024);
+        assert_eq!(rows(Layout::Across, 50_000, 20_000, Some(7)), 7);
+        assert_eq!(rows(Layout::Across, 50_000, 1 << 24, None), 254);
+        assert_eq!(rows(Layout::Across, 50_000, u32::MAX, None), 1);
+        assert_eq!(rows(Layout::Along, 160, 1000, None), 10);
+        assert_eq!(rows(Layout::Along, 50_000, 20_000, None), 209);
+        assert_eq!(rows(Layout::Along, 1, u32::MAX, None), 1);
+        assert_eq!(rows(Layout::Along, 0, 0, Some(0)), 1);
         assert_eq!((engine_strip_rows(3000, 10, None), engine_strip_rows(3000, 10, Some(9))), (3000, 9));
     }
 

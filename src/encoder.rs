@@ -16,7 +16,7 @@ use self::spare::{Spare, Typed};
 use self::stream::{RowBuffer, Stack, one_below_the_other};
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
-use crate::cut::{self, Panel, crop, cut_of, panels};
+use crate::cut::{self, Panel, crop, layout_of, panels};
 use crate::engine::{Engine, EngineInfo, EngineOptions, Opened};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
@@ -28,7 +28,7 @@ use crate::progress::{Progress, unwatched};
 use crate::runs::{LabelRuns, Run, Window};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
-use crate::strip::{Cut, Strip};
+use crate::strip::{Layout, Strip};
 use crate::threads;
 
 /// Pixels of a mask in memory, at least, between two looks at whether to stop.
@@ -264,29 +264,29 @@ impl Encoder {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<MaskBoundaries<T>> {
         let view = mask.in_order(self.order);
-        let cut = cut_of(view.shape(), view.row_stride(), view.column_stride());
-        let (count, row_pixels) = match cut {
-            Cut::AcrossLines => (view.shape().height, view.shape().width),
-            Cut::BetweenLines => (view.shape().width, view.shape().height),
+        let layout = layout_of(view.shape(), view.row_stride(), view.column_stride());
+        let (count, row_pixels) = match layout {
+            Layout::Across => (view.shape().height, view.shape().width),
+            Layout::Along => (view.shape().width, view.shape().height),
         };
         // Between two looks at whether to stop there is enough work for all threads to share it evenly.
-        let strip = self.strip_rows_for(T::DTYPE, cut, count, row_pixels)?;
+        let strip = self.strip_rows_for(T::DTYPE, layout, count, row_pixels)?;
         let strips = (8 * self.threads() as u64).max(STOP_PIXELS / u64::from(row_pixels.max(1)) / u64::from(strip));
         let step = strips.saturating_mul(u64::from(strip)).clamp(1, u64::from(u32::MAX)) as u32;
         let (mut parts, mut done) = (Vec::new(), 0);
         while done < count {
             let rows = step.min(count - done);
-            let above = cut == Cut::AcrossLines && done > 0;
-            let part = match cut {
-                Cut::AcrossLines => view.rows(done - u32::from(above), rows + u32::from(above)),
-                Cut::BetweenLines => view.columns(done, rows),
+            let above = layout == Layout::Across && done > 0;
+            let part = match layout {
+                Layout::Across => view.rows(done - u32::from(above), rows + u32::from(above)),
+                Layout::Along => view.columns(done, rows),
             };
-            parts.extend(self.install(|| self.mark_view(part, above, done, cut, &[]))?);
+            parts.extend(self.install(|| self.mark_view(part, above, done, layout, &[]))?);
             done += rows;
             let bytes = |rows: u32| u64::from(rows) * u64::from(row_pixels) * T::DTYPE.bytes() as u64;
             Progress { done: bytes(done), total: bytes(count) }.tell(progress)?;
         }
-        Ok(MaskBoundaries { shape: mask.shape(), order: self.order, cut, parts })
+        Ok(MaskBoundaries { shape: mask.shape(), order: self.order, layout, parts })
     }
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
@@ -371,9 +371,9 @@ impl Encoder {
             return Ok(LabelRuns::empty(Some(shape), self.order));
         }
         let order = cut::simplest_order(self.order, shape);
-        let cut = match order {
-            ScanOrder::ColumnMajor => Cut::AcrossLines,
-            ScanOrder::RowMajor => Cut::BetweenLines,
+        let layout = match order {
+            ScanOrder::ColumnMajor => Layout::Across,
+            ScanOrder::RowMajor => Layout::Along,
         };
         let budget = Budget::new(self.memory, source.stored_bytes());
         let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
@@ -382,16 +382,16 @@ impl Encoder {
         budget.check(fixed, "rows and lines of the mask")?;
         let marked_at_once = budget.rows_marked_at_once(shape.width, label_bytes);
         // Rows that repeat the row above them are left out where the engine takes the rows between them by themselves.
-        let sparse = cut == Cut::AcrossLines && self.opened.marker.takes_parts();
+        let sparse = layout == Layout::Across && self.opened.marker.takes_parts();
         let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
-        let mut stack = Stack::new(cut, self.background.and_then(T::from_u64));
+        let mut stack = Stack::new(layout, self.background.and_then(T::from_u64));
         let mut done = 0;
         while done < shape.height {
             self.install(|| buffer.read(source, rows.min(shape.height - done)))?;
             for start in (0..buffer.rows).step_by(marked_at_once as usize) {
                 let rows = start..buffer.rows.min(start.saturating_add(marked_at_once));
                 let end = done + rows.end;
-                let parts = self.install(|| self.mark_rows(&buffer, rows, done, order, cut))?;
+                let parts = self.install(|| self.mark_rows(&buffer, rows, done, order, layout))?;
                 stack.push(parts, end, T::spare(&self.spare));
                 let found = stack.found();
                 budget.check(fixed + found.bytes + 16 * found.runs(), "boundaries and runs of the mask")?;
@@ -406,7 +406,7 @@ impl Encoder {
             self.forget();
         }
         let (parts, found) = stack.finish(T::spare(&self.spare));
-        self.compact_within(MaskBoundaries { shape, order, cut, parts }, budget, found)
+        self.compact_within(MaskBoundaries { shape, order, layout, parts }, budget, found)
     }
 
     /// The runs of boundaries, in the order of this encoder and within a budget.
@@ -440,14 +440,14 @@ impl Encoder {
         rows: Range<u32>,
         first: u32,
         order: ScanOrder,
-        cut: Cut,
+        layout: Layout,
     ) -> Result<Vec<Part<T>>> {
         let first = first + rows.start;
         // Lines along the rows need no row above: each is whole.
-        let above = cut == Cut::AcrossLines && first > 0;
+        let above = layout == Layout::Across && first > 0;
         let repeats = crop(&buffer.repeats, rows.clone());
         let view = buffer.view(rows, above)?.in_order(order);
-        self.mark_view(view, above, first, cut, &repeats)
+        self.mark_view(view, above, first, layout, &repeats)
     }
 
     /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask. `repeats` count
@@ -457,29 +457,29 @@ impl Encoder {
         view: LabelMask<'_, T>,
         above: bool,
         first: u32,
-        cut: Cut,
+        layout: Layout,
         repeats: &[Repeat],
     ) -> Result<Vec<Part<T>>> {
         let halo = u32::from(above);
-        let (count, row_pixels) = match cut {
-            Cut::AcrossLines => (view.shape().height - halo, view.shape().width),
-            Cut::BetweenLines => (view.shape().width, view.shape().height),
+        let (count, row_pixels) = match layout {
+            Layout::Across => (view.shape().height - halo, view.shape().width),
+            Layout::Along => (view.shape().width, view.shape().height),
         };
         if view.shape().pixels() == 0 {
             return Ok(Vec::new());
         }
-        let step = self.strip_rows_for(T::DTYPE, cut, count, row_pixels)?;
+        let step = self.strip_rows_for(T::DTYPE, layout, count, row_pixels)?;
         let starts: Vec<u32> = (0..count).step_by(step as usize).collect();
         let mark = |number: usize| -> Result<Part<T>> {
             let start = starts[number];
             let rows = step.min(count - start);
-            let boundaries = match cut {
-                Cut::AcrossLines => {
+            let boundaries = match layout {
+                Layout::Across => {
                     let above = above || start > 0;
                     let view = view.rows(start + halo - u32::from(above), rows + u32::from(above));
                     self.mark_across(view, above, starts.len(), &crop(repeats, start..start + rows))?
                 }
-                Cut::BetweenLines => self.mark_strip(Strip::new(view.columns(start, rows), false), cut)?,
+                Layout::Along => self.mark_strip(Strip::new(view.columns(start, rows), false), layout)?,
             };
             Ok(Part { first: first + start, boundaries })
         };
@@ -524,7 +524,7 @@ impl Encoder {
             if next < repeat.start {
                 let above = above || next > 0;
                 let view = view.rows(next + halo - u32::from(above), repeat.start - next + u32::from(above));
-                strips.push((next, self.mark_strip(Strip::new(view, above), Cut::AcrossLines)?));
+                strips.push((next, self.mark_strip(Strip::new(view, above), Layout::Across)?));
             }
             next = repeat.end;
         }
@@ -538,11 +538,11 @@ impl Encoder {
         }
     }
 
-    fn mark_strip<T: Typed>(&self, strip: Strip<'_, T>, cut: Cut) -> Result<Boundaries<T>> {
+    fn mark_strip<T: Typed>(&self, strip: Strip<'_, T>, layout: Layout) -> Result<Boundaries<T>> {
         let mask = strip.mask();
-        let contiguous = match cut {
-            Cut::AcrossLines => mask.shape().height == 0 || mask.row(0).is_some(),
-            Cut::BetweenLines => mask.shape().width == 0 || mask.column(0).is_some(),
+        let contiguous = match layout {
+            Layout::Across => mask.shape().height == 0 || mask.row(0).is_some(),
+            Layout::Along => mask.shape().width == 0 || mask.column(0).is_some(),
         };
         let marker = &*self.opened.marker;
         let mark = |strip: Strip<'_, T>| T::marks(marker).mark(strip, T::spare(&self.spare).take());
@@ -561,10 +561,10 @@ impl Encoder {
     }
 
     /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.
-    fn strip_rows_for(&self, dtype: Dtype, cut: Cut, count: u32, row_pixels: u32) -> Result<u32> {
+    fn strip_rows_for(&self, dtype: Dtype, layout: Layout, count: u32, row_pixels: u32) -> Result<u32> {
         Ok(match self.opened.marker.strip_rows(row_pixels, dtype)? {
             Some(rows) => cut::engine_strip_rows(rows, row_pixels, self.strip_rows),
-            None => cut::strip_rows(cut, count, row_pixels, rayon::current_num_threads(), self.strip_rows),
+            None => cut::strip_rows(layout, count, row_pixels, rayon::current_num_threads(), self.strip_rows),
         })
     }
 

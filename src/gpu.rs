@@ -39,7 +39,7 @@ pub(crate) use buffers::{Image, Labels};
 pub use measure::{Measurement, Residence};
 pub(crate) use piece::{BLOCK, Params, Piece, padded};
 pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
-pub(crate) use shader::{Layout, Variant};
+pub(crate) use shader::Variant;
 pub use timing::KernelTimes;
 /// The version of wgpu whose buffers and devices this module takes.
 pub use wgpu;
@@ -48,7 +48,7 @@ use crate::boundary::Boundaries;
 use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label};
 use crate::shape::ScanOrder;
-use crate::strip::Cut;
+use crate::strip::Layout;
 use crate::threads::Work;
 use adapter::Wish;
 use buffers::{BufferSet, Job};
@@ -331,10 +331,10 @@ impl Gpu {
 }
 
 /// Which way a mask in C order is cut, so that strips are contiguous.
-fn cut_of(order: ScanOrder) -> Cut {
+fn layout_of(order: ScanOrder) -> Layout {
     match order {
-        ScanOrder::ColumnMajor => Cut::AcrossLines,
-        ScanOrder::RowMajor => Cut::BetweenLines,
+        ScanOrder::ColumnMajor => Layout::Across,
+        ScanOrder::RowMajor => Layout::Along,
     }
 }
 

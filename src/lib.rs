@@ -41,4 +41,4 @@ pub use runs::{
 };
 pub use runs::{FillRule, OverlapPolicy, Point, PolygonParts, Polygons, Simplified};
 pub use shape::{ScanOrder, Shape};
-pub use strip::{Cut, Strip};
+pub use strip::{Layout, Strip};

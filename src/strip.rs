@@ -57,11 +57,11 @@ impl<'a, T: Label> Strip<'a, T> {
     }
 }
 
-/// Which way a mask is cut into strips.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// Each strip holds a stretch of every scan line.
-    AcrossLines,
-    /// Each strip holds some scan lines whole.
-    BetweenLines,
+/// How the scan lines of a mask lie in memory, which decides how the mask is cut into strips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// A row of memory holds one pixel of every line, so each strip holds a stretch of every line.
+    Across,
+    /// A row of memory is a line, so each strip holds some lines whole.
+    Along,
 }

@@ -437,7 +437,7 @@ fn a_frame_of_more_than_2_to_the_32_pixels_encodes_and_decodes() {
 /// Positions, gaps and lengths past 2^29, 2^31 and 2^32 without a mask of that size: a mask of few, long columns.
 #[test]
 fn positions_past_every_power_of_two_are_exact() {
-    use runmask::Cut;
+    use runmask::Layout;
     use runmask::boundary::{Boundaries, MaskBoundaries};
 
     // Three columns of 2^32 - 1 pixels; a run that crosses a column end, one past 2^33, and the very last pixel.
@@ -450,9 +450,10 @@ fn positions_past_every_power_of_two_are_exact() {
         vec![0u64, 7, u64::MAX, u64::MAX, 0, 9, 9, 0, 9],
     )
     .unwrap();
-    for cut in [Cut::AcrossLines, Cut::BetweenLines] {
+    for layout in [Layout::Across, Layout::Along] {
         for threads in [1, 2] {
-            let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, cut, vec![(0, boundaries.clone())]).unwrap();
+            let mask =
+                MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, vec![(0, boundaries.clone())]).unwrap();
             let runs = Encoder::builder().threads(threads).build().unwrap().compact(&mask);
             assert_eq!(runs.labels(), [7, 9, u64::MAX]);
             assert_eq!(runs.get(7), Some(&[Run { start: 1 << 29, length: (1 << 31) - (1 << 29) }][..]));

@@ -5,9 +5,9 @@
 
 use super::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
 use crate::error::{Error, Result};
-use crate::gpu::{BLOCK, Gpu, Image, Labels, Layout, Params, Piece, Variant, padded};
+use crate::gpu::{BLOCK, Gpu, Image, Labels, Params, Piece, Variant, padded};
 use crate::mask::{Dtype, Label, LabelMask, any_label, each_label};
-use crate::strip::Strip;
+use crate::strip::{Layout, Strip};
 use crate::threads::Work;
 
 /// The boundaries of `strip`, bit for bit those of [`scalar::mark`](super::scalar::mark).

@@ -4,7 +4,7 @@ use super::Boundaries;
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, Label};
 use crate::shape::{ScanOrder, Shape};
-use crate::strip::Cut;
+use crate::strip::Layout;
 
 /// The boundaries of one strip and its place in the mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct MaskBoundaries<T> {
     /// The order its scan lines follow.
     pub(crate) order: ScanOrder,
     /// Which way it was cut.
-    pub(crate) cut: Cut,
+    pub(crate) layout: Layout,
     /// The strips in ascending order. Those without boundaries may be missing where lines are cut across.
     pub(crate) parts: Vec<Part<T>>,
 }
@@ -37,7 +37,7 @@ pub(crate) type AnyMaskBoundaries =
 
 impl<T: Label> MaskBoundaries<T> {
     /// Boundaries that were found elsewhere: those of each strip, with the strip's first pixel along the lines
-    /// ([`Cut::AcrossLines`]) or its first line ([`Cut::BetweenLines`]).
+    /// ([`Layout::Across`]) or its first line ([`Layout::Along`]).
     ///
     /// # Errors
     /// [`Error::Argument`] unless the strips ascend and hold the mask's lines, every boundary lies inside its strip, every
@@ -46,17 +46,17 @@ impl<T: Label> MaskBoundaries<T> {
     ///
     /// ```
     /// use runmask::boundary::{Boundaries, MaskBoundaries};
-    /// use runmask::{Cut, Encoder, Run, ScanOrder, Shape};
+    /// use runmask::{Layout, Encoder, Run, ScanOrder, Shape};
     /// let column = Boundaries::new(vec![0, 3], vec![0, 1, 4], vec![0u16, 7, 0])?;
     /// let shape = Shape { height: 5, width: 1 };
-    /// let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, Cut::AcrossLines, vec![(0, column)])?;
+    /// let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, Layout::Across, vec![(0, column)])?;
     /// let runs = Encoder::builder().build()?.compact(&mask);
     /// assert_eq!(runs.get(7), Some(&[Run { start: 1, length: 3 }][..]));
     /// # Ok::<(), runmask::Error>(())
     /// ```
-    pub fn new(shape: Shape, order: ScanOrder, cut: Cut, strips: Vec<(u32, Boundaries<T>)>) -> Result<Self> {
+    pub fn new(shape: Shape, order: ScanOrder, layout: Layout, strips: Vec<(u32, Boundaries<T>)>) -> Result<Self> {
         let parts = strips.into_iter().map(|(first, boundaries)| Part { first, boundaries }).collect();
-        let boundaries = Self { shape, order, cut, parts };
+        let boundaries = Self { shape, order, layout, parts };
         boundaries.check().map_err(Error::Argument)?;
         Ok(boundaries)
     }
@@ -72,12 +72,12 @@ impl<T: Label> MaskBoundaries<T> {
     }
 
     /// Which way the mask was cut into strips.
-    pub fn cut(&self) -> Cut {
-        self.cut
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
-    /// The boundaries of each strip, ascending, with the strip's first pixel along the lines ([`Cut::AcrossLines`]) or its
-    /// first line ([`Cut::BetweenLines`]).
+    /// The boundaries of each strip, ascending, with the strip's first pixel along the lines ([`Layout::Across`]) or its
+    /// first line ([`Layout::Along`]).
     pub fn strips(&self) -> impl Iterator<Item = (u32, &Boundaries<T>)> {
         self.parts.iter().map(|part| (part.first, &part.boundaries))
     }
@@ -89,17 +89,17 @@ impl<T: Label> MaskBoundaries<T> {
 
     /// The same boundaries of the same type of labels, for which the caller has another name.
     pub(crate) fn same<U: Label>(self) -> MaskBoundaries<U> {
-        let Self { shape, order, cut, parts: these } = self;
+        let Self { shape, order, layout, parts: these } = self;
         let mut parts = Vec::with_capacity(these.len());
         for Part { first, boundaries } in these {
             parts.push(Part { first, boundaries: boundaries.same() });
         }
-        MaskBoundaries { shape, order, cut, parts }
+        MaskBoundaries { shape, order, layout, parts }
     }
 
     /// What is wrong with boundaries that were found elsewhere.
     fn check(&self) -> Result<(), String> {
-        let Self { shape, order, cut, parts } = self;
+        let Self { shape, order, layout, parts } = self;
         if shape.pixels() == 0 {
             return if self.count() == 0 { Ok(()) } else { Err(format!("a mask of {shape} has no boundaries")) };
         }
@@ -108,8 +108,8 @@ impl<T: Label> MaskBoundaries<T> {
         for (number, Part { first, boundaries }) in parts.iter().enumerate() {
             let wrong = |what: String| Err(format!("strip {number} of a mask of {shape}, {order}: {what}"));
             // Pixels of a line that the strip may hold.
-            let room = match cut {
-                Cut::AcrossLines => {
+            let room = match layout {
+                Layout::Across => {
                     if boundaries.lines() as u64 != u64::from(lines) {
                         return wrong(format!("it has {} lines, the mask {lines}", boundaries.lines()));
                     }
@@ -119,7 +119,7 @@ impl<T: Label> MaskBoundaries<T> {
                     next = first + 1;
                     parts.get(number + 1).map_or(length, |below| below.first).saturating_sub(*first)
                 }
-                Cut::BetweenLines => {
+                Layout::Along => {
                     if *first != next || boundaries.lines() == 0 {
                         return wrong(format!("it has {} lines from line {first}", boundaries.lines()));
                     }
@@ -132,17 +132,17 @@ impl<T: Label> MaskBoundaries<T> {
             if let Some(line) = (0..boundaries.lines()).find(outside) {
                 return wrong(format!("line {line} has a boundary past its {room} pixels"));
             }
-            if number == 0 || *cut == Cut::BetweenLines {
+            if number == 0 || *layout == Layout::Along {
                 let late = |line: &usize| boundaries.line(*line).0.first() != Some(&0);
                 if let Some(line) = (0..boundaries.lines()).find(late) {
                     return wrong(format!("line {line} does not begin with a boundary"));
                 }
             }
         }
-        if parts.is_empty() || (*cut == Cut::BetweenLines && next != lines) {
+        if parts.is_empty() || (*layout == Layout::Along && next != lines) {
             return Err(format!("the strips do not hold the {lines} lines of a mask of {shape}"));
         }
-        if *cut == Cut::AcrossLines {
+        if *layout == Layout::Across {
             for line in 0..lines as usize {
                 let mut before = None;
                 for (number, part) in parts.iter().enumerate() {
@@ -195,39 +195,39 @@ mod tests {
         let full = || strip(&[0, 1, 2], &[0, 0], &[1, 2]).unwrap();
         let with = |offsets: &[u32], labels: &[u8]| strip(&[0, 1, offsets.len() as u32], offsets, labels).unwrap();
         let one_line = || strip(&[0, 1], &[0], &[1]).unwrap();
-        use Cut::{AcrossLines, BetweenLines};
-        for (cut, strips) in [
-            (AcrossLines, vec![]),
-            (AcrossLines, vec![(1, full())]),
-            (AcrossLines, vec![(0, full()), (0, with(&[0, 0], &[3, 4]))]),
-            (AcrossLines, vec![(0, full()), (6, with(&[0, 0], &[3, 4]))]),
-            (AcrossLines, vec![(0, one_line())]),
-            (AcrossLines, vec![(0, with(&[0, 1], &[3, 4]))]),
-            (AcrossLines, vec![(0, with(&[0, 0, 6], &[3, 4, 5]))]),
-            (AcrossLines, vec![(0, with(&[0, 0, 3], &[3, 4, 5])), (3, with(&[0, 0], &[7, 8]))]),
-            (AcrossLines, vec![(0, full()), (3, with(&[0, 0], &[3, 2]))]),
-            (AcrossLines, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 2]))]),
-            (BetweenLines, vec![]),
-            (BetweenLines, vec![(0, one_line())]),
-            (BetweenLines, vec![(0, full()), (2, one_line())]),
-            (BetweenLines, vec![(0, one_line()), (0, one_line())]),
-            (BetweenLines, vec![(0, one_line()), (1, Boundaries::none(0)), (1, one_line())]),
-            (BetweenLines, vec![(0, one_line()), (1, Boundaries::none(1))]),
+        use Layout::{Across, Along};
+        for (layout, strips) in [
+            (Across, vec![]),
+            (Across, vec![(1, full())]),
+            (Across, vec![(0, full()), (0, with(&[0, 0], &[3, 4]))]),
+            (Across, vec![(0, full()), (6, with(&[0, 0], &[3, 4]))]),
+            (Across, vec![(0, one_line())]),
+            (Across, vec![(0, with(&[0, 1], &[3, 4]))]),
+            (Across, vec![(0, with(&[0, 0, 6], &[3, 4, 5]))]),
+            (Across, vec![(0, with(&[0, 0, 3], &[3, 4, 5])), (3, with(&[0, 0], &[7, 8]))]),
+            (Across, vec![(0, full()), (3, with(&[0, 0], &[3, 2]))]),
+            (Across, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 2]))]),
+            (Along, vec![]),
+            (Along, vec![(0, one_line())]),
+            (Along, vec![(0, full()), (2, one_line())]),
+            (Along, vec![(0, one_line()), (0, one_line())]),
+            (Along, vec![(0, one_line()), (1, Boundaries::none(0)), (1, one_line())]),
+            (Along, vec![(0, one_line()), (1, Boundaries::none(1))]),
         ] {
-            let found = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, cut, strips);
+            let found = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, strips);
             assert!(matches!(found, Err(Error::Argument(_))), "{found:?}");
         }
         let encoder = Encoder::builder().build().unwrap();
-        for (cut, strips, runs) in [
-            (AcrossLines, vec![(0, full())], 2),
-            (AcrossLines, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 4]))], 4),
-            (BetweenLines, vec![(0, full())], 2),
-            (BetweenLines, vec![(0, one_line()), (1, one_line())], 1),
+        for (layout, strips, runs) in [
+            (Across, vec![(0, full())], 2),
+            (Across, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 4]))], 4),
+            (Along, vec![(0, full())], 2),
+            (Along, vec![(0, one_line()), (1, one_line())], 1),
         ] {
-            let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, cut, strips).unwrap();
+            let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, strips).unwrap();
             assert_eq!(encoder.compact(&mask).runs().len(), runs, "{mask:?}");
         }
-        let empty = MaskBoundaries::<u8>::new(Shape { height: 0, width: 3 }, ScanOrder::RowMajor, AcrossLines, vec![]);
+        let empty = MaskBoundaries::<u8>::new(Shape { height: 0, width: 3 }, ScanOrder::RowMajor, Across, vec![]);
         assert_eq!(encoder.compact(&empty.unwrap()).runs().len(), 0);
     }
 }

@@ -13,7 +13,7 @@ use crate::mask::{Label, LabelMask};
 use crate::memory::{Pool, zeroed};
 use crate::shape::Shape;
 use crate::source::{Repeat, Source};
-use crate::strip::Cut;
+use crate::strip::Layout;
 
 /// The parts of a mask that is read piece by piece.
 ///
@@ -21,7 +21,7 @@ use crate::strip::Cut;
 /// than their lines take, are stacked to taller ones; those without a boundary are dropped. Memory stays in proportion to
 /// the boundaries and the width of the mask, whatever its height.
 pub(super) struct Stack<T> {
-    cut: Cut,
+    layout: Layout,
     background: Option<T>,
     done: Vec<Part<T>>,
     /// Strips that become one, and their size together.
@@ -38,15 +38,15 @@ fn size<T: Label>(part: &Part<T>, rows: u64) -> Size {
 
 impl<T: Label> Stack<T> {
     /// No strips yet. Boundaries of `background` begin no run.
-    pub(super) fn new(cut: Cut, background: Option<T>) -> Self {
+    pub(super) fn new(layout: Layout, background: Option<T>) -> Self {
         let (done, waiting, found) = (Vec::new(), Vec::new(), Found::default());
-        Self { cut, background, done, waiting, size: Size::default(), found }
+        Self { layout, background, done, waiting, size: Size::default(), found }
     }
 
     /// Adds the parts of the rows up to row `end`.
     pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Pool<Boundaries<T>>) {
         parts.iter().for_each(|part| self.count(&part.boundaries.labels));
-        if self.cut == Cut::BetweenLines {
+        if self.layout == Layout::Along {
             self.done.extend(parts);
             return;
         }

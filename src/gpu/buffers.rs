@@ -23,11 +23,12 @@ use super::device::{Buffer, Device, Mapping};
 use super::engine_error;
 use super::kernels::{Kernel, Kernels};
 use super::piece::{Bounds, GROUP, Params, Window};
-use super::shader::{Layout, Variant};
+use super::shader::Variant;
 use super::timing::Timer;
 use crate::boundary::Boundaries;
 use crate::error::{Error, Result};
 use crate::mask::Label;
+use crate::strip::Layout;
 
 /// Bytes of one staging buffer; two of them take turns.
 const STAGING_BYTES: u64 = 8 << 20;

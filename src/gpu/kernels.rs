@@ -3,8 +3,9 @@
 use super::device::Device;
 use super::engine_error;
 use super::piece::{GROUP, Params, Window};
-use super::shader::{Layout, Shader, Variant};
+use super::shader::{Shader, Variant};
 use crate::error::Result;
+use crate::strip::Layout;
 
 /// The pipelines of one variant.
 #[derive(Clone, Debug)]

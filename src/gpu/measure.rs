@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::buffers::Image as _;
 use super::piece::{BLOCK, SEGMENT, padded};
-use super::shader::{Layout, Variant};
-use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, cut_of, engine_error};
+use super::shader::Variant;
+use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, engine_error, layout_of};
 use crate::boundary::gpu::{Rows, mark};
 use crate::boundary::{MaskBoundaries, Part};
 use crate::error::{Error, Result};
 use crate::mask::{AnyMask, Label, LabelMask, any_label, each_label};
 use crate::shape::{ScanOrder, Shape};
-use crate::strip::{Cut, Strip};
+use crate::strip::{Layout, Strip};
 use crate::threads::{Work, try_map};
 
 /// Bytes of a copy that is timed: more than any cache of a device; fewer where a processor plays the device.
@@ -149,18 +149,18 @@ impl Gpu {
 
     /// Marks a mask of the host, strip by strip.
     fn mark_host<T: Label>(&self, mask: &LabelMask<'_, T>, order: ScanOrder) -> Result<MaskBoundaries<T>> {
-        let (shape, cut) = (mask.shape(), cut_of(order));
+        let (shape, layout) = (mask.shape(), layout_of(order));
         let step = self.strip_rows(shape.width, T::DTYPE)?;
         let starts: Vec<u32> = (0..shape.height).step_by(step as usize).collect();
         let overlapped = |count: usize, work: Work<'_>| self.overlapped(count, work);
         let parts = try_map(overlapped, starts.len(), |number| {
             let first = starts[number];
-            let above = u32::from(cut == Cut::AcrossLines && first > 0);
+            let above = u32::from(layout == Layout::Across && first > 0);
             let rows = mask.rows(first - above, step.min(shape.height - first) + above);
             let boundaries = mark(self, Strip::new(rows.in_order(order), above == 1))?;
             Ok(Part { first, boundaries })
         })?;
-        Ok(MaskBoundaries { shape, order, cut, parts })
+        Ok(MaskBoundaries { shape, order, layout, parts })
     }
 
     /// A mask's rows in buffers of this device.
@@ -238,12 +238,12 @@ fn bytes_moved<T: Label>(mask: &MaskBoundaries<T>) -> f64 {
     let pixels = mask.shape.pixels();
     for part in &mask.parts {
         let boundaries = &part.boundaries;
-        let length = match mask.cut {
-            Cut::AcrossLines => mask.parts.iter().map(|other| other.first).find(|&first| first > part.first),
-            Cut::BetweenLines => None,
+        let length = match mask.layout {
+            Layout::Across => mask.parts.iter().map(|other| other.first).find(|&first| first > part.first),
+            Layout::Along => None,
         };
         let end = length.unwrap_or_else(|| mask.shape.line_length(mask.order));
-        let length = if mask.cut == Cut::AcrossLines { end - part.first } else { end };
+        let length = if mask.layout == Layout::Across { end - part.first } else { end };
         let segments = boundaries.lines() as u64 * u64::from(length.div_ceil(SEGMENT));
         let touched: u64 = (0..boundaries.lines()).map(|line| segments_of(boundaries.line(line).0)).sum();
         let packed = Variant::packs(T::DTYPE, length);
@@ -255,7 +255,7 @@ fn bytes_moved<T: Label>(mask: &MaskBoundaries<T>) -> f64 {
     }
     // Labels once, and the row above every workgroup of 256 rows.
     let labels = pixels as f64 * T::DTYPE.bytes() as f64;
-    labels * if mask.cut == Cut::AcrossLines { 1.0 + 1.0 / f64::from(SEGMENT) } else { 1.0 } + bytes as f64
+    labels * if mask.layout == Layout::Across { 1.0 + 1.0 / f64::from(SEGMENT) } else { 1.0 } + bytes as f64
 }
 
 /// Segments that hold at least one of the boundaries of a line.

@@ -6,8 +6,8 @@
 //! Callers cut masks by [`Bounds::rows`], and then a strip is one piece. Cutting again here is what makes any strip work:
 //! a line longer than a buffer, or more lines than a dispatch can number.
 
-use super::shader::Layout;
 use crate::error::{Error, Result};
+use crate::strip::Layout;
 
 /// Pixels of a line whose boundaries are counted together: eight words of bits.
 pub(crate) const SEGMENT: u32 = 256;

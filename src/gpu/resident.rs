@@ -13,8 +13,8 @@ use wgpu::{Buffer, BufferBinding, BufferSize, BufferUsages};
 
 use super::buffers::{DeviceLabels, Labels};
 use super::piece::{BLOCK, Memory, Params, steps};
-use super::shader::{Layout, Variant};
-use super::{AdapterInfo, Gpu, GpuOptions, cut_of, engine_error};
+use super::shader::Variant;
+use super::{AdapterInfo, Gpu, GpuOptions, engine_error, layout_of};
 use crate::boundary::gpu::append;
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, Dtype, Label, each_label};
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
-use crate::strip::Cut;
+use crate::strip::Layout;
 use crate::threads::{Work, try_map};
 
 /// Rows of a mask, in a buffer.
@@ -142,11 +142,7 @@ impl Gpu {
                 .check(u64::from(shape.width) * label_bytes)
                 .map_err(|what| Error::Argument(format!("device strip {number} ({} rows): {what}", strip.rows)))?;
         }
-        let cut = cut_of(order);
-        let layout = match cut {
-            Cut::AcrossLines => Layout::Across,
-            Cut::BetweenLines => Layout::Along,
-        };
+        let layout = layout_of(order);
         let mut bands = Vec::new();
         let mut first = 0;
         let mut above = None;
@@ -170,7 +166,7 @@ impl Gpu {
             let (first, pixel_step, band) = &bands[number];
             Ok(Part { first: *first, boundaries: self.mark_band(layout, band, shape.width, *pixel_step)? })
         })?;
-        Ok(MaskBoundaries { shape, order, cut, parts })
+        Ok(MaskBoundaries { shape, order, layout, parts })
     }
 
     /// Marks some whole rows of a strip, some pixels of them at a time.

@@ -16,15 +16,7 @@
 
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
-
-/// How the scan lines of a mask lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Layout {
-    /// A row of memory holds one pixel of every line.
-    Across,
-    /// A row of memory is a line.
-    Along,
-}
+use crate::strip::Layout;
 
 /// What a kernel's text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

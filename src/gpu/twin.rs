@@ -3,8 +3,9 @@
 //! Gets the same words and the same [`Params`] as a kernel; gives the same words. What a kernel leaves unwritten stays 0.
 
 use super::piece::{GROUP, Params, Window};
-use super::shader::{Layout, Variant};
+use super::shader::Variant;
 use crate::mask::Dtype;
+use crate::strip::Layout;
 
 /// The four bytes at a byte address; 0 outside, where a device gives anything.
 fn word_at(words: &[u32], address: u32) -> u32 {
