@@ -36,48 +36,62 @@ impl Piece {
     }
 }
 
-/// Calls `each` with the pieces of runs, which ascend inside a mask whose scan lines have `length` pixels.
+/// Calls `each` with the pieces of runs inside a mask whose scan lines have `length` pixels.
 #[inline(always)]
 pub(crate) fn cut(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
-    let Some(first) = runs.first() else { return };
-    let whole = u64::from(length);
-    let (mut line, mut line_start) = (first.start / whole, first.start - first.start % whole);
-    for run in runs {
-        let mut offset = run.start - line_start;
-        if offset >= whole {
-            // Mostly the next line, which needs no division.
-            if offset < 2 * whole {
-                line += 1;
-                line_start += whole;
-            } else {
-                line = run.start / whole;
-                line_start = line * whole;
-            }
-            offset = run.start - line_start;
-        }
-        let end = offset + run.length;
-        let mut piece = |line: u64, lines: u64, range: Range<u64>| {
+    let mut lines = Lines::new(length);
+    runs.iter().for_each(|&run| lines.cut(run, &mut each));
+}
+
+/// Cuts runs at scan lines. It remembers the line of the run before: runs mostly step from one line to the next, so that
+/// most of them need no division.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    length: u64,
+    line: u64,
+    line_start: u64,
+}
+
+impl Lines {
+    /// For the runs of a mask whose scan lines have `length` pixels.
+    pub(crate) fn new(length: u32) -> Self {
+        Self { length: u64::from(length), line: 0, line_start: 0 }
+    }
+
+    /// Calls `each` with the pieces of a run inside the mask, in ascending order.
+    #[inline(always)]
+    pub(crate) fn cut(&mut self, run: Run, mut each: impl FnMut(Piece)) {
+        let length = self.length;
+        let mut offset = self.find(run.start);
+        let (mut line, mut left) = (self.line, run.length);
+        // There is one call of `each`, so that it becomes part of this loop.
+        while left > 0 {
+            let end = length.min(offset + left);
+            let lines = if end - offset == length && left >= 2 * length { left / length } else { 1 };
             // A mask's sides fit into 32 bits.
-            each(Piece { line: line as u32, lines: lines as u32, start: range.start as u32, end: range.end as u32 });
-        };
-        if end <= whole {
-            piece(line, 1, offset..end);
-            continue;
+            each(Piece { line: line as u32, lines: lines as u32, start: offset as u32, end: end as u32 });
+            left -= lines * (end - offset);
+            line += lines;
+            offset = 0;
         }
-        let mut left = run.length;
-        if offset > 0 {
-            piece(line, 1, offset..whole);
-            left -= whole - offset;
-            line += 1;
+    }
+
+    /// Goes to the scan line of `position` and gives the offset in it.
+    #[inline(always)]
+    fn find(&mut self, position: u64) -> u64 {
+        // A position before the line is further ahead than any other.
+        let ahead = position.wrapping_sub(self.line_start);
+        if ahead < self.length {
+            return ahead;
         }
-        if left >= whole {
-            piece(line, left / whole, 0..whole);
-            line += left / whole;
+        if ahead < 2 * self.length {
+            self.line += 1;
+            self.line_start += self.length;
+        } else {
+            self.line = position / self.length;
+            self.line_start = self.line * self.length;
         }
-        if !left.is_multiple_of(whole) {
-            piece(line, 1, 0..left % whole);
-        }
-        line_start = line * whole;
+        position - self.line_start
     }
 }
 
@@ -131,6 +145,7 @@ mod tests {
         fn pieces_are_the_pixels_of_the_runs(
             length in 1_u32..9,
             steps in prop::collection::vec((0_u64..40, 1_u64..40), 0..12),
+            turned in 0_usize..12,
         ) {
             let mut runs = Vec::new();
             let mut end = 0;
@@ -138,6 +153,9 @@ mod tests {
                 runs.push(Run { start: end + gap, length: pixels });
                 end += gap + pixels;
             }
+            // In any order of runs, each by itself.
+            let turned = turned.min(runs.len());
+            runs.rotate_left(turned);
             let mut found = Vec::new();
             let mut count = 0;
             cut(&runs, length, |piece| {

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::lines::cut;
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, Run, push};
 use crate::shape::{ScanOrder, Shape};
@@ -119,33 +120,17 @@ enum Covered<'a> {
 
 /// Calls `each` with every range of offsets in which the same lines are covered, in ascending order.
 fn sweep(runs: &[Run], shape: Shape, order: ScanOrder, mut each: impl FnMut(Range<u64>, Covered<'_>)) {
-    let (length, lines) = (u64::from(shape.line_length(order)), u64::from(shape.lines(order)));
+    let lines = u64::from(shape.lines(order));
     // (offset, begins, lines): ends sort before beginnings, so a line freed and covered again is never in twice.
     let mut events: Vec<(u64, bool, Range<u64>)> = Vec::with_capacity(runs.len() * 2);
     let mut rectangle = |lines: Range<u64>, offsets: Range<u64>| {
         events.push((offsets.start, true, lines.clone()));
         events.push((offsets.end, false, lines));
     };
-    for run in runs {
-        let (first, offset) = (run.start / length, run.start % length);
-        let (last, end) = (run.end() / length, run.end() % length);
-        if first == last {
-            rectangle(first..first + 1, offset..end);
-            continue;
-        }
-        let whole = if offset > 0 {
-            rectangle(first..first + 1, offset..length);
-            first + 1
-        } else {
-            first
-        };
-        if whole < last {
-            rectangle(whole..last, 0..length);
-        }
-        if end > 0 {
-            rectangle(last..last + 1, 0..end);
-        }
-    }
+    cut(runs, shape.line_length(order), |piece| {
+        let lines = u64::from(piece.line)..u64::from(piece.line) + u64::from(piece.lines);
+        rectangle(lines, u64::from(piece.start)..u64::from(piece.end));
+    });
     events.sort_unstable_by_key(|(offset, begins, lines)| (*offset, *begins, lines.start));
     let mut covered: BTreeMap<u64, u64> = BTreeMap::new();
     let mut at = 0;
