@@ -1,0 +1,178 @@
+//! Temporary files: without a name where the system can do that, else with a name and a lock.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// How temporary files are called.
+const PREFIX: &str = ".runmask-";
+const SUFFIX: &str = ".tmp";
+
+/// Names that are tried before it is given up to have one to oneself.
+const ATTEMPTS: usize = 16;
+
+/// Removes the temporary files of all outputs under way, for a program that a signal is about to end: what is neither
+/// finished nor dropped then would stay.
+///
+/// `end` is called last, while no output can begin or get its name. It is the place to end the process.
+pub fn abandon_all(end: impl FnOnce()) {
+    let unfinished = unfinished();
+    for file in unfinished.iter() {
+        let _ = fs::remove_file(file);
+    }
+    end();
+}
+
+/// The names of temporary files of outputs under way.
+pub(super) fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that is gone when it is dropped.
+#[derive(Debug)]
+pub(super) enum Temporary {
+    #[cfg(target_os = "linux")]
+    Unnamed(File),
+    /// The file, and its entry, which is dropped after it.
+    Named(NamedTempFile, Entry),
+}
+
+/// A name that is known to [`abandon_all`].
+#[derive(Debug)]
+pub(super) struct Entry(PathBuf);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        unfinished().retain(|file| file != &self.0);
+    }
+}
+
+impl Temporary {
+    /// A temporary file with the permissions of the file that it will replace, or of any new file.
+    pub(super) fn create(folder: &Path, permissions: Option<fs::Permissions>) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let temporary = unnamed(folder).map(Self::Unnamed).or_else(|_| Self::named(folder))?;
+        #[cfg(not(target_os = "linux"))]
+        let temporary = Self::named(folder)?;
+        if let Some(permissions) = permissions.filter(|_| cfg!(unix)) {
+            temporary.file().set_permissions(permissions)?;
+        }
+        Ok(temporary)
+    }
+
+    /// A file with a name, locked as long as it is written.
+    pub(super) fn named(folder: &Path) -> io::Result<Self> {
+        clean_once(folder);
+        for _ in 0..ATTEMPTS {
+            // Nobody can abandon all outputs between the file and its entry.
+            let mut unfinished = unfinished();
+            let file = builder().tempfile_in(folder).map_err(|error| cause(&error).unwrap_or(error))?;
+            let entry = Entry(file.path().to_path_buf());
+            unfinished.push(entry.0.clone());
+            drop(unfinished);
+            // Another process that cleans up may have locked the file first and be about to remove it, or have removed it.
+            // Where the file system has no locks, nobody can.
+            let locked = !matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
+            if locked && fs::symlink_metadata(file.path()).is_ok() {
+                return Ok(Self::Named(file, entry));
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    pub(super) fn file(&self) -> &File {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Unnamed(file) => file,
+            Self::Named(file, _) => file.as_file(),
+        }
+    }
+
+    /// Gives the file its name, in the same folder; a file of that name is replaced.
+    pub(super) fn persist(self, name: &Path) -> io::Result<()> {
+        self.file().sync_data()?;
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Unnamed(file) => match link(&file, name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // A link replaces nothing, a rename does. The name in between is there for a moment, in which nobody
+                    // can abandon all outputs.
+                    let _unfinished = unfinished();
+                    let named = builder().make_in(super::folder_of(name), |path| link(&file, path));
+                    let named = named.map_err(|error| cause(&error).unwrap_or(error))?;
+                    named.persist(name).map(drop).map_err(|error| error.error)
+                }
+                linked => linked,
+            },
+            Self::Named(file, _entry) => file.persist(name).map(drop).map_err(|error| error.error),
+        }
+    }
+}
+
+fn builder() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+/// The system's own answer, without the name of the temporary file, which nobody knows.
+fn cause(error: &io::Error) -> Option<io::Error> {
+    let inner = std::error::Error::source(error.get_ref()?)?.downcast_ref::<io::Error>()?;
+    inner.raw_os_error().map(io::Error::from_raw_os_error)
+}
+
+/// A file in `folder` that has no name, and can be given one.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666))?);
+    // A system without its table of open files could not name it.
+    fs::metadata(open_name(&file))?;
+    Ok(file)
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, name: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+    Ok(rustix::fs::linkat(CWD, open_name(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// The name of an open file in the system's table of them.
+#[cfg(target_os = "linux")]
+fn open_name(file: &File) -> String {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Removes what killed processes left in a folder, once in the life of this process.
+fn clean_once(folder: &Path) {
+    static CLEANED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    let mut cleaned = CLEANED.lock().unwrap_or_else(PoisonError::into_inner);
+    if cleaned.get_or_insert_default().insert(folder.to_path_buf()) {
+        clean(folder);
+    }
+}
+
+/// Removes the temporary files in a folder that nobody has locked. What cannot be looked at stays.
+pub(super) fn clean(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // The lock is held until the name is gone, so that an owner who has no lock yet finds one or the other out.
+            let Ok(file) = File::open(entry.path()) else { continue };
+            if file.try_lock().is_ok() {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
