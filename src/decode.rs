@@ -1,9 +1,10 @@
 //! Decoding: runs to a row-major mask, row after row, without a transpose.
 //!
 //! Gets [`LabelRuns`] with a shape; gives pixels in C order, all at once or some rows at a time; guarantees that every
-//! pixel is written once, and that overlapping runs, runs outside the mask and labels that do not fit are errors.
+//! pixel is written once, and that overlapping runs, runs outside the mask and labels that do not fit are errors. What it
+//! gives does not depend on the number of threads.
 //!
-//! Plainly, for column-major runs:
+//! The definition, for column-major runs:
 //!
 //! ```text
 //! cut runs at column ends into segments (column, first row, end row, label); sort them by first row
@@ -13,29 +14,60 @@
 //!     write the current row
 //! ```
 //!
-//! Differences to that:
-//! 1. Rows are dealt out in bands, one thread each. A segment that crosses into a band begins anew at its first row, so
-//!    that bands do not depend on each other.
+//! What is done differently:
+//! 1. Rows are cut into bands, one for each thread. A band begins with the segments that reach into it from above.
 //! 2. Where most of the mask is background, a band is filled with it at once, and only the pieces of the current row that
 //!    hold something else are copied.
-//! 3. Row-major runs fill stretches of their rows instead.
+//! 3. Columns that a run fills from top to bottom stay one range of columns: they are not cut into segments.
+//! 4. A very tall mask is planned some rows at a time, and one whose rows are very long or very short is painted run by
+//!    run without a plan: so memory is in proportion to the runs and to a row, whatever the shape.
+//! 5. Row-major runs fill stretches of their rows.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
+use self::columns::Scratch;
+use self::plan::{Plan, Segment};
 use crate::error::{Error, Result};
-use crate::mask::Label;
-use crate::memory::zeroed;
+use crate::mask::{Dtype, Label};
+use crate::memory::{check_row, reserve, zeroed};
+use crate::progress::Progress;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 
-/// Rows of a band when a mask is decoded piece by piece.
-const BAND_ROWS: u32 = 256;
+mod columns;
+mod plan;
+
+/// Bytes of the pixels that are decoded at once when a mask is decoded some rows at a time.
+const STEP_BYTES: u64 = 64 << 20;
+
+/// Rows of a band, at most, unless they are short.
+const BAND_ROWS: u64 = 256;
+
+/// Pixels of a band of short rows, at most.
+const BAND_PIXELS: u64 = 1 << 16;
+
+/// Rows that a band should have: each costs as much as some rows to begin.
+const WORTHWHILE_ROWS: u64 = 32;
+
+/// Rows that are planned at once, at least. A row costs 8 bytes of the plan, and each plan goes over all runs.
+const PLAN_ROWS: u64 = 1 << 22;
+
+/// Columns of a mask whose every column has a state of its own while column-major runs are decoded, at most.
+const MOST_COLUMNS: u32 = 1 << 20;
+
+/// Columns of a mask that is worth going over row by row, at least.
+const FEWEST_COLUMNS: u32 = 16;
+
+/// Pixels that are painted at once where the mask is wider or narrower, at least.
+const PAINTED_PIXELS: u64 = 1 << 23;
 
 /// The mask that `runs` describe, in C order, with 0 as background.
 ///
-/// Errors: the runs carry no shape, a label does not fit `T`, runs of two labels overlap, or a label is 0.
+/// # Errors
+/// The runs carry no shape, a label does not fit `T`, runs of two labels overlap, label 0 has runs, or the machine has no
+/// memory for the mask.
 ///
 /// ```
 /// use runmask::{LabelMask, Shape};
@@ -51,7 +83,23 @@ pub fn decode<T: Label>(runs: &LabelRuns) -> Result<Vec<T>> {
     Ok(pixels)
 }
 
-/// Decodes runs into memory or piece by piece.
+/// Decodes runs into memory or some rows at a time.
+///
+/// ```
+/// use runmask::{Decoder, LabelRunsBuilder, Run, ScanOrder, Shape};
+/// let mut runs = LabelRunsBuilder::new(Some(Shape { height: 2, width: 3 }), ScanOrder::ColumnMajor);
+/// runs.label(7)?;
+/// runs.run(Run { start: 1, length: 2 })?;
+/// let runs = runs.finish();
+/// let decoder = Decoder::new(&runs, 9)?;
+/// let mut mask = [0u16; 6];
+/// decoder.decode_into(&mut mask)?;
+/// assert_eq!(mask, [9, 7, 9, 7, 9, 9]);
+/// let mut rows = Vec::new();
+/// decoder.decode_rows::<u16>(|some_rows| Ok(rows.extend_from_slice(some_rows)))?;
+/// assert_eq!(rows, mask);
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Decoder<'a> {
     runs: &'a LabelRuns,
@@ -60,12 +108,13 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder of `runs` over a background; an error when the runs carry no shape.
+    /// A decoder of `runs`: pixels without a run get the label `background`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownShape`] when the runs carry no shape.
     pub fn new(runs: &'a LabelRuns, background: u64) -> Result<Self> {
         let Some(shape) = runs.shape() else {
-            return Err(Error::Argument(
-                "the runs do not say how large their mask is: give a height and a width".into(),
-            ));
+            return Err(Error::UnknownShape { what: "a mask of these runs".into() });
         };
         Ok(Self { runs, shape, background })
     }
@@ -76,7 +125,51 @@ impl<'a> Decoder<'a> {
     }
 
     /// Writes the whole mask to `pixels`, in C order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `pixels` has another length than the mask, or when the background has runs;
+    /// [`Error::LabelTooLarge`] when a label does not fit; [`Error::Overlap`] when runs of two labels share a pixel;
+    /// [`Error::Memory`] when the machine has no memory for a plan. What `pixels` holds after an error is undecided.
     pub fn decode_into<T: Label>(&self, pixels: &mut [T]) -> Result<()> {
+        self.decode_bytes_into(T::DTYPE, bytemuck::cast_slice_mut(pixels), None)
+    }
+
+    /// As [`Decoder::decode_into`], and tells `progress` from time to time how many bytes of the mask are done.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode_into`], and [`Error::Stopped`] when `progress` ends the work.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use runmask::{Decoder, LabelRuns, ScanOrder, Shape};
+    /// let runs = LabelRuns::empty(Some(Shape { height: 2, width: 3 }), ScanOrder::ColumnMajor);
+    /// let mut mask = [7u16; 6];
+    /// Decoder::new(&runs, 0)?.decode_into_with(&mut mask, &mut |progress| {
+    ///     println!("{} of {} bytes", progress.done, progress.total);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(mask, [0; 6]);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn decode_into_with<T: Label>(
+        &self,
+        pixels: &mut [T],
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.decode_bytes_into(T::DTYPE, bytemuck::cast_slice_mut(pixels), Some(progress))
+    }
+
+    /// Not generic, so that what it calls is compiled here and not by every crate that calls it.
+    fn decode_bytes_into(&self, dtype: Dtype, pixels: &mut [u8], progress: Option<Callback<'_>>) -> Result<()> {
+        match dtype {
+            Dtype::U8 => self.decode_labels_into::<u8>(pixels, progress),
+            Dtype::U16 => self.decode_labels_into::<u16>(bytemuck::cast_slice_mut(pixels), progress),
+            Dtype::U32 => self.decode_labels_into::<u32>(bytemuck::cast_slice_mut(pixels), progress),
+            Dtype::U64 => self.decode_labels_into::<u64>(bytemuck::cast_slice_mut(pixels), progress),
+        }
+    }
+
+    fn decode_labels_into<T: Label>(&self, pixels: &mut [T], progress: Option<Callback<'_>>) -> Result<()> {
         if pixels.len() as u64 != self.shape.pixels() {
             return Err(Error::Argument(format!(
                 "a mask of {} has {} pixels, but there is room for {}",
@@ -85,188 +178,237 @@ impl<'a> Decoder<'a> {
                 pixels.len()
             )));
         }
+        let background = self.check_labels()?;
         if pixels.is_empty() {
             return Ok(());
         }
-        let threads = rayon::current_num_threads() as u32;
-        let band = self.shape.height.div_ceil(threads).max(1);
+        if let Some(progress) = progress {
+            let row_bytes = u64::from(self.shape.width) * size_of::<T>() as u64;
+            let total = row_bytes * u64::from(self.shape.height);
+            return self.decode_steps(background, Some(pixels), &mut |rows, _| {
+                Progress { done: u64::from(rows.end) * row_bytes, total }.tell(progress)
+            });
+        }
+        // Without anybody to tell, each thread plans rows of its own.
+        let threads = rayon::current_num_threads();
+        let band = (self.shape.height as usize).div_ceil(threads).max(1);
+        let planned = self.rows_planned().div_ceil(threads as u64);
         let width = self.shape.width as usize;
-        pixels.par_chunks_mut(width * band as usize).enumerate().try_for_each(|(index, pixels)| {
-            let first = index as u32 * band;
-            let rows = first..first + (pixels.len() / width) as u32;
-            Plan::new(self, rows.clone(), band)?.render(rows, pixels)
-        })
+        let bands = pixels.par_chunks_mut(width * band).enumerate().map(|(index, mut pixels)| {
+            let mut scratch = Scratch::default();
+            let first = index * band;
+            for rows in pieces(first as u64..(first + pixels.len() / width) as u64, planned) {
+                let (band, rest) = pixels.split_at_mut(width * rows.len());
+                Plan::new(self, background, rows.clone())?.render(rows, &[], band, &mut scratch)?;
+                pixels = rest;
+            }
+            Ok(())
+        });
+        self.conclude(bands.collect())
     }
 
-    /// Calls `write` with some whole rows at a time, from the top, in C order.
+    /// Calls `write` with some whole rows at a time, from the top, in C order. An error of `write` ends the work.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode_into`], and [`Error::LimitExceeded`] when a row takes more than 1 GiB.
     pub fn decode_rows<T: Label>(&self, mut write: impl FnMut(&[T]) -> Result<()>) -> Result<()> {
+        self.decode_row_bytes(T::DTYPE, &mut |rows| write(bytemuck::cast_slice(rows)))
+    }
+
+    /// As [`Decoder::decode_rows`], for labels of a type that is known at run time: rows are bytes in native byte order,
+    /// as a [`Sink`](crate::sink::Sink) takes them.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode_rows`].
+    ///
+    /// ```
+    /// use runmask::sink::{self, CreateOptions, MaskFormat};
+    /// use runmask::{Decoder, Dtype, LabelRuns, ScanOrder, Shape};
+    /// let shape = Shape { height: 2, width: 3 };
+    /// let runs = LabelRuns::empty(Some(shape), ScanOrder::ColumnMajor);
+    /// let mut file = std::io::Cursor::new(Vec::new());
+    /// let mut sink = sink::to_writer(&mut file, MaskFormat::Tiff, shape, Dtype::U16, &CreateOptions::new())?;
+    /// Decoder::new(&runs, 0)?.decode_row_bytes(Dtype::U16, &mut |rows| sink.write_rows(rows))?;
+    /// sink.finish()?;
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn decode_row_bytes(&self, dtype: Dtype, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match dtype {
+            Dtype::U8 => self.decode_rows_of::<u8>(write),
+            Dtype::U16 => self.decode_rows_of::<u16>(write),
+            Dtype::U32 => self.decode_rows_of::<u32>(write),
+            Dtype::U64 => self.decode_rows_of::<u64>(write),
+        }
+    }
+
+    fn decode_rows_of<T: Label>(&self, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let background = self.check_labels::<T>()?;
         if self.shape.pixels() == 0 {
             return Ok(());
         }
-        let plan = Plan::new(self, 0..self.shape.height, BAND_ROWS)?;
+        check_row(self.shape, T::DTYPE)?;
+        self.decode_steps(background, None, &mut |_, rows| write(bytemuck::cast_slice(rows)))
+    }
+
+    /// Decodes some rows at a time, into `whole` if it is there, else into memory that is used again; tells `done` about
+    /// each step.
+    fn decode_steps<T: Label>(
+        &self,
+        background: T,
+        mut whole: Option<&mut [T]>,
+        done: &mut dyn FnMut(Range<u32>, &[T]) -> Result<()>,
+    ) -> Result<()> {
+        let (bands, band_rows) = self.bands(T::DTYPE.bytes() as u64);
+        let height = u64::from(self.shape.height);
+        let step = (bands * band_rows).min(height);
         let width = self.shape.width as usize;
-        let bands = rayon::current_num_threads() as u32;
-        let step = bands.saturating_mul(BAND_ROWS).min(self.shape.height);
-        let mut pixels: Vec<T> = zeroed(u64::from(step) * u64::from(self.shape.width), "rows of the mask")?;
-        let mut first = 0;
-        while first < self.shape.height {
-            let rows = step.min(self.shape.height - first);
-            let pixels = &mut pixels[..rows as usize * width];
-            pixels.par_chunks_mut(width * BAND_ROWS as usize).enumerate().try_for_each(|(index, pixels)| {
-                let first = first + index as u32 * BAND_ROWS;
-                plan.render(first..first + (pixels.len() / width) as u32, pixels)
-            })?;
-            write(pixels)?;
-            first += rows;
+        let room = if whole.is_some() { 0 } else { step * u64::from(self.shape.width) };
+        let mut again: Vec<T> = zeroed(room, "rows of the mask")?;
+        let mut scratches: Vec<Scratch<T>> = (0..bands).map(|_| Scratch::default()).collect();
+        for rows in pieces(0..height, self.rows_planned().max(step)) {
+            let plan = Plan::new(self, background, rows.clone()).map_err(|fault| self.error(fault))?;
+            let mut carried = Vec::new();
+            for rows in pieces(u64::from(rows.start)..u64::from(rows.end), step) {
+                let pixels = match &mut whole {
+                    Some(whole) => &mut whole[rows.start as usize * width..][..rows.len() * width],
+                    None => &mut again[..rows.len() * width],
+                };
+                let mut left = &mut pixels[..];
+                let mut bands: Vec<Band<'_, T>> = Vec::new();
+                for rows in pieces(u64::from(rows.start)..u64::from(rows.end), band_rows) {
+                    let (pixels, rest) = left.split_at_mut(rows.len() * width);
+                    left = rest;
+                    let below = plan.carry(&rows, &carried)?;
+                    bands.push(Band { rows, carried: std::mem::replace(&mut carried, below), pixels });
+                }
+                let rendered = bands
+                    .par_iter_mut()
+                    .zip(&mut scratches)
+                    .map(|(band, scratch)| plan.render(band.rows.clone(), &band.carried, band.pixels, scratch));
+                self.conclude(rendered.collect())?;
+                done(rows, pixels)?;
+            }
         }
         Ok(())
     }
-}
 
-/// A stretch of one column (or of one row, for row-major runs) with one label.
-#[derive(Clone, Copy, Debug, Default)]
-struct Segment<T> {
-    /// Its column (its first column, for row-major runs).
-    column: u32,
-    /// One past its last row (its last column, for row-major runs).
-    end: u32,
-    label: T,
-}
-
-/// The segments of some rows by the row they begin in.
-struct Plan<'a, T> {
-    runs: &'a LabelRuns,
-    shape: Shape,
-    first: u32,
-    background: T,
-    begins: ByRow<T>,
-    /// Whether so little is foreground that a row is cheaper to fill and then correct than to copy.
-    sparse: bool,
-}
-
-impl<'a, T: Label> Plan<'a, T> {
-    /// The plan of `rows`, in bands of `band` rows from the first of them.
-    fn new(decoder: &Decoder<'a>, rows: Range<u32>, band: u32) -> Result<Self> {
-        let (runs, shape) = (decoder.runs, decoder.shape);
+    /// The background as a label of the mask, when it and all labels fit and no label with runs is the background.
+    fn check_labels<T: Label>(&self) -> Result<T> {
         let narrow = |label: u64| {
-            T::from_u64(label).ok_or_else(|| {
-                Error::Argument(format!(
-                    "label {label} does not fit a mask of {}: its largest is {}",
-                    T::DTYPE,
-                    T::DTYPE.max()
-                ))
+            T::from_u64(label).ok_or_else(|| Error::LabelTooLarge {
+                what: format!("a mask of {}", T::DTYPE),
+                label,
+                largest: T::DTYPE.max(),
             })
         };
-        let background = narrow(decoder.background)?;
-        for (label, runs) in runs.iter() {
-            narrow(label)?;
-            if label == decoder.background && !runs.is_empty() {
-                return Err(Error::Argument(format!("label {label} has runs, but {label} is the background")));
-            }
+        // Labels ascend.
+        self.runs.labels().last().copied().map(narrow).transpose()?;
+        if self.runs.get(self.background).is_some_and(|runs| !runs.is_empty()) {
+            let label = self.background;
+            return Err(Error::Argument(format!("label {label} has runs, but {label} is the background")));
         }
-        let cut = Bands { rows: rows.clone(), band };
-        let first = rows.start;
-        let mut begins = ByRow::count(rows.len());
-        let mut lines = Lines::new(runs.order(), shape);
-        for run in &runs.runs {
-            segments(*run, &mut lines, &cut, |row, _, _| begins.add(row - first));
-        }
-        begins.fill();
-        for (label, of_label) in runs.iter() {
-            let label = narrow(label)?;
-            for run in of_label {
-                segments(*run, &mut lines, &cut, |row, column, end| {
-                    begins.put(row - first, Segment { column, end, label });
-                });
-            }
-        }
-        let sparse = runs.area() < shape.pixels() / 8;
-        Ok(Self { runs, shape, first, background, begins: begins.finish(), sparse })
+        narrow(self.background)
     }
 
-    /// Writes `rows`, which are one band or some of its first rows.
-    fn render(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
-        match self.runs.order() {
-            ScanOrder::ColumnMajor => self.render_columns(rows, pixels),
-            ScanOrder::RowMajor => self.render_rows(rows, pixels),
+    /// Whether the mask is painted run by run.
+    fn is_painted(&self) -> bool {
+        let Shape { width, .. } = self.shape;
+        width < FEWEST_COLUMNS || self.runs.order() == ScanOrder::ColumnMajor && width > MOST_COLUMNS
+    }
+
+    /// Rows that are planned at once. All plans together go over the runs at most four times for each row.
+    fn rows_planned(&self) -> u64 {
+        PLAN_ROWS.max(self.runs.run_count() as u64 / 4)
+    }
+
+    /// How many bands of how many rows are decoded at once.
+    fn bands(&self, label_bytes: u64) -> (u64, u64) {
+        let threads = rayon::current_num_threads() as u64;
+        let width = u64::from(self.shape.width);
+        if self.is_painted() {
+            // Painting goes over all runs each time: there are at least as many pixels as runs.
+            let rows = (PAINTED_PIXELS.max(self.runs.run_count() as u64) / width).clamp(1, self.shape.height.into());
+            let bands = threads.min(rows);
+            return (bands, rows.div_ceil(bands));
+        }
+        let rows = (STEP_BYTES / (width * label_bytes)).max(1);
+        let bands = (rows / WORTHWHILE_ROWS).clamp(1, threads);
+        (bands, (rows / bands).clamp(1, BAND_ROWS.max(BAND_PIXELS / width)))
+    }
+
+    /// The first error of several bands. Overlaps are looked for anew, so that the answer does not depend on the bands.
+    fn conclude(&self, bands: Vec<Result<(), Fault>>) -> Result<()> {
+        match bands.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            Some(fault) => Err(self.error(fault)),
         }
     }
 
-    fn render_columns(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
-        let width = self.shape.width as usize;
-        let mut current = vec![self.background; width];
-        // Up to which row each column's label holds.
-        let mut until = vec![rows.start; width];
-        let mut ends = Ends::new(&rows, width);
-        let mut pieces = self.sparse.then(|| Pieces::new(width));
-        if pieces.is_some() {
-            fill(pixels, self.background);
+    fn error(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Other(error) => error,
+            Fault::Overlap => self.first_overlap().unwrap_or_else(|error| error),
         }
-        for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            ends.take(row, |column| {
-                current[column] = self.background;
-                if let Some(pieces) = &mut pieces {
-                    pieces.leave(column);
-                }
-            });
-            for segment in self.begins.row(row - self.first) {
-                let column = segment.column as usize;
-                if until[column] > row {
-                    return Err(self.overlap(segment.label, current[column], row, segment.column));
-                }
-                current[column] = segment.label;
-                until[column] = segment.end;
-                ends.put(segment.end, column);
-                if let Some(pieces) = &mut pieces {
-                    pieces.enter(column);
-                }
-            }
-            match &pieces {
-                None => pixels.copy_from_slice(&current),
-                Some(pieces) => pieces.copy(&current, pixels),
-            }
-        }
-        Ok(())
     }
 
-    fn render_rows(&self, rows: Range<u32>, pixels: &mut [T]) -> Result<()> {
-        let width = self.shape.width as usize;
-        for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
-            let mut segments: Vec<Segment<T>> = self.begins.row(row - self.first).collect();
-            segments.sort_unstable_by_key(|segment| segment.column);
-            fill(pixels, self.background);
-            let mut before: Option<Segment<T>> = None;
-            for segment in segments {
-                if let Some(before) = before.filter(|before| before.end > segment.column) {
-                    return Err(self.overlap(segment.label, before.label, row, segment.column));
-                }
-                pixels[segment.column as usize..segment.end as usize].fill(segment.label);
-                before = Some(segment);
+    /// The first overlap in scan order.
+    #[cold]
+    fn first_overlap(&self) -> Result<Error> {
+        let mut all: Vec<(Run, u64)> = Vec::new();
+        reserve(&mut all, self.runs.run_count(), "a list of all runs")?;
+        all.extend(self.runs.iter().flat_map(|(label, runs)| runs.iter().map(move |&run| (run, label))));
+        all.sort_unstable();
+        let name =
+            |(run, label): (Run, u64)| format!("label {label}'s run of {} pixels from {}", run.length, run.start);
+        for pair in all.windows(2) {
+            if let &[before, run] = pair
+                && run.0.start < before.0.end()
+            {
+                let (row, column) = self.runs.order().row_column(run.0.start, self.shape);
+                let what = format!("{} overlaps {}", name(run), name(before));
+                return Ok(Error::Overlap { what, labels: [run.1, before.1], row, column });
             }
         }
-        Ok(())
+        Ok(Error::Argument("runs of two labels share a pixel".into()))
     }
+}
 
-    fn overlap(&self, label: T, other: T, row: u32, column: u32) -> Error {
-        let (label, other): (u64, u64) = (label.into(), other.into());
-        let position = match self.runs.order() {
-            ScanOrder::ColumnMajor => u64::from(column) * u64::from(self.shape.height) + u64::from(row),
-            ScanOrder::RowMajor => u64::from(row) * u64::from(self.shape.width) + u64::from(column),
-        };
-        let name = |label: u64| {
-            let runs = self.runs.get(label).unwrap_or_default();
-            let index = runs.partition_point(|run| run.start <= position);
-            match index.checked_sub(1).map(|index| runs[index]) {
-                Some(run) => format!("label {label}'s run of {} pixels from {}", run.length, run.start),
-                None => format!("label {label}"),
-            }
-        };
-        Error::Argument(format!(
-            "{} overlaps {} at row {row}, column {column}: a mask holds one label a pixel",
-            name(label),
-            name(other)
-        ))
+/// Who is told how much is done.
+type Callback<'c> = &'c mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Rows that one thread decodes, and the segments that reach into them from above.
+struct Band<'a, T> {
+    rows: Range<u32>,
+    carried: Vec<Segment<T>>,
+    pixels: &'a mut [T],
+}
+
+/// Why a band could not be decoded.
+#[derive(Debug)]
+enum Fault {
+    /// Two runs share a pixel.
+    Overlap,
+    Other(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
     }
+}
+
+/// `rows` cut into pieces of `length` rows, the last of them shorter.
+fn pieces(rows: Range<u64>, length: u64) -> impl Iterator<Item = Range<u32>> {
+    let end = rows.end;
+    let cut = move |first: u64| side(first)..side(first.saturating_add(length).min(end));
+    let step = usize::try_from(length).unwrap_or(usize::MAX).max(1);
+    rows.step_by(step).map(cut)
+}
+
+/// A number of rows or columns, none of which is above 2^32 - 1.
+#[inline]
+fn side(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// Fills pixels with one label; zeros go out as bytes, for which the machine has a faster way.
@@ -278,197 +420,16 @@ fn fill<T: Label>(pixels: &mut [T], label: T) {
     }
 }
 
-/// Which pieces of the current row hold anything but background.
-struct Pieces {
-    /// For each piece, how many of its columns do.
-    counts: Vec<u8>,
-    /// One bit for each piece with a count.
-    used: Vec<u64>,
+/// Fills pixels with a label, all of which must be background until then.
+fn paint<T: Label>(pixels: &mut [T], label: T, background: T) -> Result<(), Fault> {
+    // Without an early end inside a block, so that its pixels are compared side by side.
+    let differs = |block: &[T]| block.iter().fold(false, |differs, &pixel| differs | (pixel != background));
+    if pixels.chunks(64).any(differs) {
+        return Err(Fault::Overlap);
+    }
+    pixels.fill(label);
+    Ok(())
 }
 
-impl Pieces {
-    /// Columns of a piece.
-    const COLUMNS: usize = 32;
-
-    fn new(width: usize) -> Self {
-        let pieces = width.div_ceil(Self::COLUMNS);
-        Self { counts: vec![0; pieces], used: vec![0; pieces.div_ceil(64)] }
-    }
-
-    fn enter(&mut self, column: usize) {
-        let piece = column / Self::COLUMNS;
-        self.counts[piece] += 1;
-        self.used[piece / 64] |= 1 << (piece % 64);
-    }
-
-    fn leave(&mut self, column: usize) {
-        let piece = column / Self::COLUMNS;
-        self.counts[piece] -= 1;
-        if self.counts[piece] == 0 {
-            self.used[piece / 64] &= !(1 << (piece % 64));
-        }
-    }
-
-    /// Copies the pieces in use.
-    fn copy<T: Copy>(&self, from: &[T], to: &mut [T]) {
-        for (word, &used) in self.used.iter().enumerate() {
-            let mut bits = used;
-            while bits != 0 {
-                let first = (word * 64 + bits.trailing_zeros() as usize) * Self::COLUMNS;
-                bits &= bits - 1;
-                match (from.get(first..first + Self::COLUMNS), to.get_mut(first..first + Self::COLUMNS)) {
-                    (Some(from), Some(to)) => to.copy_from_slice(from),
-                    _ => to[first..].copy_from_slice(&from[first..]),
-                }
-            }
-        }
-    }
-}
-
-/// The rows of a plan, and the bands they are cut into.
-struct Bands {
-    rows: Range<u32>,
-    band: u32,
-}
-
-/// Cuts a run into segments that stay in one column and one band: `begin(row, column, end row)`.
-///
-/// Row-major runs are cut at row ends: `begin(row, first column, end column)`.
-fn segments(run: Run, lines: &mut Lines, cut: &Bands, mut begin: impl FnMut(u32, u32, u32)) {
-    let (mut line, mut from) = lines.of(run.start);
-    let Lines { order, length, .. } = *lines;
-    let Bands { rows, band } = cut;
-    let mut left = run.length;
-    while left > 0 {
-        let to = u64::from(length).min(u64::from(from) + left) as u32;
-        left -= u64::from(to - from);
-        match order {
-            ScanOrder::RowMajor if rows.contains(&line) => begin(line, from, to),
-            ScanOrder::RowMajor => {}
-            ScanOrder::ColumnMajor => {
-                let (low, high) = (from.max(rows.start), to.min(rows.end));
-                if low < high {
-                    begin(low, line, to);
-                    let mut next = rows.start.saturating_add(((low - rows.start) / band + 1).saturating_mul(*band));
-                    while next < high {
-                        begin(next, line, to);
-                        next = next.saturating_add(*band);
-                    }
-                }
-            }
-        }
-        line += 1;
-        from = 0;
-    }
-}
-
-/// Finds scan lines of positions that mostly step from one line to the next, without dividing each time.
-struct Lines {
-    order: ScanOrder,
-    length: u32,
-    line: u32,
-    line_start: u64,
-}
-
-impl Lines {
-    fn new(order: ScanOrder, shape: Shape) -> Self {
-        Self { order, length: shape.line_length(order), line: 0, line_start: 0 }
-    }
-
-    /// The line of `position` and the place in it.
-    #[inline]
-    fn of(&mut self, position: u64) -> (u32, u32) {
-        let length = u64::from(self.length);
-        let ahead = position.wrapping_sub(self.line_start);
-        if ahead >= length {
-            if ahead < 2 * length {
-                self.line += 1;
-                self.line_start += length;
-            } else {
-                self.line = (position / length) as u32;
-                self.line_start = u64::from(self.line) * length;
-            }
-        }
-        (self.line, (position - self.line_start) as u32)
-    }
-}
-
-/// The columns whose segments end at a row: a column has one segment at a time, so it is in one list at a time, and the
-/// lists need no memory of their own.
-struct Ends {
-    first: u32,
-    /// For each row the first column of its list, plus 1; 0 when it is empty.
-    heads: Vec<u32>,
-    /// For each column the next one of its list, likewise.
-    next: Vec<u32>,
-}
-
-impl Ends {
-    fn new(rows: &Range<u32>, width: usize) -> Self {
-        Self { first: rows.start, heads: vec![0; rows.len()], next: vec![0; width] }
-    }
-
-    /// Notes that a segment of `column` ends at `row`; past the last row it does not matter.
-    fn put(&mut self, row: u32, column: usize) {
-        if let Some(head) = self.heads.get_mut((row - self.first) as usize) {
-            self.next[column] = std::mem::replace(head, column as u32 + 1);
-        }
-    }
-
-    /// Calls `call` with the columns whose segments end at `row`.
-    fn take(&mut self, row: u32, mut call: impl FnMut(usize)) {
-        let mut head = std::mem::take(&mut self.heads[(row - self.first) as usize]);
-        while let Some(column) = head.checked_sub(1) {
-            call(column as usize);
-            head = self.next[column as usize];
-        }
-    }
-}
-
-/// Segments sorted by row, by counting: counted, then put, then read.
-struct ByRow<T> {
-    starts: Vec<usize>,
-    /// Column and end. Zeroed memory is cheaper than segments.
-    spans: Vec<[u32; 2]>,
-    labels: Vec<T>,
-}
-
-impl<T: Label> ByRow<T> {
-    fn count(rows: usize) -> Self {
-        Self { starts: vec![0; rows + 1], spans: Vec::new(), labels: Vec::new() }
-    }
-
-    fn add(&mut self, row: u32) {
-        self.starts[row as usize] += 1;
-    }
-
-    /// Turns counts into places.
-    fn fill(&mut self) {
-        let mut next = 0;
-        for start in &mut self.starts {
-            next += std::mem::replace(start, next);
-        }
-        self.spans = vec![[0; 2]; next];
-        self.labels = vec![T::default(); next];
-    }
-
-    fn put(&mut self, row: u32, segment: Segment<T>) {
-        let place = &mut self.starts[row as usize];
-        self.spans[*place] = [segment.column, segment.end];
-        self.labels[*place] = segment.label;
-        *place += 1;
-    }
-
-    /// Every place has moved to where its row ends, which is where the next row starts.
-    fn finish(mut self) -> Self {
-        self.starts.rotate_right(1);
-        self.starts[0] = 0;
-        self
-    }
-
-    fn row(&self, row: u32) -> impl Iterator<Item = Segment<T>> {
-        let places = self.starts[row as usize]..self.starts[row as usize + 1];
-        let spans = self.spans[places.clone()].iter();
-        spans.zip(&self.labels[places]).map(|(&[column, end], &label)| Segment { column, end, label })
-    }
-}
+#[cfg(test)]
+mod tests;

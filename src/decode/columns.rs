@@ -1,0 +1,182 @@
+//! The state of every column while column-major runs are decoded row by row.
+
+use std::ops::Range;
+
+use super::plan::Segment;
+use crate::error::Result;
+use crate::mask::Label;
+use crate::memory::reserve;
+
+/// Memory for the state of columns, used again for every band.
+#[derive(Default)]
+pub(super) struct Scratch<T> {
+    current: Vec<T>,
+    until: Vec<u32>,
+    heads: Vec<u32>,
+    next: Vec<u32>,
+    counts: Vec<u8>,
+    used: Vec<u64>,
+}
+
+/// The current row, and until which row each of its columns holds.
+pub(super) struct Columns<'a, T> {
+    current: &'a mut [T],
+    /// Up to which row each column's label holds.
+    until: &'a mut [u32],
+    background: T,
+    ends: Ends<'a>,
+    /// Where most is background: which pieces hold anything else.
+    pieces: Option<Pieces<'a>>,
+}
+
+impl<T: Label> Scratch<T> {
+    /// Begins a band of rows that are `width` pixels wide and hold nothing but background.
+    pub(super) fn begin(
+        &mut self,
+        rows: &Range<u32>,
+        width: usize,
+        background: T,
+        sparse: bool,
+    ) -> Result<Columns<'_, T>> {
+        refill(&mut self.current, width, background)?;
+        refill(&mut self.until, width, rows.start)?;
+        refill(&mut self.heads, rows.len(), 0)?;
+        // A column's next one is written before it is read.
+        if self.next.len() != width {
+            refill(&mut self.next, width, 0)?;
+        }
+        if sparse {
+            let pieces = width.div_ceil(Pieces::COLUMNS);
+            refill(&mut self.counts, pieces, 0)?;
+            refill(&mut self.used, pieces.div_ceil(64), 0)?;
+        }
+        Ok(Columns {
+            current: &mut self.current,
+            until: &mut self.until,
+            background,
+            ends: Ends { first: rows.start, heads: &mut self.heads, next: &mut self.next },
+            pieces: sparse.then_some(Pieces { counts: &mut self.counts, used: &mut self.used }),
+        })
+    }
+}
+
+/// Makes a list of `length` times `value`.
+fn refill<T: Clone>(list: &mut Vec<T>, length: usize, value: T) -> Result<()> {
+    list.clear();
+    reserve(list, length, "the state of columns")?;
+    list.resize(length, value);
+    Ok(())
+}
+
+impl<T: Label> Columns<'_, T> {
+    /// Turns the columns whose segments end at `row` to background.
+    #[inline(always)]
+    pub(super) fn end(&mut self, row: u32) {
+        let Self { current, ends, pieces, background, .. } = self;
+        ends.take(row, |column| {
+            current[column] = *background;
+            if let Some(pieces) = pieces {
+                pieces.leave(column);
+            }
+        });
+    }
+
+    /// Begins a segment at `row`; `false` when its column already has one.
+    #[inline(always)]
+    pub(super) fn put(&mut self, row: u32, segment: Segment<T>) -> bool {
+        let column = segment.column as usize;
+        if self.until[column] > row {
+            return false;
+        }
+        self.current[column] = segment.label;
+        self.until[column] = segment.end;
+        self.ends.put(segment.end, segment.column);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.enter(column);
+        }
+        true
+    }
+
+    /// Copies the current row, or its pieces that are not background to a row of background.
+    #[inline(always)]
+    pub(super) fn copy(&self, pixels: &mut [T]) {
+        match &self.pieces {
+            None => pixels.copy_from_slice(self.current),
+            Some(pieces) => pieces.copy(self.current, pixels),
+        }
+    }
+}
+
+/// Which pieces of the current row hold anything but background.
+struct Pieces<'a> {
+    /// For each piece, how many of its columns do.
+    counts: &'a mut [u8],
+    /// One bit for each piece with a count.
+    used: &'a mut [u64],
+}
+
+impl Pieces<'_> {
+    /// Columns of a piece.
+    const COLUMNS: usize = 32;
+
+    #[inline(always)]
+    fn enter(&mut self, column: usize) {
+        let piece = column / Self::COLUMNS;
+        self.counts[piece] += 1;
+        self.used[piece / 64] |= 1 << (piece % 64);
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, column: usize) {
+        let piece = column / Self::COLUMNS;
+        self.counts[piece] -= 1;
+        if self.counts[piece] == 0 {
+            self.used[piece / 64] &= !(1 << (piece % 64));
+        }
+    }
+
+    /// Copies the pieces in use.
+    fn copy<T: Copy>(&self, from: &[T], to: &mut [T]) {
+        for (word, &used) in self.used.iter().enumerate() {
+            let mut bits = used;
+            while bits != 0 {
+                let first = (word * 64 + bits.trailing_zeros() as usize) * Self::COLUMNS;
+                bits &= bits - 1;
+                match (from.get(first..first + Self::COLUMNS), to.get_mut(first..first + Self::COLUMNS)) {
+                    (Some(from), Some(to)) => to.copy_from_slice(from),
+                    _ => to[first..].copy_from_slice(&from[first..]),
+                }
+            }
+        }
+    }
+}
+
+/// The columns whose segments end at a row: a column has one segment at a time, so it is in one list at a time, and the
+/// lists need no memory of their own.
+struct Ends<'a> {
+    first: u32,
+    /// For each row the first column of its list, plus 1; 0 when it is empty.
+    heads: &'a mut [u32],
+    /// For each column the next one of its list, likewise.
+    next: &'a mut [u32],
+}
+
+impl Ends<'_> {
+    /// Notes that a segment of `column` ends at `row`; past the last row it does not matter.
+    #[inline(always)]
+    fn put(&mut self, row: u32, column: u32) {
+        if let Some(head) = self.heads.get_mut((row - self.first) as usize) {
+            self.next[column as usize] = std::mem::replace(head, column + 1);
+        }
+    }
+
+    /// Calls `call` with the columns whose segments end at `row`.
+    #[inline(always)]
+    fn take(&mut self, row: u32, mut call: impl FnMut(usize)) {
+        let mut head = std::mem::take(&mut self.heads[(row - self.first) as usize]);
+        while let Some(column) = head.checked_sub(1) {
+            call(column as usize);
+            head = self.next[column as usize];
+        }
+    }
+}
