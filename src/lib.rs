@@ -26,6 +26,8 @@ pub mod sink;
 pub mod source;
 mod strip;
 mod threads;
+#[cfg(feature = "tiff")]
+mod tiff;
 
 pub use decode::{Decoder, decode};
 pub use encoder::{Encoder, EncoderBuilder, encode};

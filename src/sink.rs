@@ -1,8 +1,9 @@
-//! Sinks: masks that are written row by row, to files.
+//! Sinks: masks that are written row by row.
 //!
 //! Gets a shape, a label type and rows from top to bottom in native byte order, as [`Source`](crate::source::Source)
-//! gives them; gives a mask file, which appears under its name when it is finished and not before. Memory is bounded by a
-//! row of tiles.
+//! gives them; gives a mask file. [`create`] writes a path, where the file appears under its name when it is finished and
+//! not before; [`to_writer`] writes anything that can be written and sought, [`to_stream`] anything that can be written.
+//! Memory is bounded by a row of tiles.
 //!
 //! | format | labels | to a pipe |
 //! |---|---|---|
@@ -10,13 +11,17 @@
 //! | PNG (`.png`) | 8 and 16 bits | yes |
 //! | NPY (`.npy`) | all; C order, little endian | yes |
 //! | raw (`.raw`, `.bin`) | all; rows without gaps, little endian | yes |
+//!
+//! A row takes at most 1 GiB.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 
+use self::target::Target;
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::memory::check_row;
 use crate::names::names;
 use crate::output::AtomicFile;
 use crate::shape::Shape;
@@ -26,15 +31,35 @@ mod npy;
 #[cfg(feature = "image")]
 mod png;
 mod raw;
+mod target;
 #[cfg(feature = "tiff")]
 mod tiff;
 
 /// A mask that is written from top to bottom.
+///
+/// ```
+/// use runmask::sink::{self, CreateOptions};
+/// use runmask::{Dtype, Shape};
+/// let folder = tempfile::tempdir()?;
+/// let shape = Shape { height: 2, width: 3 };
+/// let mut sink = sink::create(&folder.path().join("mask.raw"), shape, Dtype::U8, &CreateOptions::new())?;
+/// sink.write_rows(&[0, 7, 7])?;
+/// sink.write_rows(&[7, 0, 0])?;
+/// sink.finish()?;
+/// assert_eq!(std::fs::read(folder.path().join("mask.raw"))?, [0, 7, 7, 7, 0, 0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Sink: Send {
     /// Writes the next rows: a whole number of rows of `width` labels in native byte order, never more than are left.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the bytes are no whole rows or too many; [`Error::Io`] when writing fails.
     fn write_rows(&mut self, rows: &[u8]) -> Result<()>;
 
     /// Finishes the file after the last row. A sink that is dropped instead leaves no file.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when rows are missing; [`Error::Io`] when writing fails.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
@@ -52,8 +77,13 @@ pub enum MaskFormat {
     Raw,
 }
 
+names! { "a format of mask files", MaskFormat { Tiff => "tiff", Png => "png", Npy => "npy", Raw => "raw" } }
+
 impl MaskFormat {
     /// The format that the extension of `path` names.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when it names none.
     pub fn of(path: &Path) -> Result<Self> {
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
         match extension.as_ref().and_then(|extension| extension.to_str()) {
@@ -69,8 +99,6 @@ impl MaskFormat {
     }
 }
 
-names! { "a format of mask files", MaskFormat { Tiff => "tiff", Png => "png", Npy => "npy", Raw => "raw" } }
-
 /// How the tiles of a TIFF are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -85,116 +113,192 @@ pub enum Compression {
 names! { "a compression of TIFF tiles", Compression { Deflate => "deflate", Zstd => "zstd" } }
 
 /// How to write a mask file.
+///
+/// ```
+/// use runmask::sink::{Compression, CreateOptions};
+/// let options = CreateOptions::new().compression(Compression::Zstd).pyramid(true);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CreateOptions {
-    /// The format; `None`: what the extension says.
-    pub format: Option<MaskFormat>,
-    /// The compression of a TIFF's tiles.
-    pub compression: Compression,
-    /// Whether a TIFF also holds the mask at half the size, a quarter, and so on, as an OME-TIFF does. A pixel there is
-    /// one of the pixels it stands for, so that no label appears that the mask does not have.
-    pub pyramid: bool,
-    /// Bytes that a TIFF's tiles may take before they are written.
-    pub memory: u64,
+    pub(crate) format: Option<MaskFormat>,
+    pub(crate) compression: Compression,
+    pub(crate) pyramid: bool,
+    pub(crate) ome: Option<bool>,
+    pub(crate) memory: u64,
 }
 
 impl Default for CreateOptions {
-    /// By extension, deflate, no pyramid, 256 MiB.
     fn default() -> Self {
-        Self { format: None, compression: Compression::Deflate, pyramid: false, memory: 256 << 20 }
+        Self { format: None, compression: Compression::Deflate, pyramid: false, ome: None, memory: 256 << 20 }
+    }
+}
+
+impl CreateOptions {
+    /// The format that the extension says, deflate, no pyramid, 256 MiB.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The format of a file that [`create`] makes; by its extension when not given.
+    #[must_use]
+    pub fn format(mut self, format: impl Into<Option<MaskFormat>>) -> Self {
+        self.format = format.into();
+        self
+    }
+
+    /// The compression of a TIFF's tiles.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Whether a TIFF also holds the mask at half the size, a quarter, and so on, until it fits into one tile. A pixel there
+    /// is one of the pixels it stands for, so that no label appears that the mask does not have.
+    ///
+    /// The smaller sizes are pages after the mask that are marked as smaller copies of it, which OpenSlide, GDAL, QuPath,
+    /// libvips and tifffile read; see also [`CreateOptions::ome`].
+    #[must_use]
+    pub fn pyramid(mut self, pyramid: bool) -> Self {
+        self.pyramid = pyramid;
+        self
+    }
+
+    /// Whether a TIFF is an OME-TIFF: its description is OME-XML, and the smaller sizes of a pyramid are linked from the
+    /// mask's own page, as OME asks for, instead of being pages after it. When not given, a file is one whose name ends in
+    /// `.ome.tif` or `.ome.tiff`. Bio-Formats, QuPath, GDAL and tifffile read such pyramids; OpenSlide sees only the full
+    /// size.
+    #[must_use]
+    pub fn ome(mut self, ome: impl Into<Option<bool>>) -> Self {
+        self.ome = ome.into();
+        self
+    }
+
+    /// Bytes that a TIFF's tiles may take before they are written. A wide mask gets lower tiles; where tiles of 16 rows
+    /// take more than this and more than 1 GiB, it cannot be written.
+    #[must_use]
+    pub fn memory(mut self, memory: u64) -> Self {
+        self.memory = memory;
+        self
     }
 }
 
 /// Creates a mask file; `-` is standard output.
 ///
-/// Errors: [`Error::Io`] when the file cannot be written, [`Error::Unsupported`] when the format cannot hold such labels,
-/// [`Error::Argument`] when no format is named.
+/// # Errors
+/// [`Error::Io`] when the file cannot be written; [`Error::Unsupported`] when the format cannot hold such labels or cannot
+/// be written to such a file; [`Error::Argument`] when no format is named; [`Error::LimitExceeded`] when rows are too long.
 pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Box<dyn Sink>> {
-    let standard_output = path == Path::new("-");
-    let format = match options.format {
-        Some(format) => format,
-        None if standard_output => {
+    if path == Path::new("-") {
+        let Some(format) = options.format else {
             return Err(Error::Argument("a mask on standard output has no extension: name its format".into()));
-        }
-        None => MaskFormat::of(path)?,
-    };
-    let in_file = |error: Error| error.in_file(if standard_output { Path::new("standard output") } else { path });
-    if matches!(format, MaskFormat::Tiff | MaskFormat::Png) && shape.pixels() == 0 {
-        let message = format!("a {format} file cannot hold an empty mask ({shape}); NPY can");
-        return Err(in_file(Error::Unsupported(message)));
+        };
+        let name = Path::new("standard output");
+        check(format, shape, dtype, options).map_err(|error| error.in_file(name))?;
+        return start(Target::stream(io::stdout(), Some(name)), format, shape, dtype, options);
     }
-    if format == MaskFormat::Tiff && standard_output {
-        let message = "a TIFF is not written from its beginning to its end; give a path instead of a pipe".into();
-        return Err(in_file(Error::Unsupported(message)));
+    let format = options.format.map_or_else(|| MaskFormat::of(path), Ok)?;
+    let in_file = |error: Error| error.in_file(path);
+    check(format, shape, dtype, options).map_err(in_file)?;
+    let file = AtomicFile::create(path)?;
+    if format == MaskFormat::Tiff && !file.is_seekable() {
+        return Err(in_file(no_pipe()));
+    }
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let ome = name.ends_with(".ome.tif") || name.ends_with(".ome.tiff");
+    let options = options.clone().ome(options.ome.unwrap_or(ome));
+    start(Target::File(file), format, shape, dtype, &options)
+}
+
+/// A mask in `format` that is written to anything that can be written and sought: a [`Cursor`](io::Cursor), a file.
+///
+/// The mask begins where the writer is. After an error, or without [`Sink::finish`], what is there is no whole mask.
+///
+/// # Errors
+/// As [`create`].
+///
+/// ```
+/// use runmask::sink::{self, CreateOptions, MaskFormat};
+/// use runmask::{Dtype, Shape};
+/// let mut file = std::io::Cursor::new(Vec::new());
+/// let shape = Shape { height: 1, width: 3 };
+/// let mut sink = sink::to_writer(&mut file, MaskFormat::Tiff, shape, Dtype::U8, &CreateOptions::new())?;
+/// sink.write_rows(&[0, 7, 7])?;
+/// sink.finish()?;
+/// assert_eq!(file.get_ref()[..2], *b"II");
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn to_writer<'w>(
+    writer: impl Write + Seek + Send + 'w,
+    format: MaskFormat,
+    shape: Shape,
+    dtype: Dtype,
+    options: &CreateOptions,
+) -> Result<Box<dyn Sink + 'w>> {
+    check(format, shape, dtype, options)?;
+    start(Target::writer(writer)?, format, shape, dtype, options)
+}
+
+/// A mask in `format` that is written to anything that can be written, from its beginning to its end. A TIFF cannot.
+///
+/// # Errors
+/// As [`create`].
+pub fn to_stream<'w>(
+    writer: impl Write + Send + 'w,
+    format: MaskFormat,
+    shape: Shape,
+    dtype: Dtype,
+    options: &CreateOptions,
+) -> Result<Box<dyn Sink + 'w>> {
+    check(format, shape, dtype, options)?;
+    start(Target::stream(writer, None), format, shape, dtype, options)
+}
+
+/// Whether `format` holds such a mask; asked before anything is created.
+fn check(format: MaskFormat, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
+    check_row(shape, dtype)?;
+    if matches!(format, MaskFormat::Tiff | MaskFormat::Png) && shape.pixels() == 0 {
+        return Err(Error::Unsupported(format!("a {format} file cannot hold an empty mask ({shape}); NPY can")));
     }
     if format == MaskFormat::Png && dtype > Dtype::U16 {
         let message = format!("a PNG holds labels of 8 or 16 bits, not {dtype}; TIFF and NPY hold them");
-        return Err(in_file(Error::Unsupported(message)));
+        return Err(Error::Unsupported(message));
     }
-    let output = || {
-        Ok(match standard_output {
-            true => Output::Stream(BufWriter::new(io::stdout())),
-            false => Output::File(AtomicFile::create(path)?),
-        })
-    };
+    #[cfg(feature = "tiff")]
+    if format == MaskFormat::Tiff {
+        tiff::check(shape, dtype, options)?;
+    }
+    let _ = options;
+    Ok(())
+}
+
+/// Begins a mask that the format holds.
+fn start<'w>(
+    target: Target<'w>,
+    format: MaskFormat,
+    shape: Shape,
+    dtype: Dtype,
+    options: &CreateOptions,
+) -> Result<Box<dyn Sink + 'w>> {
     match format {
+        MaskFormat::Tiff if !target.is_seekable() => Err(target.name_in(no_pipe())),
         #[cfg(feature = "tiff")]
-        MaskFormat::Tiff => Ok(Box::new(tiff::TiffSink::new(AtomicFile::create(path)?, shape, dtype, options)?)),
+        MaskFormat::Tiff => Ok(Box::new(tiff::TiffSink::new(target, shape, dtype, options)?)),
         #[cfg(feature = "image")]
-        MaskFormat::Png => Ok(Box::new(png::PngSink::new(output()?, shape, dtype)?)),
+        MaskFormat::Png => Ok(Box::new(png::PngSink::new(target, shape, dtype)?)),
         #[cfg(feature = "npy")]
-        MaskFormat::Npy => Ok(Box::new(npy::create(output()?, shape, dtype)?)),
-        MaskFormat::Raw => Ok(Box::new(raw::RawSink::new(output()?, shape, dtype))),
+        MaskFormat::Npy => Ok(Box::new(npy::create(target, shape, dtype)?)),
+        MaskFormat::Raw => Ok(Box::new(raw::RawSink::new(target, shape, dtype))),
         #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
         other => {
             let message = format!("the library was built without {other} files");
-            Err(in_file(Error::Unsupported(message)))
+            Err(target.name_in(Error::Unsupported(message)))
         }
     }
 }
 
-/// Where a format that is written from its beginning to its end goes.
-#[derive(Debug)]
-enum Output {
-    File(AtomicFile),
-    Stream(BufWriter<io::Stdout>),
-}
-
-impl Output {
-    fn error(&self, error: io::Error) -> Error {
-        match self {
-            Self::File(file) => file.error(error),
-            Self::Stream(_) => stream_error(error),
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        match self {
-            Self::File(file) => file.finish(),
-            Self::Stream(mut stream) => stream.flush().map_err(stream_error),
-        }
-    }
-}
-
-fn stream_error(error: io::Error) -> Error {
-    Error::io("writing", Path::new("standard output"), error)
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Stream(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stream(stream) => stream.flush(),
-        }
-    }
+fn no_pipe() -> Error {
+    Error::Unsupported("a TIFF is not written from its beginning to its end; give a path instead of a pipe".into())
 }
 
 /// The rows that a sink has got and the rows it waits for.

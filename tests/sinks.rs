@@ -79,34 +79,38 @@ fn every_format_and_type_comes_back() {
 #[test]
 fn the_smaller_sizes_of_a_pyramid_take_every_second_pixel() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("mask.ome.tif");
     let (shape, dtype) = (Shape { height: 1501, width: 2203 }, Dtype::U32);
     let labels = labels(shape, dtype);
-    let mut files = Vec::new();
-    for compression in [Compression::Deflate, Compression::Zstd] {
-        for (at_once, memory) in [(1, 256 << 20), (7, 1 << 20), (1501, 0)] {
-            let mut options = CreateOptions::default();
-            (options.pyramid, options.compression, options.memory) = (true, compression, memory);
-            write(&path, shape, dtype, &bytes(&labels, dtype), at_once, &options);
-            for level in 0..4 {
-                let options = OpenOptions::new().level(level);
-                if level == 3 {
-                    // 1501 x 2203, 751 x 1102, 376 x 551, 188 x 276: the last fits into one tile.
-                    let (shape, _, _) = read(&path, &options);
-                    assert_eq!((shape.height, shape.width), (188, 276));
+    for name in ["mask.tif", "mask.ome.tif"] {
+        let path = folder.path().join(name);
+        for compression in [Compression::Deflate, Compression::Zstd] {
+            for (at_once, memory) in [(1, 256 << 20), (7, 1 << 20), (1501, 0)] {
+                let options = CreateOptions::new().pyramid(true).compression(compression).memory(memory);
+                write(&path, shape, dtype, &bytes(&labels, dtype), at_once, &options);
+                for level in 0..4 {
+                    let options = OpenOptions::new().level(level);
+                    if level == 3 {
+                        // 1501 x 2203, 751 x 1102, 376 x 551, 188 x 276: the last fits into one tile.
+                        let (shape, _, _) = read(&path, &options);
+                        assert_eq!((shape.height, shape.width), (188, 276));
+                    }
+                    let step = 1 << level;
+                    let expected: Vec<u64> = (0..1501)
+                        .step_by(step)
+                        .flat_map(|row| (0..2203).step_by(step).map(move |column| (row, column)))
+                        .map(|(row, column)| labels[row * 2203 + column])
+                        .collect();
+                    assert!(
+                        read(&path, &options).2 == bytes(&expected, dtype),
+                        "level {level}, {at_once} rows at once"
+                    );
                 }
-                let step = 1 << level;
-                let expected: Vec<u64> = (0..1501)
-                    .step_by(step)
-                    .flat_map(|row| (0..2203).step_by(step).map(move |column| (row, column)))
-                    .map(|(row, column)| labels[row * 2203 + column])
-                    .collect();
-                assert!(read(&path, &options).2 == bytes(&expected, dtype), "level {level}, {at_once} rows at once");
+                let options = OpenOptions::new().level(4);
+                assert!(source::open(&path, &options).is_err());
+                let pages = source::pages(&path).unwrap();
+                assert_eq!(pages.iter().map(|page| page.levels.len()).collect::<Vec<_>>(), [4]);
+                std::fs::remove_file(&path).unwrap();
             }
-            let options = OpenOptions::new().level(4);
-            assert!(source::open(&path, &options).is_err());
-            files.push((compression, memory, std::fs::read(&path).unwrap()));
-            std::fs::remove_file(&path).unwrap();
         }
     }
 }
@@ -117,9 +121,8 @@ fn the_file_does_not_depend_on_how_rows_come() {
     let path = folder.path().join("mask.tif");
     let (shape, dtype) = (Shape { height: 1100, width: 1300 }, Dtype::U16);
     let rows = bytes(&labels(shape, dtype), dtype);
-    let mut options = CreateOptions::default();
     for pyramid in [false, true] {
-        options.pyramid = pyramid;
+        let options = CreateOptions::new().pyramid(pyramid);
         let mut first = None;
         for at_once in [1, 2, 3, 512, 513, 1100] {
             write(&path, shape, dtype, &rows, at_once, &options);
@@ -205,16 +208,105 @@ fn formats_are_named_by_extension_or_option() {
         let path = folder.path().join(name);
         let error = sink::create(&path, shape, dtype, &CreateOptions::default()).err().unwrap();
         assert!(error.to_string().contains("ends in .tif, .tiff, .png, .npy, .raw or .bin"), "{error}");
-        let mut options = CreateOptions::default();
-        options.format = Some(MaskFormat::Npy);
+        let options = CreateOptions::new().format(MaskFormat::Npy);
         write(&path, shape, dtype, &[9], 1, &options);
         assert_eq!(read(&path, &OpenOptions::default()), (shape, dtype, vec![9]));
     }
     assert_eq!(MaskFormat::of(Path::new("A.OME.TIFF")).unwrap(), MaskFormat::Tiff);
     let error = sink::create(Path::new("-"), shape, dtype, &CreateOptions::default()).err().unwrap();
     assert!(error.to_string().contains("name its format"), "{error}");
-    let mut options = CreateOptions::default();
-    options.format = Some(MaskFormat::Tiff);
+    let options = CreateOptions::new().format(MaskFormat::Tiff);
     let error = sink::create(Path::new("-"), shape, dtype, &options).err().unwrap();
     assert!(error.to_string().starts_with("standard output: a TIFF is not written"), "{error}");
+}
+
+/// The bytes that a format writes to a path, to a writer and to a stream are the same.
+#[test]
+fn a_writer_gets_the_bytes_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shape, dtype) = (Shape { height: 700, width: 1100 }, Dtype::U16);
+    let rows = bytes(&labels(shape, dtype), dtype);
+    for &format in MaskFormat::ALL {
+        let path = folder.path().join(format!("mask.{format}"));
+        let options = CreateOptions::new().pyramid(true);
+        write(&path, shape, dtype, &rows, 100, &options);
+        let file = std::fs::read(&path).unwrap();
+        // A mask begins where the writer is.
+        let mut writer = std::io::Cursor::new(b"before".to_vec());
+        writer.set_position(6);
+        let mut sink = sink::to_writer(&mut writer, format, shape, dtype, &options).unwrap();
+        rows.chunks(shape.width as usize * 2).for_each(|rows| sink.write_rows(rows).unwrap());
+        sink.finish().unwrap();
+        assert_eq!(&writer.get_ref()[..6], b"before");
+        assert!(writer.get_ref()[6..] == file, "{format}");
+        let mut stream = Vec::new();
+        let sink = sink::to_stream(&mut stream, format, shape, dtype, &options);
+        if format == MaskFormat::Tiff {
+            assert!(matches!(sink, Err(Error::Unsupported(_))));
+            continue;
+        }
+        let mut sink = sink.unwrap();
+        sink.write_rows(&rows).unwrap();
+        sink.finish().unwrap();
+        assert!(stream == file, "{format}");
+    }
+}
+
+/// A writer that fails, at any of its writes.
+#[test]
+fn a_writer_that_fails_is_an_error() {
+    struct Fails(usize);
+    impl std::io::Write for Fails {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let left = self.0.min(bytes.len());
+            self.0 -= left;
+            if left == 0 && !bytes.is_empty() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(left) }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (shape, dtype) = (Shape { height: 300, width: 400 }, Dtype::U16);
+    let rows = bytes(&labels(shape, dtype), dtype);
+    for format in [MaskFormat::Png, MaskFormat::Npy, MaskFormat::Raw] {
+        for room in [0, 10, 500] {
+            let written =
+                sink::to_stream(Fails(room), format, shape, dtype, &CreateOptions::new()).and_then(|mut sink| {
+                    sink.write_rows(&rows)?;
+                    sink.finish()
+                });
+            assert!(matches!(written, Err(Error::Io { .. })), "{format} {room}: {written:?}");
+        }
+    }
+}
+
+#[test]
+fn masks_that_nothing_could_hold_are_refused_before_there_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = Shape { height: 1, width: u32::MAX };
+    for name in ["mask.tif", "mask.png", "mask.npy", "mask.raw"] {
+        let error = sink::create(&folder.path().join(name), long, Dtype::U8, &CreateOptions::new()).err().unwrap();
+        assert!(matches!(error, Error::LimitExceeded { limit: 0x4000_0000, found: 0xffff_ffff, .. }), "{error}");
+    }
+    // A row of the lowest tiles, and the places of all tiles.
+    let path = folder.path().join("mask.tif");
+    let refused = |height, width| sink::create(&path, Shape { height, width }, Dtype::U8, &CreateOptions::new()).err();
+    assert!(matches!(refused(1, (1 << 26) + 1), Some(Error::LimitExceeded { limit: 0x4000_0000, .. })));
+    assert!(matches!(refused(u32::MAX, 1 << 16), Some(Error::LimitExceeded { limit: 0x400_0000, .. })));
+    assert!(refused(1 << 20, 1 << 16).is_none());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_tiff_to_a_pipe_with_a_name_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("mask.tif");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| std::fs::read(&pipe).unwrap());
+        let error = sink::create(&pipe, Shape { height: 9, width: 9 }, Dtype::U8, &CreateOptions::new()).err().unwrap();
+        assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains("instead of a pipe"), "{error}");
+        assert!(reader.join().unwrap().is_empty());
+    });
 }

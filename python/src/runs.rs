@@ -345,16 +345,9 @@ impl Runs {
             Some(dtype) => LabelType::of(dtype)?.stored,
             None => Dtype::for_label(largest),
         };
-        let mut options = CreateOptions::default();
-        options.compression = match compression {
-            "deflate" => Compression::Deflate,
-            "zstd" => Compression::Zstd,
-            other => {
-                let text = format!("`{other}` is not the name of a compression: expected deflate or zstd");
-                return Err(PyValueError::new_err(text));
-            }
-        };
-        options.pyramid = pyramid;
+        let compression =
+            compression.parse::<Compression>().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let options = CreateOptions::new().compression(compression).pyramid(pyramid);
         files::decode_to(py, &self.runs, &MaskOutput { path: &path, dtype, background, options, threads })
     }
 

@@ -2,16 +2,16 @@
 
 use std::io::Write;
 
-use super::Output;
 use super::raw::RawSink;
+use super::target::Target;
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
 /// Writes the header; what follows are rows as they are.
-pub(super) fn create(mut output: Output, shape: Shape, dtype: Dtype) -> Result<RawSink> {
-    output.write_all(&header(shape, dtype)).map_err(|error| output.error(error))?;
-    Ok(RawSink::new(output, shape, dtype))
+pub(super) fn create(mut target: Target<'_>, shape: Shape, dtype: Dtype) -> Result<RawSink<'_>> {
+    target.write_all(&header(shape, dtype)).map_err(|error| target.error(error))?;
+    Ok(RawSink::new(target, shape, dtype))
 }
 
 /// The header of version 1, filled up so that the labels begin at a multiple of 64 bytes.

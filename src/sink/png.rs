@@ -2,68 +2,80 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use png::{BitDepth, ColorType, EncodingError, Filter};
 
-use super::{Output, Progress, Sink};
+use super::target::Target;
+use super::{Progress, Sink};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::memory::zeroed;
 use crate::shape::Shape;
 
+/// Bytes of the file that are collected before they are written.
+const BUFFER: usize = 1 << 16;
+
 /// Writes a picture from top to bottom.
-pub(super) struct PngSink {
-    writer: png::StreamWriter<'static, Shared>,
-    output: Shared,
+pub(super) struct PngSink<'w> {
+    encoder: png::StreamWriter<'static, Encoded>,
+    encoded: Encoded,
+    target: Target<'w>,
     progress: Progress,
 }
 
-impl fmt::Debug for PngSink {
+impl fmt::Debug for PngSink<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PngSink").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
-/// The output, which the encoder does not give back when it is done.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Output>>);
+/// What the encoder has written and the target has not got yet: the encoder owns what it writes to, and does not give it
+/// back when it is done.
+#[derive(Clone, Default)]
+struct Encoded(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Shared {
+impl Encoded {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Encoded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.bytes().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        Ok(())
     }
 }
 
-impl Shared {
-    fn error(&self, error: EncodingError) -> Error {
-        let error = match error {
-            EncodingError::IoError(error) => error,
-            other => io::Error::other(other),
-        };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).error(error)
-    }
+fn failed(error: EncodingError) -> Error {
+    let source = match error {
+        EncodingError::IoError(error) => error,
+        other => io::Error::other(other),
+    };
+    Error::Io { context: "encoding a PNG".into(), source }
 }
 
-impl PngSink {
+impl<'w> PngSink<'w> {
     /// A picture of labels of 8 or 16 bits, at least one pixel.
-    pub(super) fn new(output: Output, shape: Shape, dtype: Dtype) -> Result<Self> {
-        let output = Shared(Arc::new(Mutex::new(output)));
-        let mut encoder = png::Encoder::new(output.clone(), shape.width, shape.height);
+    pub(super) fn new(target: Target<'w>, shape: Shape, dtype: Dtype) -> Result<Self> {
+        // The encoder holds this row and the one before, filtered and not, and asks nobody whether there is room.
+        zeroed::<u8>(4 * u64::from(shape.width) * dtype.bytes() as u64, "rows of a PNG")?;
+        let encoded = Encoded::default();
+        let mut encoder = png::Encoder::new(encoded.clone(), shape.width, shape.height);
         encoder.set_color(ColorType::Grayscale);
         encoder.set_depth(if dtype == Dtype::U8 { BitDepth::Eight } else { BitDepth::Sixteen });
         // A label is mostly the one above.
         encoder.set_filter(Filter::Up);
-        let writer = encoder.write_header().and_then(png::Writer::into_stream_writer);
-        let writer = writer.map_err(|error| output.error(error))?;
-        Ok(Self { writer, output, progress: Progress::new(shape, dtype) })
+        let encoder = encoder.write_header().and_then(png::Writer::into_stream_writer).map_err(failed)?;
+        Ok(Self { encoder, encoded, target, progress: Progress::new(shape, dtype) })
     }
 }
 
-impl Sink for PngSink {
+impl Sink for PngSink<'_> {
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         self.progress.count(rows.len())?;
         let mut big_endian = Vec::new();
@@ -78,21 +90,21 @@ impl Sink for PngSink {
                 }
                 _ => row,
             };
-            self.writer.write_all(row).map_err(|error| self.output.error(error.into()))?;
+            self.encoder.write_all(row).map_err(|error| failed(error.into()))?;
+            let mut encoded = self.encoded.bytes();
+            if encoded.len() >= BUFFER {
+                self.target.write_all(&encoded).map_err(|error| self.target.error(error))?;
+                encoded.clear();
+            }
         }
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let Self { writer, output, progress } = *self;
+        let Self { encoder, encoded, mut target, progress } = *self;
         progress.finish()?;
-        writer.finish().map_err(|error| output.error(error))?;
-        match Arc::into_inner(output.0) {
-            Some(output) => output.into_inner().unwrap_or_else(PoisonError::into_inner).finish(),
-            None => Err(Error::Io {
-                context: "finishing a PNG".into(),
-                source: io::Error::other("the encoder still holds the file"),
-            }),
-        }
+        encoder.finish().map_err(failed)?;
+        target.write_all(&encoded.bytes()).map_err(|error| target.error(error))?;
+        target.finish()
     }
 }

@@ -2,34 +2,35 @@
 
 use std::io::Write;
 
-use super::{Output, Progress, Sink, little_endian};
+use super::target::Target;
+use super::{Progress, Sink, little_endian};
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
 /// Writes rows as they are.
 #[derive(Debug)]
-pub(super) struct RawSink {
-    output: Output,
+pub(super) struct RawSink<'w> {
+    target: Target<'w>,
     progress: Progress,
 }
 
-impl RawSink {
-    /// Goes on with `output`, which may hold a header.
-    pub(super) fn new(output: Output, shape: Shape, dtype: Dtype) -> Self {
-        Self { output, progress: Progress::new(shape, dtype) }
+impl<'w> RawSink<'w> {
+    /// Goes on with a target, which may hold a header.
+    pub(super) fn new(target: Target<'w>, shape: Shape, dtype: Dtype) -> Self {
+        Self { target, progress: Progress::new(shape, dtype) }
     }
 }
 
-impl Sink for RawSink {
+impl Sink for RawSink<'_> {
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         self.progress.count(rows.len())?;
         let rows = little_endian(rows, self.progress.dtype);
-        self.output.write_all(&rows).map_err(|error| self.output.error(error))
+        self.target.write_all(&rows).map_err(|error| self.target.error(error))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
         self.progress.finish()?;
-        self.output.finish()
+        self.target.finish()
     }
 }

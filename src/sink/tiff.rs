@@ -4,20 +4,28 @@
 //!   header | tiles in the order in which they fill | tables of tiles, smaller sizes first | directories
 //! ```
 //!
-//! Gets rows; gives tiles of 512 x 512 labels (lower where a row of such tiles would not fit into memory). A tile holds
-//! nothing while all its labels are equal, so that empty slide costs no memory, no compression and no space: all tiles of
-//! one label share the bytes of the first. A pyramid's smaller sizes take every second row and column of the size before,
-//! while the rows come; they are linked from the main directory (tag 330), as in OME-TIFF, and a description in OME-XML
-//! tells programs so.
+//! Gets rows; gives tiles of 512 x 512 labels (smaller where the mask is, and lower where a row of such tiles would not fit
+//! into memory). A tile holds nothing while all its labels are equal, so that empty slide costs no memory, no compression
+//! and no space: all tiles of one label share the bytes of the first.
+//!
+//! A pyramid's smaller sizes take every second row and column of the size before, while the rows come. There are two ways
+//! to say what they are, and no layout that every program reads alike:
+//!
+//! | | smaller pages follow, marked as smaller copies (default) | linked from the main page (tag 330), with OME-XML |
+//! |---|---|---|
+//! | OpenSlide | all levels | the full size only |
+//! | GDAL, tifffile | all levels | all levels |
+//! | both ways at once | OpenSlide and tifffile: all levels | GDAL lists each level twice |
 
 use std::collections::HashMap;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 
 use self::tiles::{Packer, Tile, TileRow};
+use super::target::Target;
 use super::{Compression, CreateOptions, Progress, Sink};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mask::Dtype;
-use crate::output::AtomicFile;
+use crate::memory::reserve;
 use crate::shape::Shape;
 
 mod directory;
@@ -28,6 +36,12 @@ const SIDE: u32 = 512;
 
 /// A tile side must be a multiple of this.
 const SIDE_STEP: u32 = 16;
+
+/// Bytes that the lowest possible row of tiles may take, whatever the caller allows.
+const MOST_ROW_BYTES: u64 = 1 << 30;
+
+/// Tiles of all sizes together. Each takes 16 bytes of memory, and as many of the file.
+const MOST_TILES: u64 = 1 << 26;
 
 /// Labels of which a full tile is remembered.
 const MAX_CONSTANT: usize = 1 << 16;
@@ -41,8 +55,8 @@ struct Extent {
 
 /// Writes a TIFF from top to bottom.
 #[derive(Debug)]
-pub(super) struct TiffSink {
-    output: Output,
+pub(super) struct TiffSink<'w> {
+    output: Output<'w>,
     progress: Progress,
     /// The full size, then each half of the one before.
     levels: Vec<Level>,
@@ -52,8 +66,8 @@ pub(super) struct TiffSink {
 
 /// The file, and what is shared by all tiles in it.
 #[derive(Debug)]
-struct Output {
-    file: AtomicFile,
+struct Output<'w> {
+    target: Target<'w>,
     position: u64,
     packer: Packer,
     /// Where the first tile of each label lies of which a tile was full.
@@ -68,46 +82,98 @@ struct Level {
     extents: Vec<Extent>,
 }
 
-impl TiffSink {
-    pub(super) fn new(file: AtomicFile, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Self> {
-        let row_bytes = u64::from(shape.width) * dtype.bytes() as u64;
-        // Half for the rows of tiles of all sizes together, half for what is being compressed.
-        let rows = options.memory / 4 / row_bytes.max(1);
-        let height = (rows.min(u64::from(SIDE)) as u32 / SIDE_STEP * SIDE_STEP).max(SIDE_STEP);
-        let mut levels = vec![Level::new(shape, height, dtype)];
-        let mut smaller = shape;
-        while options.pyramid && smaller.height.max(smaller.width) > SIDE {
-            smaller = Shape { height: smaller.height.div_ceil(2), width: smaller.width.div_ceil(2) };
-            levels.push(Level::new(smaller, height, dtype));
-        }
-        let name = file.path().to_string_lossy().to_ascii_lowercase();
-        let ome = options.pyramid || name.ends_with(".ome.tif") || name.ends_with(".ome.tiff");
+/// The sizes of a mask, the full one first.
+fn sizes(shape: Shape, pyramid: bool) -> impl Iterator<Item = Shape> {
+    let half = |shape: &Shape| Shape { height: shape.height.div_ceil(2), width: shape.width.div_ceil(2) };
+    std::iter::successors(Some(shape), move |shape| {
+        (pyramid && shape.height.max(shape.width) > SIDE).then(|| half(shape))
+    })
+}
+
+/// Width and height of the tiles of every size.
+fn tile_of(shape: Shape, dtype: Dtype, options: &CreateOptions) -> (u32, u32) {
+    let side = |side: u32| side.min(SIDE).next_multiple_of(SIDE_STEP);
+    let row_bytes = u64::from(shape.width) * dtype.bytes() as u64;
+    // Half for the rows of tiles of all sizes together, half for what is being compressed.
+    let rows = options.memory / 4 / row_bytes.max(1);
+    let rows = u32::try_from(rows).unwrap_or(u32::MAX) / SIDE_STEP * SIDE_STEP;
+    (side(shape.width), side(shape.height).min(rows.max(SIDE_STEP)))
+}
+
+/// Tiles of a mask of one size.
+fn tile_count(shape: Shape, tile: (u32, u32)) -> u64 {
+    u64::from(shape.width.div_ceil(tile.0)) * u64::from(shape.height.div_ceil(tile.1))
+}
+
+/// An error when the mask is too large or too wide.
+pub(super) fn check(shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
+    let exceeded = |what: &str, limit, found| Err(Error::LimitExceeded { what: what.into(), limit, found });
+    let limit = MOST_ROW_BYTES.max(options.memory);
+    match u64::from(shape.width) * dtype.bytes() as u64 * u64::from(SIDE_STEP) {
+        found if found > limit => return exceeded("bytes in a row of tiles of a TIFF", limit, found),
+        _ => {}
+    }
+    let tile = tile_of(shape, dtype, options);
+    match sizes(shape, options.pyramid).map(|shape| tile_count(shape, tile)).sum() {
+        found if found > MOST_TILES => exceeded("tiles of a TIFF", MOST_TILES, found),
+        _ => Ok(()),
+    }
+}
+
+impl<'w> TiffSink<'w> {
+    pub(super) fn new(target: Target<'w>, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Self> {
+        let tile = tile_of(shape, dtype, options);
+        let levels =
+            sizes(shape, options.pyramid).map(|shape| Level::new(shape, tile, dtype)).collect::<Result<_>>()?;
         let packer = Packer::new(options.compression);
-        let mut output = Output { file, position: 0, packer, constant: HashMap::new() };
+        let mut output = Output { target, position: 0, packer, constant: HashMap::new() };
         // The place of the directory is filled in at the end.
         output.write(&directory::header(0))?;
+        let ome = options.ome == Some(true);
         Ok(Self { output, progress: Progress::new(shape, dtype), levels, compression: options.compression, ome })
     }
 }
 
 impl Level {
-    fn new(shape: Shape, tile_height: u32, dtype: Dtype) -> Self {
-        Self { shape, row: TileRow::new(shape.width, SIDE, tile_height, dtype), extents: Vec::new() }
+    fn new(shape: Shape, tile: (u32, u32), dtype: Dtype) -> Result<Self> {
+        let mut extents = Vec::new();
+        reserve(&mut extents, usize::try_from(tile_count(shape, tile)).unwrap_or(usize::MAX), "the places of tiles")?;
+        Ok(Self { shape, row: TileRow::new(shape.width, tile.0, tile.1, dtype), extents })
     }
 }
 
-impl Output {
+impl Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<Extent> {
-        self.file.write_all(bytes).map_err(|error| self.file.error(error))?;
+        self.target.write_all(bytes).map_err(|error| self.target.error(error))?;
         let extent = Extent { offset: self.position, count: bytes.len() as u64 };
         self.position += bytes.len() as u64;
         Ok(extent)
     }
 
+    /// Writes a number of each tile; gives the place of these numbers.
+    fn write_table(&mut self, extents: &[Extent], number: impl Fn(&Extent) -> u64) -> Result<directory::Table> {
+        let count = extents.len() as u64;
+        if let [only] = extents {
+            return Ok(directory::Table { count, value: number(only) });
+        }
+        self.align()?;
+        let value = self.position;
+        for bytes in directory::table_bytes(extents, number) {
+            self.write(&bytes)?;
+        }
+        Ok(directory::Table { count, value })
+    }
+
+    /// Goes on at a multiple of 8 bytes.
+    fn align(&mut self) -> Result<()> {
+        let missing = self.position.next_multiple_of(8) - self.position;
+        (0..missing).try_for_each(|_| self.write(&[0]).map(drop))
+    }
+
     /// Writes a row of tiles.
     fn write_tiles(&mut self, level: &mut Level, dtype: Dtype) -> Result<()> {
         let tiles = level.row.take();
-        let packed = self.packer.pack_all(&tiles, dtype).map_err(|error| self.file.error(error))?;
+        let packed = self.packer.pack_all(&tiles, dtype).map_err(|error| self.target.error(error))?;
         for (tile, packed) in tiles.into_iter().zip(packed) {
             let extent = match tile {
                 Tile::Constant(label) => self.write_constant(label, &level.row)?,
@@ -123,7 +189,7 @@ impl Output {
         if let Some(&extent) = self.constant.get(&label) {
             return Ok(extent);
         }
-        let packed = self.packer.pack_constant(label, row).map_err(|error| self.file.error(error))?;
+        let packed = self.packer.pack_constant(label, row).map_err(|error| self.target.error(error))?;
         let extent = self.write(&packed)?;
         // Background comes early; labels that fill a tile are few.
         if self.constant.len() < MAX_CONSTANT {
@@ -137,7 +203,7 @@ impl Output {
 ///
 /// Smaller sizes go first, as they would if rows came one by one: their last row of a tile comes before that of the
 /// larger size. So the file does not depend on how many rows come at once.
-fn add_rows(output: &mut Output, levels: &mut [Level], first: u32, rows: &[u8], dtype: Dtype) -> Result<()> {
+fn add_rows(output: &mut Output<'_>, levels: &mut [Level], first: u32, rows: &[u8], dtype: Dtype) -> Result<()> {
     let Some((level, smaller)) = levels.split_first_mut() else { return Ok(()) };
     let row_bytes = level.shape.width as usize * dtype.bytes();
     let (mut first, mut rest) = (first, rows);
@@ -147,7 +213,7 @@ fn add_rows(output: &mut Output, levels: &mut [Level], first: u32, rows: &[u8], 
         if !smaller.is_empty() {
             add_rows(output, smaller, first.div_ceil(2), &every_second(rows, row_bytes, first, dtype), dtype)?;
         }
-        level.row.push(rows);
+        level.row.push(rows)?;
         if level.row.left() == 0 {
             output.write_tiles(level, dtype)?;
         }
@@ -167,48 +233,49 @@ fn every_second(rows: &[u8], row_bytes: usize, first: u32, dtype: Dtype) -> Vec<
     half
 }
 
-impl Sink for TiffSink {
+impl Sink for TiffSink<'_> {
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         let (first, dtype) = (self.progress.next_row, self.progress.dtype);
         self.progress.count(rows.len())?;
         add_rows(&mut self.output, &mut self.levels, first, rows, dtype)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.progress.finish()?;
-        let (output, dtype) = (&mut self.output, self.progress.dtype);
-        for level in &mut self.levels {
+    fn finish(self: Box<Self>) -> Result<()> {
+        let Self { mut output, progress, mut levels, compression, ome } = *self;
+        progress.finish()?;
+        let dtype = progress.dtype;
+        for level in &mut levels {
             if !level.row.is_empty() {
                 output.write_tiles(level, dtype)?;
             }
         }
         let mut smaller = Vec::new();
-        let mut main = 0;
-        // The smaller ones first, so that the main directory knows where they are.
-        for (index, level) in self.levels.iter().enumerate().rev() {
-            let description = self.ome.then(|| directory::ome_description(level.shape, dtype)).flatten();
+        let mut next = 0;
+        // The smaller ones first, so that the directory of each knows where those are that it names.
+        for (index, level) in levels.iter().enumerate().rev() {
+            let main = index == 0;
             let page = directory::Page {
                 shape: level.shape,
                 dtype,
-                tile: (SIDE, level.row.tile_height()),
-                compression: self.compression,
-                extents: &level.extents,
-                smaller: if index == 0 { &smaller } else { &[] },
-                reduced: index > 0,
-                description: description.filter(|_| index == 0),
+                tile: level.row.tile(),
+                compression,
+                offsets: output.write_table(&level.extents, |extent| extent.offset)?,
+                counts: output.write_table(&level.extents, |extent| extent.count)?,
+                smaller: if main { &smaller } else { &[] },
+                next: if ome { 0 } else { next },
+                reduced: !main,
+                description: if main && ome { directory::ome_description(level.shape, dtype) } else { None },
             };
-            // A directory begins at an even place.
-            if !output.position.is_multiple_of(2) {
-                output.write(&[0])?;
-            }
+            output.align()?;
             let (bytes, start) = page.bytes(output.position);
             output.write(&bytes)?;
-            main = start;
-            smaller.insert(0, start);
+            next = start;
+            if ome {
+                smaller.insert(0, start);
+            }
         }
-        let file = &mut output.file;
-        let header = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&directory::header(main)));
-        header.map_err(|error| file.error(error))?;
-        self.output.file.finish()
+        let Output { mut target, .. } = output;
+        target.write_at(0, &directory::header(next)).map_err(|error| target.error(error))?;
+        target.finish()
     }
 }

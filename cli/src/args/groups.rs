@@ -239,10 +239,6 @@ pub(crate) struct Looks {
 
 impl MaskOutputArgs {
     pub(crate) fn options(&self) -> CreateOptions {
-        let mut options = CreateOptions::default();
-        options.format = self.mask_format;
-        options.compression = self.compression;
-        options.pyramid = self.pyramid;
-        options
+        CreateOptions::new().format(self.mask_format).compression(self.compression).pyramid(self.pyramid)
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::mask::Dtype;
+use crate::memory::zeroed;
 use crate::rows;
 use crate::sink::{Compression, little_endian};
 
@@ -53,8 +55,9 @@ impl TileRow {
         Self { dtype, width, tile_width, tile_height, rows: 0, tiles: Vec::new() }
     }
 
-    pub(super) fn tile_height(&self) -> u32 {
-        self.tile_height
+    /// Width and height of a tile.
+    pub(super) fn tile(&self) -> (u32, u32) {
+        (self.tile_width, self.tile_height)
     }
 
     /// Rows that fit in.
@@ -72,7 +75,10 @@ impl TileRow {
     }
 
     /// Adds rows, at most those that fit in.
-    pub(super) fn push(&mut self, rows: &[u8]) {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) when there is none for the tiles that are not of one label.
+    pub(super) fn push(&mut self, rows: &[u8]) -> Result<()> {
         let label_bytes = self.dtype.bytes();
         let row_bytes = self.width as usize * label_bytes;
         let piece_bytes = self.tile_width as usize * label_bytes;
@@ -84,17 +90,17 @@ impl TileRow {
         let push = |(index, tile): (usize, &mut Tile)| {
             let start = index * piece_bytes;
             let end = row_bytes.min(start + piece_bytes);
-            for (row, number) in rows.chunks_exact(row_bytes).zip(first..) {
-                push_piece(tile, &row[start..end], number * piece_bytes, (label_bytes, piece_bytes, tile_bytes));
-            }
+            rows.chunks_exact(row_bytes).zip(first..).try_for_each(|(row, number)| {
+                push_piece(tile, &row[start..end], number * piece_bytes, (label_bytes, piece_bytes, tile_bytes))
+            })
         };
-        if rows.len() >= PARALLEL_BYTES {
-            self.tiles.par_iter_mut().enumerate().for_each(push);
-        } else {
-            self.tiles.iter_mut().enumerate().for_each(push);
-        }
         // At most the height of a tile.
         self.rows += (rows.len() / row_bytes) as u32;
+        if rows.len() >= PARALLEL_BYTES {
+            self.tiles.par_iter_mut().enumerate().try_for_each(push)
+        } else {
+            self.tiles.iter_mut().enumerate().try_for_each(push)
+        }
     }
 
     /// The tiles as they are; the row begins anew.
@@ -105,12 +111,17 @@ impl TileRow {
 }
 
 /// Adds the part of one row that lies in a tile at byte `at` of it.
-fn push_piece(tile: &mut Tile, piece: &[u8], at: usize, (label_bytes, row_bytes, all): (usize, usize, usize)) {
+fn push_piece(
+    tile: &mut Tile,
+    piece: &[u8],
+    at: usize,
+    (label_bytes, row_bytes, all): (usize, usize, usize),
+) -> Result<()> {
     match tile {
         Tile::Labels(labels) => labels[at..at + piece.len()].copy_from_slice(piece),
         Tile::Constant(label) if rows::constant(piece, label_bytes) == Some(*label) => {}
         Tile::Constant(label) => {
-            let mut labels = vec![0; all];
+            let mut labels = zeroed(all as u64, "a row of tiles")?;
             for row in labels[..at].chunks_exact_mut(row_bytes) {
                 rows::fill(&mut row[..piece.len()], *label, label_bytes);
             }
@@ -118,6 +129,7 @@ fn push_piece(tile: &mut Tile, piece: &[u8], at: usize, (label_bytes, row_bytes,
             *tile = Tile::Labels(labels);
         }
     }
+    Ok(())
 }
 
 /// Compresses tiles, with what is needed for it kept from one to the next.

@@ -23,26 +23,7 @@ use crate::source::samples::Samples;
 /// Table entries that are read at once when all chunks are checked.
 const TABLE_PIECE: u64 = 1 << 16;
 
-pub(super) mod tag {
-    pub(in super::super) const SUBFILE_TYPE: u16 = 254;
-    pub(in super::super) const WIDTH: u16 = 256;
-    pub(in super::super) const HEIGHT: u16 = 257;
-    pub(in super::super) const BITS: u16 = 258;
-    pub(in super::super) const COMPRESSION: u16 = 259;
-    pub(in super::super) const PHOTOMETRIC: u16 = 262;
-    pub(in super::super) const FILL_ORDER: u16 = 266;
-    pub(in super::super) const STRIP_OFFSETS: u16 = 273;
-    pub(in super::super) const SAMPLES_PER_PIXEL: u16 = 277;
-    pub(in super::super) const ROWS_PER_STRIP: u16 = 278;
-    pub(in super::super) const STRIP_BYTE_COUNTS: u16 = 279;
-    pub(in super::super) const PREDICTOR: u16 = 317;
-    pub(in super::super) const TILE_WIDTH: u16 = 322;
-    pub(in super::super) const TILE_HEIGHT: u16 = 323;
-    pub(in super::super) const TILE_OFFSETS: u16 = 324;
-    pub(in super::super) const TILE_BYTE_COUNTS: u16 = 325;
-    pub(in super::super) const SUB_DIRECTORIES: u16 = 330;
-    pub(in super::super) const SAMPLE_FORMAT: u16 = 339;
-}
+pub(super) use crate::tiff::tag;
 
 /// A page that can be read.
 #[derive(Debug)]
