@@ -18,6 +18,11 @@
 
 use std::io::{BufRead, Write};
 
+#[cfg(feature = "image")]
+mod png;
+
+#[cfg(feature = "image")]
+pub use self::png::decode_png;
 use crate::boundary::simd::SimdEngine;
 use crate::boundary::{Boundaries, Marks};
 use crate::error::{Error, Place, Result};

@@ -2,13 +2,11 @@
 //!
 //! A picture is read whole, whatever its format; what records describe is written row by row.
 
-use std::io::BufRead;
 use std::path::Path;
 
-use image::{ColorType, ImageError, ImageReader, Limits, RgbaImage};
-use png::EncodingError;
-use runmask::pixels::{self, ChannelOrder, RecordWriter};
-use runmask::{Error, Place, Result, Shape};
+use image::{ColorType, DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use runmask::pixels::{ChannelOrder, RecordWriter, decode_png};
+use runmask::{Error, Place, Result};
 
 use crate::args::{Pixels, PixelsDecode, PixelsEncode};
 use crate::console::Console;
@@ -23,12 +21,25 @@ use crate::progress::Task;
 const MAX_HELD: u64 = 2 << 30;
 const MIN_HELD: u64 = 64 << 20;
 
-/// Bytes of R G B A that a byte of a file can stand for: deflate makes 1032 bytes of one, and each of 8 grey pixels. None of
-/// the other formats reaches that.
-const LARGEST_FACTOR: u64 = 1032 * 8 * 4;
+/// Bytes of R G B A that a byte of a file can stand for.
+fn largest_factor(format: Option<ImageFormat>) -> u64 {
+    4 * match format {
+        // Deflate makes 1032 bytes of one, and each of them may be 8 grey pixels.
+        Some(ImageFormat::Png) => 1032 * 8,
+        // A code of 12 bits stands for up to 4096 pixels.
+        Some(ImageFormat::Gif) => 4096,
+        // A block of 64 grey pixels takes at least a bit.
+        Some(ImageFormat::Jpeg) => 512,
+        // Two bytes stand for a run of up to 255 pixels. (A file may also leave pixels out; none that is sound leaves
+        // out more than it holds by far.)
+        Some(ImageFormat::Bmp) => 128,
+        // Eight pixels without grey to a byte.
+        _ => 8,
+    }
+}
 
-/// Bytes of a picture between two reports of progress: whole pixels.
-const STEP: usize = 16 << 20;
+/// Pixels of a picture between two reports of progress.
+const STEP: usize = 4 << 20;
 
 pub(crate) fn run(args: &Pixels, console: &Console) -> Result<Status> {
     match args {
@@ -47,27 +58,42 @@ fn encode(args: &PixelsEncode, console: &Console) -> Result<()> {
     kind::records_go_to(&args.output)?;
     let picture = read(&args.image)?;
     let mut output = Output::create(&args.output)?;
-    let task = console.start(&args.image.display().to_string(), picture.len() as u64);
+    let task = console.start(&args.image.display().to_string(), picture.as_bytes().len() as u64);
     write_records(&picture, order(args.bgra), &task, &mut output).map_err(|error| output.blame(error, &args.image))?;
     output.commit()
 }
 
-fn write_records(picture: &RgbaImage, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
+fn write_records(picture: &DynamicImage, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
     let mut records = RecordWriter::new(order, output);
-    for pixels in picture.as_raw().chunks(STEP) {
-        records.pixels(pixels)?;
+    let mut rgba = Vec::new();
+    for pixels in picture.as_bytes().chunks(STEP * usize::from(picture.color().bytes_per_pixel())) {
+        to_rgba(pixels, picture.color(), &mut rgba);
+        records.pixels(&rgba)?;
         task.advance(pixels.len() as u64);
     }
     records.finish()
 }
 
-/// A picture of any kind that has 8 bits for each channel, as R G B A.
-fn read(path: &Path) -> Result<RgbaImage> {
+/// Pixels as R G B A.
+fn to_rgba(pixels: &[u8], color: ColorType, rgba: &mut Vec<u8>) {
+    rgba.clear();
+    match color {
+        ColorType::L8 => rgba.extend(pixels.iter().flat_map(|&grey| [grey, grey, grey, 255])),
+        ColorType::La8 => {
+            rgba.extend(pixels.as_chunks().0.iter().flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]));
+        }
+        ColorType::Rgb8 => rgba.extend(pixels.as_chunks().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255])),
+        _ => rgba.extend_from_slice(pixels),
+    }
+}
+
+/// A picture of any kind that has 8 bits for each channel.
+fn read(path: &Path) -> Result<DynamicImage> {
     let reading = |error| Error::io("reading", path, error);
     let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
     // A header's word alone allocates nothing that the file could not fill.
     let length = std::fs::metadata(path).map_err(reading)?.len();
-    let held = length.saturating_mul(LARGEST_FACTOR).clamp(MIN_HELD, MAX_HELD);
+    let held = length.saturating_mul(largest_factor(reader.format())).clamp(MIN_HELD, MAX_HELD);
     let mut limits = Limits::default();
     limits.max_alloc = Some(held);
     reader.limits(limits);
@@ -80,7 +106,7 @@ fn read(path: &Path) -> Result<RgbaImage> {
         error => Error::format(Place::File, "a whole picture", error.to_string()).in_file(path),
     })?;
     match picture.color() {
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(picture.into_rgba8()),
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(picture),
         other => {
             let bits = u32::from(other.bits_per_pixel()) / u32::from(other.channel_count());
             let message = format!("a picture of {bits} bits a channel; a record holds 8 bits of each");
@@ -99,21 +125,30 @@ fn decode(args: &PixelsDecode, console: &Console) -> Result<()> {
     };
     let mut reader = input::open(&args.records, console)?;
     let mut output = Output::create(&args.output)?;
-    write_png(&mut reader, &mut output, shape, order(args.bgra)).map_err(|error| output.blame(error, &args.records))?;
+    decode_png(&mut reader, shape, order(args.bgra), &mut output)
+        .map_err(|error| output.blame(error, &args.records))?;
     output.commit()
 }
 
-/// Writes the picture of this shape that the records describe.
-fn write_png(reader: &mut dyn BufRead, output: &mut Output, shape: Shape, order: ChannelOrder) -> Result<()> {
-    let failed = |error| match error {
-        EncodingError::IoError(source) => Error::Io { context: "writing".into(), source },
-        other => Error::Unsupported(other.to_string()),
-    };
-    let mut encoder = png::Encoder::new(output, shape.width, shape.height);
-    encoder.set_color(png::ColorType::Rgba);
-    let mut header = encoder.write_header().map_err(failed)?;
-    let mut stream = header.stream_writer().map_err(failed)?;
-    pixels::decode(reader, shape.pixels(), order, &mut stream)?;
-    stream.finish().map_err(failed)?;
-    header.finish().map_err(failed)
+#[cfg(test)]
+mod tests {
+    use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
+
+    use super::*;
+
+    #[test]
+    fn channels_are_those_of_the_picture() {
+        for (picture, expected) in [
+            (DynamicImage::from(GrayImage::from_raw(2, 1, vec![1, 2]).unwrap()), [1, 1, 1, 255, 2, 2, 2, 255]),
+            (GrayAlphaImage::from_raw(2, 1, vec![1, 9, 2, 8]).unwrap().into(), [1, 1, 1, 9, 2, 2, 2, 8]),
+            (RgbImage::from_raw(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap().into(), [1, 2, 3, 255, 4, 5, 6, 255]),
+            (RgbaImage::from_raw(2, 1, vec![1, 2, 3, 4, 5, 6, 7, 8]).unwrap().into(), [1, 2, 3, 4, 5, 6, 7, 8]),
+        ] {
+            let mut rgba = Vec::new();
+            to_rgba(picture.as_bytes(), picture.color(), &mut rgba);
+            assert_eq!(rgba, expected);
+            // The definition.
+            assert_eq!(picture.into_rgba8().into_raw(), expected);
+        }
+    }
 }
