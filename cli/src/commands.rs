@@ -17,7 +17,7 @@ mod preview;
 mod synth;
 mod verify;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use runmask::{Error, Result};
@@ -26,6 +26,7 @@ use serde::Serialize;
 use crate::args::Command;
 use crate::console::{Console, printable_lines};
 use crate::exit::Status;
+use crate::output::Stdout;
 
 /// Does what was asked for.
 pub(crate) fn run(command: Command, console: &Console) -> Result<Status> {
@@ -56,8 +57,7 @@ fn print(text: &str) -> Result<()> {
 }
 
 fn write(text: &[u8]) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    let written = Stdout.write_all(text).and_then(|()| Stdout.flush());
     written.map_err(|source| Error::Io { context: "writing standard output".into(), source })
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use crate::console::{printable_lines, say};
+use crate::output::is_unread;
 use crate::remedy;
 
 /// The exit status of the program.
@@ -32,7 +33,7 @@ pub(crate) fn code(result: runmask::Result<Status>) -> u8 {
     match result {
         Ok(status) => status.into(),
         // Whoever read our output has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&error) => Status::Done.into(),
+        Err(error) if is_unread(&error) => Status::Done.into(),
         Err(error) => {
             complain(&error);
             Status::Failed.into()
@@ -75,23 +76,9 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text.replace('\n', " ")
 }
 
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let io = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-    io || error.source().is_some_and(is_broken_pipe)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_broken_pipe_is_found_at_any_depth() {
-        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let write = |source| runmask::Error::Io { context: "write the runs".into(), source };
-        assert!(is_broken_pipe(&write(pipe())));
-        assert!(is_broken_pipe(&write(io::Error::other(write(pipe())))));
-        assert!(!is_broken_pipe(&write(io::Error::from(io::ErrorKind::StorageFull))));
-    }
 
     #[test]
     fn causes_follow_in_one_line() {

@@ -1,14 +1,16 @@
 //! Where results go: a file that appears whole or not at all, or stdout.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, StdoutLock, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use runmask::output::AtomicFile;
-use runmask::{Error, Result};
+use runmask::sink::{self, Sink};
+use runmask::{Dtype, Error, Result, Shape};
 
+use crate::args::MaskOutputArgs;
 use crate::paths::{is_stream, named};
 
 /// A file that gets its name when it is committed, or stdout. What is given up leaves no file; stdout then has what was
@@ -22,7 +24,7 @@ pub(crate) struct Output {
 }
 
 enum To {
-    Stdout(BufWriter<StdoutLock<'static>>),
+    Stdout(BufWriter<Stdout>),
     /// A temporary file without a name, which is copied to stdout at the end.
     Whole(BufWriter<File>),
     File(AtomicFile),
@@ -35,7 +37,7 @@ impl Output {
     /// Begins an output.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let (to, name) = if is_stream(path) {
-            (To::Stdout(BufWriter::with_capacity(BUFFER, io::stdout().lock())), Path::new("standard output"))
+            (To::Stdout(BufWriter::with_capacity(BUFFER, Stdout)), Path::new(STDOUT))
         } else {
             (To::File(AtomicFile::create(path)?), path)
         };
@@ -52,7 +54,7 @@ impl Output {
         let file = tempfile::tempfile()
             .map_err(|source| Error::Io { context: "making a temporary file for standard output".into(), source })?;
         let to = To::Whole(BufWriter::with_capacity(BUFFER, file));
-        Ok(Self { to, gzip: None, name: "standard output".into(), failed: false })
+        Ok(Self { to, gzip: None, name: STDOUT.into(), failed: false })
     }
 
     /// An error of work that reads `input` and writes this output, with the name of the one that it arose in.
@@ -85,9 +87,83 @@ impl Output {
 fn to_stdout(file: BufWriter<File>) -> io::Result<()> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;
-    let mut stdout = io::stdout().lock();
-    io::copy(&mut file, &mut stdout)?;
-    stdout.flush()
+    io::copy(&mut file, &mut Stdout)?;
+    Stdout.flush()
+}
+
+/// Begins a mask file, or a mask on stdout.
+pub(crate) fn mask(path: &Path, args: &MaskOutputArgs, shape: Shape, dtype: Dtype) -> Result<Box<dyn Sink>> {
+    match args.mask_format {
+        Some(format) if is_stream(path) => {
+            let sink = sink::to_stream(Stdout, format, shape, dtype, &args.options());
+            Ok(Box::new(MaskOnStdout(sink.map_err(on_stdout)?)))
+        }
+        _ => sink::create(path, shape, dtype, &args.options()),
+    }
+}
+
+/// A mask whose errors name stdout.
+struct MaskOnStdout(Box<dyn Sink>);
+
+impl Sink for MaskOnStdout {
+    fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
+        self.0.write_rows(rows).map_err(on_stdout)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.0.finish().map_err(on_stdout)
+    }
+}
+
+fn on_stdout(error: Error) -> Error {
+    match error {
+        Error::Io { source, .. } => Error::io("writing", Path::new(STDOUT), source),
+        other => other.in_file(Path::new(STDOUT)),
+    }
+}
+
+/// Whether the output is there: a file with something in it. Nothing that is written here is empty, so an empty file is
+/// not done, and neither is a folder.
+pub(crate) fn is_done(path: &Path) -> bool {
+    !is_stream(path) && fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0)
+}
+
+/// What messages call stdout.
+const STDOUT: &str = "standard output";
+
+/// Standard output. That nobody reads it any more is an error that [`is_unread`] knows from a broken pipe elsewhere.
+pub(crate) struct Stdout;
+
+/// Nobody reads standard output any more.
+#[derive(Debug)]
+struct Unread;
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for Unread {}
+
+fn unread(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { io::Error::new(error.kind(), Unread) } else { error }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(unread)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(unread)
+    }
+}
+
+/// Whether an error is, or was caused by, that nobody reads stdout any more.
+pub(crate) fn is_unread(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<Unread>() || is_unread(inner)) || error.source().is_some_and(is_unread)
 }
 
 impl Write for To {
@@ -125,5 +201,20 @@ impl Write for Output {
         let flushed = self.to.flush();
         self.failed |= flushed.is_err();
         flushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unread_stdout_is_found_at_any_depth_and_other_pipes_are_not_it() {
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let write = |source| Error::Io { context: "write the runs".into(), source };
+        assert!(is_unread(&write(unread(pipe()))));
+        assert!(is_unread(&write(io::Error::other(write(unread(pipe()))))));
+        assert!(!is_unread(&write(pipe())));
+        assert!(!is_unread(&write(unread(io::Error::from(io::ErrorKind::StorageFull)))));
     }
 }

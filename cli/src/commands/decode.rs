@@ -7,6 +7,7 @@ use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
 use crate::kind;
+use crate::output;
 use crate::paths::{one_stdin, refuse_inputs};
 
 pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
@@ -32,12 +33,7 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     }
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(&runs, args.background));
-    match dtype {
-        Dtype::U8 => write::<u8>(&decoder, args, console),
-        Dtype::U16 => write::<u16>(&decoder, args, console),
-        Dtype::U32 => write::<u32>(&decoder, args, console),
-        Dtype::U64 => write::<u64>(&decoder, args, console),
-    }?;
+    write(&decoder, dtype, args, console)?;
     Ok(Status::Done)
 }
 
@@ -74,7 +70,7 @@ fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) ->
         // Not before it is known that there is something to write.
         let output = match &mut output {
             Some(output) => output,
-            None => output.insert(sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?),
+            None => output.insert(output::mask(&args.output, &args.mask, shape, T::DTYPE)?),
         };
         let pixels = bytemuck::cast_slice(&pixels);
         output.write_rows(pixels)?;
@@ -84,21 +80,18 @@ fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) ->
     output.map_or(Ok(()), sink::Sink::finish)
 }
 
-fn write<T: Label>(decoder: &Decoder<'_>, args: &Decode, console: &Console) -> Result<()> {
+fn write(decoder: &Decoder<'_>, dtype: Dtype, args: &Decode, console: &Console) -> Result<()> {
     let shape = decoder.shape();
-    let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
+    let bytes = shape.pixels().saturating_mul(dtype.bytes() as u64);
     let task = console.start(&args.output.display().to_string(), bytes);
-    let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?;
-    let decoded = decoder.decode_rows::<T>(|rows| {
-        let rows = bytemuck::cast_slice(rows);
-        output.write_rows(rows)?;
+    let mut output = output::mask(&args.output, &args.mask, shape, dtype)?;
+    let mut written = Ok(());
+    let decoded = decoder.decode_row_bytes(dtype, &mut |rows| {
+        written = output.write_rows(rows);
         task.advance(rows.len() as u64);
-        Ok(())
+        if written.is_ok() { Ok(()) } else { Err(Error::Stopped) }
     });
-    decoded.map_err(|error| match error {
-        // The output's, which says so.
-        Error::Io { .. } => error,
-        other => other.in_file(&args.runs),
-    })?;
+    written?;
+    decoded.map_err(|error| error.in_file(&args.runs))?;
     output.finish()
 }

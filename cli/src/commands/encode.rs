@@ -25,7 +25,7 @@ use crate::console::{Console, shown};
 use crate::exit::Status;
 use crate::input;
 use crate::memory::Share;
-use crate::output::Output;
+use crate::output::{Output, is_done};
 use crate::paths::is_stream;
 use crate::progress::Batch;
 use crate::remedy;
@@ -157,7 +157,7 @@ struct Encoded {
 impl Work<'_> {
     /// Encodes a mask; nothing when its output is there and that is enough.
     fn encode_unless_there(&self, job: &Job, console: &Console) -> Result<Option<Encoded>> {
-        if self.args.skip_existing && !is_stream(&job.output) && job.output.exists() {
+        if self.args.skip_existing && is_done(&job.output) {
             return Ok(None);
         }
         self.encode(job, console).map(Some)

@@ -2,12 +2,13 @@
 
 use runmask::source::Source;
 use runmask::source::synth::{Kind, Synth};
-use runmask::{Dtype, Result, Shape, sink};
+use runmask::{Dtype, Error, Result, Shape};
 
 use crate::args::{self, Looks};
 use crate::console::Console;
 use crate::exit::Status;
 use crate::kind;
+use crate::output;
 use crate::progress::pixel_bytes;
 
 /// Bytes of rows that are made at once.
@@ -18,10 +19,10 @@ pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     let shape = Shape { height: args.height, width: args.width };
     let mut source = args.looks.synth(args.kind, shape)?;
     let row_bytes = u64::from(shape.width) * source.dtype().bytes() as u64;
-    let mut output = sink::create(&args.output, shape, source.dtype(), &args.mask.options())?;
+    let mut output = output::mask(&args.output, &args.mask, shape, source.dtype())?;
     let task = console.start(&args.output.display().to_string(), pixel_bytes(&source));
     let at_once = (BYTES_AT_ONCE / row_bytes.max(1)).clamp(1, u64::from(shape.height.max(1)));
-    let mut rows = vec![0; (at_once * row_bytes) as usize];
+    let mut rows = zeroed(at_once * row_bytes)?;
     let mut left = u64::from(shape.height);
     while left > 0 && row_bytes > 0 {
         let rows = &mut rows[..(left.min(at_once) * row_bytes) as usize];
@@ -32,6 +33,12 @@ pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     }
     output.finish()?;
     Ok(Status::Done)
+}
+
+/// Memory for rows, or an error where the machine has none.
+fn zeroed(bytes: u64) -> Result<Vec<u8>> {
+    let rows = usize::try_from(bytes).ok().and_then(|bytes| bytemuck::allocation::try_zeroed_vec(bytes).ok());
+    rows.ok_or_else(|| Error::Memory { what: "rows of the mask".into(), needed: bytes, limit: None })
 }
 
 impl Looks {

@@ -46,6 +46,13 @@ fn existing_outputs_are_passed_over_on_request() {
     assert_eq!(summary["slides"][0]["status"], "skipped");
     folder.ok("encode a.npy");
     assert_eq!(folder.text("a.csv"), SMALL_HUBMAP);
+    // Neither an empty file nor a folder is a result.
+    folder.write("a.csv", "");
+    folder.ok("encode a.npy --skip-existing");
+    assert_eq!(folder.text("a.csv"), SMALL_HUBMAP);
+    std::fs::remove_file(folder.file("a.csv")).unwrap();
+    std::fs::create_dir(folder.file("a.csv")).unwrap();
+    folder.fails_with("encode a.npy --skip-existing", &["a.csv", "is a directory"]);
 }
 
 #[test]

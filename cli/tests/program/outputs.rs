@@ -142,6 +142,114 @@ fn a_closed_pipe_is_a_quiet_success() {
     }
 }
 
+/// Only whoever reads standard output may have seen enough; a pipe with a name that nobody reads any more is an error.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_with_a_name_is_an_error() {
+    let folder = Folder::new();
+    folder.ok("synth noise --height 700 --width 700 -o noise.npy");
+    folder.ok("encode noise.npy -o noise.csv");
+    for (name, words) in
+        [("pipe", "encode noise.npy -f table -o pipe"), ("pipe.npy", "decode noise.csv --like noise.npy -o pipe.npy")]
+    {
+        let pipe = folder.file(name);
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let child = folder.command(words.split_whitespace()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut start = [0; 5];
+        fs::File::open(&pipe).unwrap().read_exact(&mut start).unwrap();
+        let line = Ended::of(child.wait_with_output().unwrap()).one_line(words);
+        assert!(line.contains("writing pipe") && line.contains("Broken pipe"), "{line}");
+    }
+}
+
+/// Whether a process writes to a temporary file: one without a name that it has open, or one with a name.
+#[cfg(unix)]
+fn under_way(process: u32, folder: &Folder) -> bool {
+    let unnamed = fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|files| {
+        let links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+        links.into_iter().any(|link| link.starts_with(folder.path()) && link.to_string_lossy().ends_with(" (deleted)"))
+    });
+    unnamed || folder.names().iter().any(|file| file.starts_with('.'))
+}
+
+/// Nothing can be done about SIGKILL, so nothing may be there that would have to be removed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_kill_leaves_nothing_behind() {
+    let folder = Folder::new();
+    for name in ["noise.npy", "noise.tif", "noise.png"] {
+        let mut child = folder
+            .command(["synth", "noise", "--height", "400000", "--width", "20000", "-o", name])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !under_way(child.id(), &folder) {
+            assert!(Instant::now() < patience, "no temporary file appears");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(folder.names(), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_open_file_is_gone_on_with_and_a_link_to_nowhere_is_written_through() {
+    let folder = Folder::new();
+    folder.write("mask.npy", small_mask());
+    folder.write("log", "before\n");
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let log = fs::File::options().append(true).open(folder.file("log")).unwrap();
+        let ended = folder.command(["encode", "mask.npy", "-o", name]).stdout(log).output().unwrap();
+        assert_eq!(Ended::of(ended).status, Some(0), "{name}");
+    }
+    assert_eq!(folder.text("log"), format!("before\n{0}{0}{0}", crate::SMALL_HUBMAP));
+    std::os::unix::fs::symlink("runs.csv", folder.file("link.csv")).unwrap();
+    folder.ok("encode mask.npy -o link.csv");
+    assert!(fs::symlink_metadata(folder.file("link.csv")).unwrap().is_symlink());
+    assert_eq!(folder.text("runs.csv"), crate::SMALL_HUBMAP);
+}
+
+/// Files of a few bytes that ask for a mask with one very long side: an answer in little memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_side_takes_no_memory_of_its_own() {
+    let folder = Folder::new();
+    let limited = |words: &str, mebibytes: u64| {
+        let line = format!("ulimit -v {}; exec {} {words} -j 2", mebibytes << 10, env!("CARGO_BIN_EXE_runmask"));
+        let ended = std::process::Command::new("sh").arg("-c").arg(line).current_dir(folder.path()).output().unwrap();
+        Ended::of(ended)
+    };
+    let coco = |height: u64, width: u64, counts: &str| {
+        format!(
+            r#"{{"images":[],"annotations":[{{"id":1,"image_id":1,"category_id":1,"segmentation":{{"size":[{height},{width}],"counts":[{counts}]}}}}]}}"#
+        )
+    };
+    // Of the address space the program itself takes a part.
+    folder.write("tall.json", coco(400_000_000, 1, "0,1,399999999"));
+    let ended = limited("decode tall.json -f coco -o tall.npy", 500);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    fs::remove_file(folder.file("tall.npy")).unwrap();
+    folder.write("wide.json", coco(1, 100_000_000, "0,100000000"));
+    let ended = limited("decode wide.json -f coco -o wide.npy", 700);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    fs::remove_file(folder.file("wide.npy")).unwrap();
+    folder.write("wider.json", coco(1, 4_294_967_295, "0,4294967295"));
+    for words in [
+        "decode wider.json -f coco -o wider.npy",
+        "synth glomeruli --height 1 --width 4294967295 -o wider.npy",
+        "pixels decode empty -o wider.png --height 1 --width 4294967295",
+    ] {
+        folder.write("empty", "");
+        let ended = limited(words, 4000);
+        let line = ended.one_line(words);
+        assert!(line.contains("at most 1073741824"), "{line}");
+        assert!(folder.names().iter().all(|name| !name.contains("tmp") && !name.starts_with("wider.n")), "{words}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_nothing_behind() {
@@ -154,8 +262,7 @@ fn an_interrupt_leaves_nothing_behind() {
             .spawn()
             .unwrap();
         let patience = Instant::now() + Duration::from_secs(20);
-        let under_way = || folder.names().iter().any(|file| file.starts_with('.'));
-        while !under_way() {
+        while !under_way(child.id(), &folder) {
             assert!(Instant::now() < patience, "no temporary file appears");
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -13,13 +13,12 @@ use super::jobs::Job;
 use super::summary::Slide;
 use super::{Work, at_once, in_parallel};
 use crate::console::Console;
-use crate::output::Output;
-use crate::paths::is_stream;
+use crate::output::{Output, is_done};
 
 /// Encodes the masks into the output that all of them share.
 pub(super) fn encode_together(work: &Work<'_>, jobs: &[Job], console: &Console) -> Result<Vec<Slide>> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
-    if work.args.skip_existing && !is_stream(&first.output) && first.output.exists() {
+    if work.args.skip_existing && is_done(&first.output) {
         let skipped = |job| Slide::new(job, Ok(None), Instant::now(), &console.fork());
         return Ok(jobs.iter().map(skipped).collect());
     }
