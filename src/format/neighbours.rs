@@ -14,15 +14,15 @@ use crate::shape::{ScanOrder, Shape};
 /// use runmask::format::Neighbours;
 /// use runmask::{LabelRunsBuilder, Run, ScanOrder, Shape};
 ///
-/// // A square of 20 x 20 pixels in a mask of 100 x 300, column-major: its runs are 100 positions apart.
-/// let mut runs = LabelRunsBuilder::new(Some(Shape { height: 100, width: 300 }), ScanOrder::ColumnMajor);
+/// // A square of 20 x 20 pixels in a mask of 100 x 230, column-major: its runs are 100 positions apart.
+/// let mut runs = LabelRunsBuilder::new(Some(Shape { height: 100, width: 230 }), ScanOrder::ColumnMajor);
 /// runs.label(1)?;
 /// for column in 50..70 {
 ///     runs.run(Run { start: column * 100 + 40, length: 20 })?;
 /// }
 /// let runs = runs.finish();
 /// assert!(!Neighbours::of(&runs).look_exchanged());
-/// let exchanged = runs.with_shape(Shape { height: 300, width: 100 })?;
+/// let exchanged = runs.with_shape(Shape { height: 230, width: 100 })?;
 /// let neighbours = Neighbours::of(&exchanged);
 /// assert_eq!((neighbours.as_given, neighbours.exchanged), (0, 19));
 /// assert!(neighbours.look_exchanged());

@@ -131,7 +131,7 @@ impl LabelRuns {
     /// assert_eq!(runmask::decode::<u8>(found.runs())?, [1, 0, 2, 2, 0, 4, 0, 0, 0, 0, 3, 3]);
     /// assert_eq!(found.sources(), [7, 7, 3, 7]);
     /// let found = runs.components(&ComponentOptions::new().foreground(true).min_area(2))?;
-    /// assert_eq!(runmask::decode::<u8>(found.runs())?, [0, 0, 1, 1, 0, 2, 0, 0, 0, 0, 2, 2]);
+    /// assert_eq!(runmask::decode::<u8>(found.runs())?, [0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 1, 1]);
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn components(&self, options: &ComponentOptions) -> Result<Components> {
