@@ -1,6 +1,6 @@
 //! Marking: where along each scan line the label changes.
 //!
-//! Gets a [`Strip`](crate::Strip); gives its [`Boundaries`]; guarantees that every engine, level and thread count gives the same ones.
+//! Gets a [`Strip`]; gives its [`Boundaries`]; guarantees that every engine, level and thread count gives the same ones.
 //!
 //! A boundary is a pixel whose label differs from the pixel before it in its scan line. The first pixel of every line is
 //! a boundary too, so lines do not depend on each other; compaction drops it when the label did not change. Where a strip
