@@ -36,6 +36,7 @@ pub(crate) mod kaggle;
 #[cfg(feature = "json")]
 mod labelstudio;
 pub(crate) mod neighbours;
+mod numbers;
 mod objects;
 #[cfg(feature = "oid")]
 mod oid;

@@ -11,6 +11,7 @@ mod error;
 pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod guard;
 mod lanes;
 mod mask;
 mod memory;
@@ -33,6 +34,7 @@ pub use decode::{Decoder, decode};
 pub use encoder::{Encoder, EncoderBuilder, encode};
 pub use engine::{Engine, EngineInfo};
 pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
+pub use guard::panic_is_caught;
 pub use lanes::SimdLevel;
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;

@@ -30,8 +30,7 @@ use crate::exit::Status;
 ///
 /// It is for programs whose only work this is: it sets up threads and signals for the whole process.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    #[cfg(feature = "parquet")]
-    keep_parquet_quiet();
+    keep_caught_panics_quiet();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
@@ -39,12 +38,11 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     exit::code(run(arguments))
 }
 
-/// The crate parquet meets some damage with a panic, which the library turns into an error: that is the one line to print.
-#[cfg(feature = "parquet")]
-fn keep_parquet_quiet() {
+/// A panic that the library turns into an error is said once, as that error.
+fn keep_caught_panics_quiet() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !panic.location().is_some_and(|place| place.file().contains("/parquet-")) {
+        if !runmask::panic_is_caught() {
             print(panic);
         }
     }));

@@ -27,18 +27,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 
+use super::budget::Turn;
 use super::checked::{Losses, Output};
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::Fit;
+use super::numbers::{push_number, whole_number};
 use super::objects::{Image, Object, ObjectSink};
 use super::per_image::PerImage;
 use super::rle_json::{self, Rules};
 use super::rows::Sequence;
-use super::text::{push_number, whole_number};
 use super::{Capabilities, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
 use crate::names::names;
-use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
 /// Which of COCO's two files a writer makes.
@@ -114,6 +114,7 @@ struct Annotations<'a> {
     annotations: u64,
     /// Results: numbers by place.
     sequence: Sequence,
+    turn: Turn,
 }
 
 impl<'a> Annotations<'a> {
@@ -138,6 +139,7 @@ impl<'a> Annotations<'a> {
             labels: HashSet::new(),
             annotations: 0,
             sequence: Sequence::new(options.renumber),
+            turn: Turn::default(),
         }
     }
 
@@ -188,7 +190,7 @@ impl ObjectSink for Annotations<'_> {
         let Some(shape) = object.shape else {
             return Err(Error::UnknownShape { what: "COCO counts end at the last pixel".into() });
         };
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
         let mut losses = Losses::default();
         if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
             losses.add(Loss::LargeCount { count });

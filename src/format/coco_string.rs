@@ -36,16 +36,22 @@ pub fn push(text: &mut Vec<u8>, counts: &[u64]) {
 fn push_value(text: &mut Vec<u8>, value: i64) {
     // Most values are within one group.
     if (-16..16).contains(&value) {
-        text.push(48 + (value & 0x1f) as u8);
+        text.push(48 + low_group(value));
     } else {
         push_groups(text, value);
     }
 }
 
+/// The lowest five bits.
+#[inline]
+fn low_group(value: i64) -> u8 {
+    value.to_le_bytes()[0] & 0x1f
+}
+
 #[inline]
 fn push_groups(text: &mut Vec<u8>, mut value: i64) {
     loop {
-        let group = (value & 0x1f) as u8;
+        let group = low_group(value);
         value >>= 5;
         let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
         text.push(48 + group + if more { 0x20 } else { 0 });
@@ -58,7 +64,7 @@ fn push_groups(text: &mut Vec<u8>, mut value: i64) {
 #[cold]
 fn push_wide(text: &mut Vec<u8>, mut value: i128) {
     loop {
-        let group = (value & 0x1f) as u8;
+        let group = value.to_le_bytes()[0] & 0x1f;
         value >>= 5;
         let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
         text.push(48 + group + if more { 0x20 } else { 0 });

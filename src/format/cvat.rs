@@ -27,19 +27,19 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-use super::budget::Budget;
+use super::budget::{Budget, Turn};
 use super::checked::{Losses, Output};
 use super::counts::runs_of;
 use super::description::{Description, Holds, Reader as FormatReader, Special, Unsaid, Writer};
 use super::detect::Fit;
+use super::numbers::{push_number, whole_number};
 use super::objects::{Image, Object, ObjectSink};
 use super::per_image::PerImage;
 use super::rows::Sequence;
-use super::text::{push_number, reading, show, skip_byte_order_mark, whole_number};
+use super::text::{reading, show, skip_byte_order_mark};
 use super::{Capabilities, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Loss, Place, Remedy, Result};
 use crate::runs::Run;
-use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 pub(super) static FORMAT: Description = Description {
@@ -338,6 +338,7 @@ struct Masks<'a> {
     writer: Output<'a>,
     options: &'a WriteOptions,
     sequence: Sequence,
+    turn: Turn,
     counts: Vec<u64>,
     boxed: Vec<Run>,
     images: PerImage,
@@ -351,6 +352,7 @@ impl<'a> Masks<'a> {
             writer,
             options,
             sequence: Sequence::new(options.renumber),
+            turn: Turn::default(),
             counts: Vec::new(),
             boxed: Vec::new(),
             images: PerImage::counting_from(0),
@@ -369,7 +371,7 @@ impl ObjectSink for Masks<'_> {
         let Some(shape) = object.shape else {
             return Err(Error::UnknownShape { what: "a cvat file holds them for every image".into() });
         };
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::RowMajor)?;
         let mut losses = Losses::default();
         let Some([left, top, width, height]) = boxed(&runs, shape, &mut self.boxed) else {
             // Without runs there is no box.

@@ -23,7 +23,8 @@ use std::ops::Range;
 
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::Fit;
-use super::text::{self, Lines, push_number, push_pair, write_batches};
+use super::numbers::{push_number, push_pair};
+use super::text::{self, Lines, write_batches};
 use super::{Capabilities, Compat, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
 use crate::runs::{LabelRuns, LabelRunsBuilder};

@@ -30,16 +30,17 @@
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
+use super::budget::Turn;
 use super::checked::{Losses, Output};
 use super::csv::Records;
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::{Beginning, Fit};
+use super::numbers::{push_number, push_pair};
 use super::objects::{Image, Object, ObjectSink};
 use super::rows::{Column, Columns, Sequence, push_field, push_name};
-use super::text::{Bound, Cursor, push_number, push_pair};
+use super::text::{Bound, Cursor};
 use super::{Capabilities, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
-use crate::runs::order::in_order;
 use crate::runs::{Run, unite};
 use crate::shape::{ScanOrder, Shape};
 
@@ -263,6 +264,7 @@ pub(super) struct RowWriter<'a> {
     columns: Vec<Column>,
     text: Vec<u8>,
     sequence: Sequence,
+    turn: Turn,
     /// The images named so far, and the place of each in `kept`.
     images: HashMap<String, usize>,
     kept: Vec<Kept>,
@@ -288,7 +290,18 @@ impl<'a> RowWriter<'a> {
         }
         let text = [header.as_bytes(), options.line_ending.bytes()].concat();
         let sequence = Sequence::new(options.renumber);
-        Ok(Self { writer, options, starts, columns, text, sequence, images: HashMap::new(), kept: Vec::new(), last: 0 })
+        Ok(Self {
+            writer,
+            options,
+            starts,
+            columns,
+            text,
+            sequence,
+            turn: Turn::default(),
+            images: HashMap::new(),
+            kept: Vec::new(),
+            last: 0,
+        })
     }
 
     fn keep(&mut self, image: &str, shape: Option<Shape>) -> &mut Kept {
@@ -376,7 +389,7 @@ impl ObjectSink for RowWriter<'_> {
         if self.starts == Starts::Relative && order != ScanOrder::ColumnMajor {
             return Err(Error::Argument("a siim file is column-major".into()));
         }
-        let runs = in_order(object.runs, object.shape, object.order, order)?;
+        let runs = self.turn.runs(object, order)?;
         let options = self.options;
         let kept = self.keep(object.image, object.shape);
         if options.union {

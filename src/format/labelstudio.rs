@@ -26,18 +26,18 @@ use std::io::{BufRead, Write};
 
 use serde::Deserialize;
 
+use super::budget::Turn;
 use super::checked::{Losses, Output};
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::Fit;
 use super::json::Json;
+use super::numbers::push_number;
 use super::objects::{Image, Object, ObjectSink};
 use super::per_image::PerImage;
 use super::rle_json::{self, Id};
 use super::rows::Sequence;
-use super::text::push_number;
 use super::{Capabilities, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Place, Remedy, Result};
-use crate::runs::order::in_order;
 use crate::runs::{self, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -204,19 +204,21 @@ impl Bits<'_> {
     }
 
     /// The next `count` bits, at most 32.
-    fn take(&mut self, count: u32) -> Result<u64, Defect> {
-        if u64::from(count) > self.left() {
-            return Err(Defect {
-                expected: format!("{count} bits at bit {}", self.at),
-                found: "the end of rle".into(),
-            });
-        }
-        let mut value = 0_u64;
+    fn take(&mut self, count: u32) -> Result<u32, Defect> {
+        let mut value = 0_u32;
         let mut needed = count;
         while needed > 0 {
-            let (byte, offset) = (self.bytes[(self.at / 8) as usize], (self.at % 8) as u32);
-            let taken = needed.min(8 - offset);
-            let bits = (u64::from(byte) >> (8 - offset - taken)) & ((1 << taken) - 1);
+            let byte = usize::try_from(self.at / 8).ok().and_then(|place| self.bytes.get(place));
+            let Some(&byte) = byte.filter(|_| u64::from(needed) <= self.left()) else {
+                return Err(Defect {
+                    expected: format!("{count} bits at bit {}", self.at),
+                    found: "the end of rle".into(),
+                });
+            };
+            // What was taken of the byte is pushed out at its upper end.
+            let taken_before = self.at.to_le_bytes()[0] & 7;
+            let taken = needed.min(8 - u32::from(taken_before));
+            let bits = u32::from(byte << taken_before) >> (8 - taken);
             value = value << taken | bits;
             self.at += u64::from(taken);
             needed -= taken;
@@ -229,14 +231,14 @@ impl Bits<'_> {
 fn unpack(bytes: &[u8], pixels: u64, runs: &mut Vec<Run>) -> Result<(), Defect> {
     runs.clear();
     let mut bits = Bits { bytes, at: 0 };
-    let values = bits.take(32)?;
+    let values = u64::from(bits.take(32)?);
     if pixels.checked_mul(4) != Some(values) {
         return Err(Defect { expected: format!("a count of 4 x {pixels} values"), found: format!("{values}") });
     }
-    let word = bits.take(5)? as u32 + 1;
+    let word = bits.take(5)? + 1;
     let mut sizes = [0; 4];
     for size in &mut sizes {
-        *size = bits.take(4)? as u32 + 1;
+        *size = bits.take(4)? + 1;
     }
     let mut push = |start: u64, end: u64| runs::push(runs, Run { start, length: end - start });
     let mut at = 0;
@@ -244,7 +246,7 @@ fn unpack(bytes: &[u8], pixels: u64, runs: &mut Vec<Run>) -> Result<(), Defect> 
         let block = bits.at;
         let is_run = bits.take(1)? == 1;
         let size = sizes[bits.take(2)? as usize];
-        let end = at + bits.take(size)? + 1;
+        let end = at + u64::from(bits.take(size)?) + 1;
         if end > values {
             return Err(Defect {
                 expected: format!("at bit {block} a block of at most {} values", values - at),
@@ -266,7 +268,7 @@ fn unpack(bytes: &[u8], pixels: u64, runs: &mut Vec<Run>) -> Result<(), Defect> 
         at = end;
     }
     let left = bits.left();
-    if left > 8 || bits.take(left as u32)? != 0 {
+    if left > 8 || bits.take(u32::try_from(left).unwrap_or(8))? != 0 {
         return Err(Defect {
             expected: "at most 8 bits of 0 after the last value".into(),
             found: format!("{left} bits"),
@@ -290,7 +292,7 @@ impl Packer {
         self.count += count;
         while self.count >= 8 {
             self.count -= 8;
-            self.bytes.push((self.pending >> self.count) as u8);
+            self.bytes.push((self.pending >> self.count).to_le_bytes()[0]);
         }
     }
 
@@ -380,12 +382,19 @@ struct Masks<'a> {
     writer: Output<'a>,
     options: &'a WriteOptions,
     sequence: Sequence,
+    turn: Turn,
     images: PerImage,
 }
 
 impl<'a> Masks<'a> {
     fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
-        Self { writer, options, sequence: Sequence::new(options.renumber), images: PerImage::counting_from(1) }
+        Self {
+            writer,
+            options,
+            sequence: Sequence::new(options.renumber),
+            turn: Turn::default(),
+            images: PerImage::counting_from(1),
+        }
     }
 }
 
@@ -409,7 +418,7 @@ impl ObjectSink for Masks<'_> {
         let mut losses = Losses::default();
         self.sequence.next(object.image, object.label, &mut losses);
         losses.refuse(FORMAT.name)?;
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::RowMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::RowMajor)?;
         let text = &mut self.images.entry(object.image, object.shape).text;
         if !text.is_empty() {
             text.push(b',');

@@ -28,7 +28,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use super::budget::Budget;
+use super::budget::{Budget, Turn};
 use super::checked::{Losses, Output};
 use super::csv::Records;
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
@@ -40,7 +40,6 @@ use super::text::{Cursor, show};
 use super::{Capabilities, ReadOptions, WriteOptions, coco_string, counts, writing};
 use crate::error::{Error, Loss, Result};
 use crate::runs::Run;
-use crate::runs::order::in_order;
 use crate::shape::{ScanOrder, Shape};
 
 pub(super) static FORMAT: Description = Description {
@@ -194,6 +193,7 @@ struct Rows<'a> {
     options: &'a WriteOptions,
     header: &'a str,
     sequence: Sequence,
+    turn: Turn,
     counts: Vec<u64>,
     text: Vec<u8>,
     images: PerImage,
@@ -213,6 +213,7 @@ impl<'a> Rows<'a> {
             options,
             header,
             sequence: Sequence::new(options.renumber),
+            turn: Turn::default(),
             counts: Vec::new(),
             text: Vec::new(),
             images: PerImage::default(),
@@ -232,7 +233,7 @@ impl ObjectSink for Rows<'_> {
         };
         let mut losses = Losses::default();
         self.sequence.next(object.image, object.label, &mut losses);
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
         if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
             losses.add(Loss::LargeCount { count });
         }

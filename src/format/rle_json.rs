@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::json::Json;
+use super::numbers::{push_number, whole_number};
 use super::objects::{Image, Object, ObjectSink};
-use super::text::{push_number, whole_number};
 use super::{ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Remedy, Result};
 use crate::names::names;

@@ -34,6 +34,7 @@ use super::detect::Fit;
 use super::text::{Bound, read_all};
 use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Place, Result};
+use crate::guard;
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -82,8 +83,8 @@ fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
         return Err(Error::format(Place::Byte(0), "PAR1, the mark of a Parquet file", super::text::show(&bytes)));
     }
     // The crate meets some damage with a panic of its own; here that is a defect of the file like any other.
-    let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| parse(bytes, options)));
-    parsed.unwrap_or_else(|_| Err(Error::format(Place::File, "a Parquet file", "damage inside it")))
+    let damaged = || Err(Error::format(Place::File, "a Parquet file", "damage inside it"));
+    guard::catch(|| parse(bytes, options)).unwrap_or_else(damaged)
 }
 
 fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
@@ -223,7 +224,9 @@ impl Column {
                 let records = reader.read_records(BATCH, Some(&mut nulls), None, &mut narrow).map_err(defect)?.0;
                 let signed = self.signed;
                 read.extend(
-                    narrow.into_iter().map(|value| if signed { i64::from(value) } else { i64::from(value as u32) }),
+                    narrow
+                        .into_iter()
+                        .map(|value| if signed { i64::from(value) } else { i64::from(value.cast_unsigned()) }),
                 );
                 records
             }
@@ -233,7 +236,7 @@ impl Column {
             if self.signed && value < 0 {
                 return Err(Error::format(place(), "numbers from 0", format!("{value}")));
             }
-            self.values.push(value as u64);
+            self.values.push(value.cast_unsigned());
         }
         if self.values.len() < records {
             return Err(Error::format(place(), "a number in every row", "a null"));
@@ -317,7 +320,7 @@ fn to_bytes(runs: &LabelRuns) -> Result<Vec<u8>, ParquetError> {
         let mut index = 0;
         while let Some(mut column) = writer.next_column()? {
             // An unsigned column is stored as the same bits, signed.
-            let values: Vec<i64> = group.iter().map(|row| row[index] as i64).collect();
+            let values: Vec<i64> = group.iter().map(|row| row[index].cast_signed()).collect();
             column.typed::<Int64Type>().write_batch(&values, None, None)?;
             column.close()?;
             index += 1;

@@ -18,6 +18,7 @@
 
 use std::io::Write;
 
+use super::budget::Turn;
 use super::checked::{Losses, Output};
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::Fit;
@@ -26,7 +27,6 @@ use super::rle_json::{self, JsonCounts, Rules};
 use super::rows::Sequence;
 use super::{Capabilities, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
-use crate::runs::order::in_order;
 use crate::shape::ScanOrder;
 
 pub(super) static FORMAT: Description = Description {
@@ -75,6 +75,7 @@ struct Records<'a> {
     text: Vec<u8>,
     counts: Vec<u64>,
     sequence: Sequence,
+    turn: Turn,
     image: Option<String>,
     records: u64,
 }
@@ -82,7 +83,16 @@ struct Records<'a> {
 impl<'a> Records<'a> {
     fn new(writer: Output<'a>, options: &'a WriteOptions) -> Self {
         let sequence = Sequence::new(options.renumber);
-        Self { writer, options, text: Vec::new(), counts: Vec::new(), sequence, image: None, records: 0 }
+        Self {
+            writer,
+            options,
+            text: Vec::new(),
+            counts: Vec::new(),
+            sequence,
+            turn: Turn::default(),
+            image: None,
+            records: 0,
+        }
     }
 
     fn check_image(&mut self, id: &str, losses: &mut Losses) {
@@ -108,7 +118,7 @@ impl ObjectSink for Records<'_> {
         let mut losses = Losses::default();
         self.check_image(object.image, &mut losses);
         self.sequence.next(object.image, object.label, &mut losses);
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
         if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
             losses.add(Loss::LargeCount { count });
         }

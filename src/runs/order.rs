@@ -28,8 +28,9 @@ use crate::shape::{ScanOrder, Shape};
 /// Runs that may come out of one mask whatever went in: 64 MiB of them.
 const ALWAYS: u64 = 1 << 22;
 
-/// Runs that may come out for one that went in: a run that fills a few columns becomes as many as the mask has rows.
-const FOR_EACH: u64 = 1 << 16;
+/// Runs that may come out for one that went in: a run that fills a few columns becomes as many as the mask has rows, but not
+/// every run does.
+const FOR_EACH: u64 = 64;
 
 impl LabelRuns {
     /// The runs of the same pixels in `order`, joined where they touch.

@@ -243,7 +243,7 @@ impl<'de> Deserialize<'de> for Whole {
                 if whole { Ok(Whole(value as u64)) } else { Err(E::custom("no whole number")) }
             }
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Whole, E> {
-                super::super::text::whole_number(value).map(Whole).ok_or_else(|| E::custom("no whole number"))
+                super::super::numbers::whole_number(value).map(Whole).ok_or_else(|| E::custom("no whole number"))
             }
         }
         deserializer.deserialize_any(Number)

@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::super::checked::{Losses, Output};
+use super::super::numbers::{push_number, whole_number};
 use super::super::objects::{Image, Object, ObjectSink};
 use super::super::rle_json::push_text;
-use super::super::text::{push_number, whole_number, write_batches};
+use super::super::text::write_batches;
 use super::super::{Warning, WriteOptions, writing};
 use super::ids::{self, Ids};
 use super::{FORMAT, ObjectType, SCORE};

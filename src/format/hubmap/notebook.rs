@@ -24,31 +24,30 @@ struct Open {
 /// The runs that Method 1 gives for the mask of these column-major runs.
 pub(super) fn method_1(runs: &LabelRuns) -> Result<LabelRuns> {
     let Some(shape) = runs.shape() else {
-        return Err(Error::Argument(
-            "the notebook loses a run at the mask's last pixel: to do as it does, height and width must be known \
-             (options height and width)"
-                .into(),
-        ));
+        return Err(Error::UnknownShape { what: "the notebook loses a run at the mask's last pixel".into() });
     };
-    if let Some(&found) = runs.labels().last().filter(|&&label| label > MAX_LABEL) {
-        return Err(Error::LimitExceeded { what: "label in the notebook's 16 bits".into(), limit: MAX_LABEL, found });
+    if let Some(&label) = runs.labels().last().filter(|&&label| label > MAX_LABEL) {
+        return Err(Error::LabelTooLarge { what: "the notebook's 16 bits".into(), label, largest: MAX_LABEL });
     }
     let mut scan: Vec<(usize, Run)> =
         runs.iter().enumerate().flat_map(|(index, (_, runs))| runs.iter().map(move |&run| (index, run))).collect();
     scan.sort_unstable_by_key(|(_, run)| run.start);
     let mut written = vec![Vec::new(); runs.labels().len()];
     let mut open: Option<Open> = None;
-    let mut end = 0;
+    let (mut end, mut last) = (0, 0);
     for (index, run) in scan {
         if run.start < end {
-            return Err(Error::Argument(format!(
-                "label {}: the run from {} overlaps another label's, so these are not the runs of a mask",
-                runs.labels()[index],
-                run.start
-            )));
+            let labels = [last, index].map(|index| runs.labels()[index]);
+            let (row, column) = runs.order().row_column(run.start, shape);
+            return Err(Error::Overlap {
+                what: format!("label {} overlaps label {}", labels[1], labels[0]),
+                labels,
+                row,
+                column,
+            });
         }
         let touches = run.start == end;
-        end = run.end();
+        (end, last) = (run.end(), index);
         if let Some(before) = open {
             if touches && before.index == index {
                 open = Some(Open { index, run: Run { length: before.run.length + run.length, ..before.run } });
@@ -149,15 +148,19 @@ mod tests {
     #[test]
     fn what_the_notebook_cannot_do_is_refused() {
         let unknown = LabelRuns::empty(None, ScanOrder::ColumnMajor);
-        assert!(matches!(method_1(&unknown), Err(Error::Argument(_))));
+        assert!(matches!(method_1(&unknown), Err(Error::UnknownShape { .. })));
         let mut builder = LabelRunsBuilder::new(Some(Shape { height: 4, width: 1 }), ScanOrder::ColumnMajor);
         builder.label(65_536).unwrap();
-        assert!(matches!(method_1(&builder.finish()), Err(Error::LimitExceeded { limit: 65_535, .. })));
+        assert!(matches!(
+            method_1(&builder.finish()),
+            Err(Error::LabelTooLarge { label: 65_536, largest: 65_535, .. })
+        ));
         let mut builder = LabelRunsBuilder::new(Some(Shape { height: 4, width: 1 }), ScanOrder::ColumnMajor);
         for label in [1, 2] {
             builder.label(label).unwrap();
             builder.run(Run { start: 1, length: 2 }).unwrap();
         }
-        assert!(matches!(method_1(&builder.finish()), Err(Error::Argument(_))));
+        let error = method_1(&builder.finish()).unwrap_err();
+        assert!(matches!(error, Error::Overlap { labels: [1, 2], row: 1, column: 0, .. }), "{error}");
     }
 }
