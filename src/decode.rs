@@ -252,12 +252,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes some rows at a time, into `whole` if it is there, else into memory that is used again; tells `done` about
     /// each step.
-    fn decode_steps<T: Label>(
-        &self,
-        background: T,
-        mut whole: Option<&mut [T]>,
-        done: &mut dyn FnMut(Range<u32>, &[T]) -> Result<()>,
-    ) -> Result<()> {
+    fn decode_steps<T: Label>(&self, background: T, mut whole: Option<&mut [T]>, done: Done<'_, T>) -> Result<()> {
         let (bands, band_rows) = self.bands(T::DTYPE.bytes() as u64);
         let height = u64::from(self.shape.height);
         let step = (bands * band_rows).min(height);
@@ -374,6 +369,8 @@ impl<'a> Decoder<'a> {
 }
 
 /// Who is told how much is done.
+/// What is told about each step: its rows, and their labels.
+type Done<'d, T> = &'d mut dyn FnMut(Range<u32>, &[T]) -> Result<()>;
 type Callback<'c> = &'c mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Rows that one thread decodes, and the segments that reach into them from above.
