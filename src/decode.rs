@@ -368,9 +368,9 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Who is told how much is done.
 /// What is told about each step: its rows, and their labels.
 type Done<'d, T> = &'d mut dyn FnMut(Range<u32>, &[T]) -> Result<()>;
+/// Who is told how much is done.
 type Callback<'c> = &'c mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Rows that one thread decodes, and the segments that reach into them from above.
