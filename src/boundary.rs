@@ -17,8 +17,6 @@
 //! Engines see columns only. Row-major order is the same work on the transposed view, in which a row of memory is a
 //! column; so each engine knows two layouts, lines *across* the rows of memory and lines *along* them, and no orders.
 
-#[cfg(feature = "gpu")]
-pub mod gpu;
 mod mask;
 pub mod scalar;
 pub mod simd;

@@ -2,7 +2,7 @@
 //!
 //! Gets a choice of engine and what was asked of it; gives the engine, opened; guarantees that a named engine is never
 //! replaced by another. This is the only place that knows which engines there are: what else depends on an engine, the
-//! engine says of itself as a [`Marker`]. A further engine is a file in `boundary/` and an arm in [`Opened::new`].
+//! engine says of itself as a [`Marker`]. A further engine is a file and an arm in [`Opened::new`].
 
 use std::fmt;
 

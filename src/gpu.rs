@@ -12,12 +12,14 @@
 //!   adapter.rs  which device is taken     kernels.rs  the pipelines
 //!   device.rs   faults, buffers, waiting  shader.rs   the text of the shaders, from shaders/*.wgsl
 //!   piece.rs    how strips are cut        timing.rs   how long kernels ran
-//!   resident.rs masks on the device      measure.rs  how long masks take
+//!   host.rs     masks on the host         measure.rs  how long masks take
+//!   resident.rs masks on the device
 //! ```
 
 mod adapter;
 mod buffers;
 mod device;
+mod host;
 mod kernels;
 mod measure;
 mod piece;
@@ -35,9 +37,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use adapter::{AdapterInfo, AdapterKind};
-pub(crate) use buffers::{Image, Labels};
+pub use host::mark;
 pub use measure::{Measurement, Residence};
-pub(crate) use piece::{BLOCK, Params, Piece, padded};
 pub use resident::{DeviceStrip, encode_buffers, mark_buffers};
 pub(crate) use shader::Variant;
 pub use timing::KernelTimes;
@@ -51,10 +52,10 @@ use crate::shape::ScanOrder;
 use crate::strip::Layout;
 use crate::threads::Work;
 use adapter::Wish;
-use buffers::{BufferSet, Job};
+use buffers::{BufferSet, Job, Labels};
 use device::Device;
 use kernels::Kernels;
-use piece::Bounds;
+use piece::{Bounds, Params, Piece};
 use timing::Timer;
 
 /// Bytes of labels in a piece that is uploaded: large enough that its kernels and its transfers outweigh the round trips,
@@ -345,7 +346,6 @@ fn engine_error(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boundary;
     use crate::mask::LabelMask;
     use crate::shape::Shape;
     use crate::strip::Strip;
@@ -364,7 +364,7 @@ mod tests {
         for mask in [LabelMask::new(&pixels, shape).unwrap(), LabelMask::fortran(&pixels, shape).unwrap()] {
             for above in [false, true] {
                 // What was not computed is zeros: no boundaries, not even those that begin each line.
-                let found = boundary::gpu::mark(gpu, Strip::new(mask, above)).unwrap();
+                let found = mark(gpu, Strip::new(mask, above)).unwrap();
                 assert_eq!(found, Boundaries::none(shape.width), "{shape}, {}", T::DTYPE);
             }
         }

@@ -7,8 +7,8 @@
 mod adapter;
 
 use proptest::prelude::*;
-use runmask::boundary::{gpu, scalar};
-use runmask::gpu::{Gpu, GpuOptions};
+use runmask::boundary::scalar;
+use runmask::gpu::{self, Gpu, GpuOptions};
 use runmask::{Label, LabelMask, Shape, Strip};
 
 /// Widths and heights around every word, lane, block, segment and workgroup.

@@ -5,8 +5,8 @@ mod adapter;
 
 use std::process::Command;
 
-use runmask::boundary::{gpu, scalar};
-use runmask::gpu::{Gpu, GpuOptions};
+use runmask::boundary::scalar;
+use runmask::gpu::{self, Gpu, GpuOptions};
 use runmask::{Encoder, Engine, Error, LabelMask, Shape, Strip};
 
 fn message(error: &Error) -> String {

@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use super::buffers::Image as _;
+use super::host::{Rows, mark};
 use super::piece::{BLOCK, SEGMENT, padded};
 use super::shader::Variant;
 use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, engine_error, layout_of};
-use crate::boundary::gpu::{Rows, mark};
 use crate::boundary::{MaskBoundaries, Part};
 use crate::error::{Error, Result};
 use crate::mask::{AnyMask, Label, LabelMask, any_label, each_label};

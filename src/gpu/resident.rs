@@ -12,10 +12,10 @@
 use wgpu::{Buffer, BufferBinding, BufferSize, BufferUsages};
 
 use super::buffers::{DeviceLabels, Labels};
+use super::host::append;
 use super::piece::{BLOCK, Memory, Params, steps};
 use super::shader::Variant;
 use super::{AdapterInfo, Gpu, GpuOptions, engine_error, layout_of};
-use crate::boundary::gpu::append;
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
 use crate::error::{Error, Result};

@@ -1,22 +1,27 @@
-//! The gpu engine: strips of masks on the host, marked on a device.
+//! Strips of masks on the host, marked on the device: the gpu engine.
 //!
 //! Gets a [`Strip`] whose rows or columns are contiguous; cuts it into pieces that fit the adapter, has each uploaded and
-//! marked, and joins their boundaries. The kernels are in [`crate::gpu`] and `shaders/`.
+//! marked, and joins their boundaries; guarantees the boundaries that [`scalar::mark`](crate::boundary::scalar::mark) defines.
 
-use super::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
+use super::Gpu;
+use super::buffers::{Image, Labels};
+use super::piece::{BLOCK, Params, Piece, padded};
+use super::shader::Variant;
+use crate::boundary::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
 use crate::error::{Error, Result};
-use crate::gpu::{BLOCK, Gpu, Image, Labels, Params, Piece, Variant, padded};
 use crate::mask::{Dtype, Label, LabelMask, any_label, each_label};
 use crate::strip::{Layout, Strip};
 use crate::threads::Work;
 
-/// The boundaries of `strip`, bit for bit those of [`scalar::mark`](super::scalar::mark).
+/// The boundaries of `strip`, bit for bit those of [`scalar::mark`](crate::boundary::scalar::mark).
 ///
-/// An error when neither the rows nor the columns of the strip lie in memory without gaps, or when the device fails.
+/// # Errors
+/// [`Error::Argument`] when neither the rows nor the columns of the strip lie in memory without gaps, or when it has 2^32
+/// pixels or more; [`Error::Engine`] when the device fails.
 ///
 /// ```
-/// use runmask::boundary::{gpu, scalar};
-/// use runmask::gpu::{Gpu, GpuOptions};
+/// use runmask::boundary::scalar;
+/// use runmask::gpu::{self, Gpu, GpuOptions};
 /// use runmask::{LabelMask, Shape, Strip};
 /// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
 /// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false);
