@@ -44,6 +44,8 @@ mod options;
 mod outline;
 mod per_image;
 #[cfg(feature = "json")]
+mod polygons;
+#[cfg(feature = "json")]
 mod rle_json;
 #[cfg(test)]
 mod round_trips;

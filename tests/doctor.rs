@@ -23,7 +23,7 @@ fn the_files_of_others_are_recognised() {
         ("hubmap/van0003_golden_with_bug.csv", slide, Format::Hubmap, column, Finding::Known(0), (1, 96, 22_950)),
         ("dsb2018/stage1_train_rle.csv", None, Format::Kaggle, likely, Finding::Known(1), (664, 28_986, 0)),
         ("runs/coco_fakesegm100_results.json", None, Format::Coco, column, Finding::Known(0), (0, 734, 0)),
-        ("runs/coco_instances_val2014_100.json", None, Format::Coco, column, Finding::Known(0), (100, 9, 0)),
+        ("runs/coco_instances_val2014_100.json", None, Format::Coco, column, Finding::Known(0), (100, 839, 0)),
         ("runs/panoptic_coco_detection_format.json", None, Format::Coco, column, Finding::Known(0), (0, 50, 0)),
         ("runs/coco_rle.json", None, Format::Sam, column, Finding::Known(0), (1, 1, 745)),
         ("runs/scalabel_rle.json", None, Format::Sam, column, Finding::Known(0), (1, 1, 745)),
@@ -168,11 +168,15 @@ fn the_length_of_a_scan_line_is_told_by_the_steps_between_runs() {
 }
 
 #[test]
-fn polygons_are_not_runs_and_no_defect() {
+fn what_has_no_runs_is_no_defect() {
     let polygons = br#"{"images":[{"id":1,"file_name":"a.png","height":4,"width":4}],
         "annotations":[{"id":1,"image_id":1,"category_id":1,"segmentation":[[1,1,3,1,3,3]],"area":2,"iscrowd":0}],
         "categories":[{"id":1,"name":"cell"}]}"#;
     let report = examine(polygons, None);
+    assert_eq!((report.format, report.objects, report.runs), (Some(Format::Coco), 1, 1), "{report}");
+    assert!(report.conversion().is_some());
+    let nothing = String::from_utf8(polygons.to_vec()).unwrap().replace("[[1,1,3,1,3,3]]", "null");
+    let report = examine(nothing.as_bytes(), None);
     assert_eq!((report.format, report.objects), (Some(Format::Coco), 0), "{report}");
     assert!(report.to_string().contains("polygons or other shapes"), "{report}");
     assert_eq!(report.conversion(), None);

@@ -4,7 +4,8 @@
 //! dataset := {"images": [image, ...], "annotations": [annotation, ...], "categories": [{"id", "name"}, ...], ...}
 //! results := [annotation, ...]
 //! image        := {"id", "file_name", "height", "width", "text_id", ...}
-//! annotation   := {"id", "image_id", "category_id", "segmentation": rle, "iscrowd", "score", "text_id", ...}
+//! annotation   := {"id", "image_id", "category_id", "segmentation": mask, "iscrowd", "score", "text_id", ...}
+//! mask         := rle | [[x, y, x, y, ...], ...]            polygons, as corners in turn
 //! rle          := {"size": [height, width], "counts": counts}
 //! counts       := [number, ...] | text                      numbers, or their compressed text
 //! ```
@@ -19,7 +20,11 @@
 //! * Images: their ids are written as numbers, which other programs ask for. An id that is a text gets the next number from
 //!   1 that is free, and is kept as `text_id` in the image and in its first annotation: reading gives the text back.
 //! * Categories: numbers. An object without one gets 1, or the number of the category asked for.
-//! * Polygons and boxes are not runs: an error, or passed over on request.
+//! * Polygons: coordinates in pixels from the corner of the first one; the mask is the union of the polygons of an annotation,
+//!   each filled as pycocotools' `frPyObjects` does it ([`FillRule::Coco`]), though with positions of 64 bits, or by centres
+//!   on request. The image's size must be known, from the file or the caller. They are written on request, in datasets, for
+//!   objects without holes, at pixel corners: both rules give back the same pixels.
+//! * Annotations without a mask are an error, or passed over on request.
 //! * Limits: counts are `u64` here. Others keep 32 bits, so the writer refuses larger ones unless told to split or keep
 //!   them. See the module of the compressed text for what pycocotools 2.0.11 reads wrong.
 //! * Source: the COCO data format pages and `pycocotools` (`_mask.pyx`, `common/maskApi.c`).
@@ -34,12 +39,15 @@ use super::detect::Fit;
 use super::numbers::{push_number, whole_number};
 use super::objects::{Image, Object, ObjectSink};
 use super::per_image::PerImage;
-use super::rle_json::{self, Rules};
+use super::rle_json::{self, JsonCounts, Rules};
 use super::rows::Sequence;
 use super::{Capabilities, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
 use crate::names::names;
-use crate::shape::ScanOrder;
+#[cfg(doc)]
+use crate::runs::FillRule;
+use crate::runs::{Rings, Run, Tracer};
+use crate::shape::{ScanOrder, Shape};
 
 /// Which of COCO's two files a writer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -105,6 +113,8 @@ struct Annotations<'a> {
     options: &'a WriteOptions,
     text: Vec<u8>,
     counts: Vec<u64>,
+    tracer: Tracer,
+    rings: Rings,
     images: PerImage,
     /// The categories of objects, with the names that are known.
     categories: BTreeMap<u64, Option<String>>,
@@ -133,6 +143,8 @@ impl<'a> Annotations<'a> {
             options,
             text: Vec::new(),
             counts: Vec::new(),
+            tracer: Tracer::default(),
+            rings: Rings::default(),
             images: PerImage::counting_from(1),
             categories,
             unsaid,
@@ -141,6 +153,17 @@ impl<'a> Annotations<'a> {
             sequence: Sequence::new(options.renumber),
             turn: Turn::default(),
         }
+    }
+
+    /// Traces an object that is to be written as polygons; false for one that is not, or that has holes.
+    fn outline(&mut self, runs: &[Run], shape: Shape) -> Result<bool> {
+        // In results pycocotools takes counts only.
+        if self.options.counts != JsonCounts::Polygons || self.options.coco_form == CocoForm::Results {
+            return Ok(false);
+        }
+        self.rings.clear();
+        self.tracer.trace(runs, shape.height, &mut self.rings)?;
+        Ok(self.rings.len() > 0 && self.rings.len() + 1 == self.rings.ring_offsets.len())
     }
 
     fn annotation_id(&mut self, object: &Object<'_>, losses: &mut Losses) -> u64 {
@@ -192,10 +215,11 @@ impl ObjectSink for Annotations<'_> {
         };
         let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
         let mut losses = Losses::default();
-        if let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
+        let results = self.options.coco_form == CocoForm::Results;
+        let outlined = self.outline(&runs, shape)?;
+        if !outlined && let Some(count) = self.options.large_counts.fill(&runs, shape.pixels(), &mut self.counts)? {
             losses.add(Loss::LargeCount { count });
         }
-        let results = self.options.coco_form == CocoForm::Results;
         let id = if results {
             self.sequence.next(object.image, object.label, &mut losses);
             None
@@ -229,7 +253,11 @@ impl ObjectSink for Annotations<'_> {
         self.text.extend_from_slice(b",\"category_id\":");
         push_number(&mut self.text, category);
         self.text.extend_from_slice(b",\"segmentation\":");
-        rle_json::push_rle(&mut self.text, shape, &self.counts, self.options.counts);
+        if outlined {
+            rle_json::push_polygons(&mut self.text, &self.rings);
+        } else {
+            rle_json::push_rle(&mut self.text, shape, &self.counts, self.options.counts);
+        }
         if results {
             // Without area and box: pycocotools takes a result that has a box for the box alone.
             self.text.extend_from_slice(b",\"score\":");

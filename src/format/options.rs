@@ -39,7 +39,7 @@ pub struct ReadOptions {
     pub(crate) renumber: bool,
     pub(crate) skip_other_shapes: bool,
     pub(crate) ignore_columns: bool,
-    pub(crate) fill_rule: FillRule,
+    pub(crate) fill_rule: Option<FillRule>,
     pub(crate) label_property: Option<String>,
 }
 
@@ -108,10 +108,11 @@ impl ReadOptions {
         self
     }
 
-    /// `GeoJson`: which pixels are inside a polygon; those whose centres are when not given.
+    /// `GeoJson`, `Coco`: which pixels are inside a polygon; for COCO those that pycocotools finds, otherwise those whose
+    /// centres are, when not given.
     #[must_use]
-    pub fn fill_rule(mut self, rule: FillRule) -> Self {
-        self.fill_rule = rule;
+    pub fn fill_rule(mut self, rule: impl Into<Option<FillRule>>) -> Self {
+        self.fill_rule = rule.into();
         self
     }
 

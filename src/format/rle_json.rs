@@ -5,15 +5,16 @@ use std::fmt;
 use std::io::BufRead;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::json::Json;
 use super::numbers::{push_number, whole_number};
 use super::objects::{Image, Object, ObjectSink};
+use super::polygons::Polygons;
 use super::{ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Remedy, Result};
 use crate::names::names;
-use crate::runs::Run;
+use crate::runs::{FillRule, Rings, Run};
 use crate::shape::{ScanOrder, Shape};
 
 /// How counts are written in JSON.
@@ -24,9 +25,13 @@ pub enum JsonCounts {
     Compressed,
     /// A list of numbers.
     Numbers,
+    /// COCO: objects without holes as polygons at pixel corners, which give back the same pixels; others as compressed text.
+    Polygons,
 }
 
-names! { "a way to write counts", JsonCounts { Compressed => "compressed", Numbers => "numbers" } }
+names! {
+    "a way to write counts", JsonCounts { Compressed => "compressed", Numbers => "numbers", Polygons => "polygons" }
+}
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
@@ -94,8 +99,10 @@ impl<'de> Deserialize<'de> for Counts {
 /// An annotation's mask.
 enum Segmentation {
     Rle(Rle),
-    /// A list of polygons, or nothing.
-    Other(&'static str),
+    /// Outer rings, one to each polygon.
+    Polygons(Rings),
+    /// Nothing.
+    None,
 }
 
 #[derive(Deserialize)]
@@ -113,17 +120,49 @@ impl<'de> Deserialize<'de> for Segmentation {
                 f.write_str("a mask: size and counts, or polygons")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Segmentation, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Segmentation::Other("polygons"))
+                let mut rings = Rings::default();
+                while list.next_element_seed(Ring(&mut rings))?.is_some() {}
+                Ok(Segmentation::Polygons(rings))
             }
             fn visit_unit<E: de::Error>(self) -> Result<Segmentation, E> {
-                Ok(Segmentation::Other("no mask"))
+                Ok(Segmentation::None)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Segmentation, A::Error> {
                 Rle::deserialize(de::value::MapAccessDeserializer::new(map)).map(Segmentation::Rle)
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// Reads a polygon, a list of x and y in turn, as a ring that is closed.
+struct Ring<'a>(&'a mut Rings);
+
+impl<'de> DeserializeSeed<'de> for Ring<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Ring<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a polygon: a list of numbers, x and y in turn")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let points = &mut self.0.points;
+        let first = points.len();
+        while let Some(x) = list.next_element::<f64>()? {
+            let y = list.next_element::<f64>()?;
+            points.push([x, y.ok_or_else(|| de::Error::custom("an odd number of coordinates"))?]);
+        }
+        if points.len() > first && points.last() != points.get(first) {
+            points.push(points[first]);
+        }
+        self.0.end_ring();
+        self.0.end_polygon();
+        Ok(())
     }
 }
 
@@ -180,8 +219,18 @@ pub(super) fn read(
     sink: &mut dyn ObjectSink,
 ) -> Result<()> {
     let mut json = Json::new(reader, rules.format)?;
-    let mut records =
-        Records { sink, options, rules, count: 0, ids: HashMap::new(), counts: Vec::new(), runs: Vec::new() };
+    let mut records = Records {
+        sink,
+        options,
+        rules,
+        count: 0,
+        ids: HashMap::new(),
+        shapes: HashMap::new(),
+        waiting: Vec::new(),
+        polygons: Polygons::new(options.shape, options.fill_rule.unwrap_or(FillRule::Coco)).united(),
+        counts: Vec::new(),
+        runs: Vec::new(),
+    };
     match (json.peek()?, rules.image_id) {
         (Some(b'{'), true) => {
             let mut lists = Vec::new();
@@ -212,7 +261,17 @@ pub(super) fn read(
         }
         _ => return Err(json.expected("a list of records or an object")),
     }
-    json.end()
+    json.end()?;
+    for (index, record) in std::mem::take(&mut records.waiting) {
+        records.object(index, record)?;
+    }
+    Ok(())
+}
+
+/// What the pixels of a record stand as.
+enum Mask {
+    Rle(Rle),
+    Polygons(Rings),
 }
 
 /// The lists of a dataset that are read.
@@ -225,6 +284,11 @@ struct Records<'a> {
     count: u64,
     /// The ids of images in the file, with the texts that stand for those that are numbers only there.
     ids: HashMap<String, Option<String>>,
+    /// The sizes of images that are listed.
+    shapes: HashMap<String, Shape>,
+    /// Records with their numbers, the first of which has polygons of an image whose size is not known yet.
+    waiting: Vec<(u64, Record)>,
+    polygons: Polygons,
     counts: Vec<u64>,
     runs: Vec<Run>,
 }
@@ -233,18 +297,42 @@ impl Records<'_> {
     fn record(&mut self, record: Record) -> Result<()> {
         let index = self.count;
         self.count += 1;
-        let Record { id, image_id, text_id, category_id, segmentation, size, counts, score, iscrowd } = record;
-        let place = || match &id {
-            Some(id) => Place::Part(format!("record {index} (id {})", id.0)),
-            None => Place::Part(format!("record {index}")),
+        // Polygons are filled when the size of their image is known. What follows waits with them: the order is kept.
+        let early = match (&record.segmentation, &record.image_id) {
+            (Some(Segmentation::Polygons(_)), Some(Id(id))) if self.rules.image_id => {
+                let id = known_id(&mut self.ids, id, record.text_id.clone());
+                self.options.shape_of(id).is_none() && !self.shapes.contains_key(id)
+            }
+            _ => false,
         };
-        let rle = match (segmentation, size, counts) {
-            (Some(Segmentation::Rle(rle)), None, None) => rle,
-            (None, Some(size), Some(counts)) if !self.rules.image_id => Rle { size, counts },
-            (Some(Segmentation::Other(_)) | None, None, None) if self.options.skip_other_shapes => return Ok(()),
-            (Some(Segmentation::Other(what)), None, None) => {
-                let error = Error::format(place(), "a mask of size and counts", what);
-                return Err(error.with_remedy(Remedy::SkipOtherShapes));
+        if early || !self.waiting.is_empty() {
+            self.waiting.push((index, record));
+            return Ok(());
+        }
+        self.object(index, record)
+    }
+
+    fn object(&mut self, index: u64, record: Record) -> Result<()> {
+        let Record { id, image_id, text_id, category_id, segmentation, size, counts, score, iscrowd } = record;
+        let name = || match &id {
+            Some(id) => format!("record {index} (id {})", id.0),
+            None => format!("record {index}"),
+        };
+        let place = || Place::Part(name());
+        let mask = match (segmentation, size, counts) {
+            (Some(Segmentation::Rle(rle)), None, None) => Mask::Rle(rle),
+            (Some(Segmentation::Polygons(rings)), None, None) if self.rules.image_id => Mask::Polygons(rings),
+            (None, Some(size), Some(counts)) if !self.rules.image_id => Mask::Rle(Rle { size, counts }),
+            (Some(Segmentation::Polygons(_) | Segmentation::None) | None, None, None)
+                if self.options.skip_other_shapes =>
+            {
+                return Ok(());
+            }
+            (Some(other @ (Segmentation::Polygons(_) | Segmentation::None)), None, None) => {
+                let found = if matches!(other, Segmentation::None) { "no mask" } else { "polygons" };
+                return Err(
+                    Error::format(place(), "a mask of size and counts", found).with_remedy(Remedy::SkipOtherShapes)
+                );
             }
             _ => return Err(Error::format(place(), "one mask of size and counts", "none or two")),
         };
@@ -262,13 +350,35 @@ impl Records<'_> {
             }
             _ => None,
         };
-        let shape = Shape::new(rle.size.0, rle.size.1)?;
         let given = if self.rules.image_id { self.options.shape_of(image) } else { self.options.shape };
+        let shape = match &mask {
+            Mask::Rle(rle) => Shape::new(rle.size.0, rle.size.1)?,
+            Mask::Polygons(_) => self.shapes.get(image).copied().or(given).ok_or_else(|| Error::UnknownShape {
+                what: format!("{}: the polygons of image {image} are filled", name()),
+            })?,
+        };
         if let Some(expected) = given
             && shape != expected
         {
             return Err(Error::format(place(), format!("size {expected}"), format!("{shape}")));
         }
+        let object = Object {
+            image,
+            shape: Some(shape),
+            order: ScanOrder::ColumnMajor,
+            label,
+            category: category_id.as_ref().map(|id| id.0.as_str()),
+            score,
+            crowd: iscrowd,
+            runs: &[],
+        };
+        let rle = match mask {
+            Mask::Rle(rle) => rle,
+            Mask::Polygons(rings) => {
+                let runs = self.polygons.fill(&rings, shape, name)?;
+                return self.sink.object(&Object { runs, ..object });
+            }
+        };
         let sum = match &rle.counts {
             Counts::Numbers(numbers) => counts::runs_of(numbers, shape.pixels(), &mut self.runs),
             Counts::Text(text) => text_runs(text.as_bytes(), shape.pixels(), &mut self.counts, &mut self.runs)
@@ -290,16 +400,7 @@ impl Records<'_> {
                 format!("a sum of {sum}{doubled}"),
             )
         })?;
-        self.sink.object(&Object {
-            image,
-            shape: Some(shape),
-            order: ScanOrder::ColumnMajor,
-            label,
-            category: category_id.as_ref().map(|id| id.0.as_str()),
-            score,
-            crowd: iscrowd,
-            runs: &self.runs,
-        })
+        self.sink.object(&Object { runs: &self.runs, ..object })
     }
 
     fn listed(&mut self, image: &ListedImage) -> Result<()> {
@@ -308,6 +409,9 @@ impl Records<'_> {
             _ => None,
         };
         let id = known_id(&mut self.ids, &image.id.0, image.text_id.clone());
+        if let Some(shape) = shape {
+            self.shapes.insert(id.to_owned(), shape);
+        }
         let name = image.file_name.as_deref().filter(|&name| name != id);
         self.sink.image(&Image { id, name, shape })
     }
@@ -386,7 +490,7 @@ pub(super) fn push_rle(text: &mut Vec<u8>, shape: Shape, counts: &[u64], form: J
             }
             text.push(b']');
         }
-        JsonCounts::Compressed => {
+        JsonCounts::Compressed | JsonCounts::Polygons => {
             text.push(b'"');
             let start = text.len();
             coco_string::push(text, counts);
@@ -409,6 +513,25 @@ pub(super) fn push_rle(text: &mut Vec<u8>, shape: Shape, counts: &[u64], form: J
         }
     }
     text.push(b'}');
+}
+
+/// `[[x,y,x,y,...],...]`, a list for each outer ring, without the point that closes it.
+pub(super) fn push_polygons(text: &mut Vec<u8>, rings: &Rings) {
+    text.push(b'[');
+    for polygon in 0..rings.len() {
+        let ring = rings.ring(polygon);
+        for (place, &[x, y]) in ring[..ring.len() - 1].iter().enumerate() {
+            text.extend_from_slice(match (polygon, place) {
+                (0, 0) => b"[".as_slice(),
+                (_, 0) => b"],[",
+                _ => b",",
+            });
+            push_number(text, x as u64);
+            text.push(b',');
+            push_number(text, y as u64);
+        }
+    }
+    text.extend_from_slice(b"]]");
 }
 
 /// `,"area":pixels,"bbox":[x,y,width,height]` of column-major runs; an empty mask has the box 0, 0, 0, 0.

@@ -5,7 +5,7 @@
 //!
 //! | rule | a pixel is inside when |
 //! |---|---|
-//! | [`FillRule::Centre`] | its centre is inside; a centre on the outline is inside where the outline is on its left or, where that is horizontal, above |
+//! | [`FillRule::Centre`] | its centre is inside; a centre on the outline is inside where the inside is below or, where the outline is vertical, to the right |
 //! | [`FillRule::Coco`] | pycocotools' `frPyObjects` says so |
 //!
 //! Both rules find places in which the outline crosses columns of pixels, as a column and a row: from there down, inside and
@@ -29,8 +29,8 @@ use crate::shape::{ScanOrder, Shape};
 /// Which pixels are inside a polygon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum FillRule {
-    /// Those whose centre is inside. A centre on the outline is inside when the inside is to its right, or, on a horizontal
-    /// outline, below it; so of two polygons with an edge in common exactly one has the pixel.
+    /// Those whose centre is inside. A centre on the outline is inside when the inside is below it, or, on a vertical
+    /// outline, to its right; so of two polygons with an edge in common exactly one has the pixel.
     #[default]
     Centre,
     /// Those of `frPyObjects` in pycocotools, bit by bit, though without its limit of 32 bits for positions.
@@ -192,6 +192,12 @@ type Crossing = (u32, u32);
 impl Filler {
     pub(crate) fn new(shape: Shape, rule: FillRule) -> Self {
         Self { shape, rule, crossings: Vec::new(), runs: Vec::new() }
+    }
+
+    /// Begins another object, of a mask of this shape.
+    pub(crate) fn begin(&mut self, shape: Shape) {
+        self.shape = shape;
+        self.runs.clear();
     }
 
     /// Adds the runs of the polygons of one feature, whose rings were checked.

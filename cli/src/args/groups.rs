@@ -108,9 +108,10 @@ pub(crate) struct ManyArgs {
     /// CSV: the names of the columns of images and runs, for a header that is not known
     #[arg(long, value_name = "IMAGE,RUNS")]
     pub(crate) columns: Option<String>,
-    /// geojson: which pixels are inside a polygon, those whose centres are or those of pycocotools
-    #[arg(long, value_name = "RULE", value_parser = choice!(FillRule), default_value = "centre")]
-    pub(crate) fill_rule: FillRule,
+    /// geojson, coco: which pixels are inside a polygon, those whose centres are or those of pycocotools [default: for coco
+    /// coco, otherwise centre]
+    #[arg(long, value_name = "RULE", value_parser = choice!(FillRule))]
+    pub(crate) fill_rule: Option<FillRule>,
     /// geojson: the property of features that holds their labels [default: metadata.label, otherwise their place]
     #[arg(long, value_name = "NAME")]
     pub(crate) label_property: Option<String>,

@@ -1,8 +1,14 @@
 use std::collections::BTreeMap;
 
-use super::super::{Format, LargeCounts, ReadOptions, Warning, WriteOptions, convert, read, read_images, write};
+use proptest::prelude::*;
+
+use super::super::{
+    Format, JsonCounts, LargeCounts, ReadOptions, Warning, WriteOptions, convert, read, read_images, write,
+};
 use super::CocoForm;
 use crate::error::{Error, Loss, Remedy};
+use crate::runs::FillRule;
+use crate::runs::testing::masks;
 use crate::runs::{LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -47,8 +53,8 @@ fn defects_are_named_by_record() {
             "record 0 (id 1): expected counts that sum to 4 (height 2 x width 2), found a sum of 3",
         ),
         (
-            r#"{"image_id":1,"segmentation":[[1,2,3,4]]}"#,
-            "record 0: expected a mask of size and counts, found polygons",
+            r#"{"image_id":1,"segmentation":[[1,2,3,4,5,6]]}"#,
+            "record 0: the polygons of image 1 are filled: height and width must be known",
         ),
         (r#"{"image_id":1,"segmentation":{"size":[2,2],"counts":[1,-2]}}"#, "invalid value: integer `-1`"),
     ] {
@@ -211,5 +217,87 @@ fn what_stands_twice_or_has_a_sign_is_refused() {
     ] {
         let error = read(Format::Coco, &mut text.as_bytes(), &ReadOptions::default()).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+const POLYGONS: &str = r#"{"annotations":[
+    {"id":5,"image_id":1,"category_id":3,"segmentation":[[1,1,3,1,3,3,1,3],[2,2,4,2,4,4,2,4]],"iscrowd":0},
+    {"id":4,"image_id":1,"category_id":3,"segmentation":{"size":[5,6],"counts":[0,1,29]},"iscrowd":1},
+    {"id":6,"image_id":2,"category_id":3,"segmentation":[[0,0.5,3,0,3,3]],"iscrowd":0},
+    {"id":7,"image_id":2,"category_id":3,"segmentation":[],"iscrowd":0}],
+    "images":[{"id":1,"height":5,"width":6},{"id":2,"height":3,"width":3}]}"#;
+
+#[test]
+fn polygons_are_filled_when_the_size_of_their_image_is_known() {
+    let images = read_images(Format::Coco, &mut POLYGONS.as_bytes(), &ReadOptions::new()).unwrap();
+    assert_eq!(images[0].runs.labels(), [4, 5]);
+    // The union of two squares of 4 pixels that share one.
+    assert_eq!(images[0].runs.get(5).unwrap().iter().map(|run| run.length).sum::<u64>(), 7);
+    assert_eq!((images[1].runs.labels(), images[1].runs.area()), (&[6, 7][..], 6));
+    let options = ReadOptions::new().fill_rule(FillRule::Centre);
+    let centres = read_images(Format::Coco, &mut POLYGONS.as_bytes(), &options).unwrap();
+    assert_eq!((centres[0].runs.area(), centres[1].runs.area()), (8, 6));
+    // The order of the file is kept, whenever sizes become known.
+    let options = ReadOptions::new().renumber(true);
+    let images = read_images(Format::Coco, &mut POLYGONS.as_bytes(), &options).unwrap();
+    assert_eq!((images[0].runs.get(1).unwrap().len(), images[0].runs.get(2).unwrap().len()), (3, 1));
+    let (annotations, sizes) = POLYGONS.split_once("\"images\"").unwrap();
+    let sizes_first =
+        format!("{{\"images\"{},{}}}", sizes.trim_end_matches('}'), &annotations[1..annotations.rfind(',').unwrap()]);
+    assert_eq!(read_images(Format::Coco, &mut sizes_first.as_bytes(), &options).unwrap()[0].runs, images[0].runs);
+}
+
+#[test]
+fn polygons_of_an_image_without_a_size_are_named() {
+    let unknown = POLYGONS.replace("{\"id\":2,\"height\":3,\"width\":3}", "{\"id\":2}");
+    let error = read_images(Format::Coco, &mut unknown.as_bytes(), &ReadOptions::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "record 2 (id 6): the polygons of image 2 are filled: height and width must be known"
+    );
+    let given = ReadOptions::new().shape(Shape { height: 3, width: 3 }).image("2".to_owned());
+    assert_eq!(read(Format::Coco, &mut unknown.as_bytes(), &given).unwrap().area(), 6);
+    for (polygon, message) in [
+        ("[[1,1,2,2]]", "record 0 (id 5), polygon 0, ring 0: expected three points that differ, found two"),
+        ("[[1,1,2,2,3]]", "a defect: an odd number of coordinates"),
+        ("[[]]", "record 0 (id 5), polygon 0, ring 0: expected three points that differ, found no point"),
+        ("[1,1,2,2,3,3]", "expected a polygon: a list of numbers, x and y in turn"),
+        ("[[1,1,2,2,1e300,3]]", "expected coordinates between -2^53 and 2^53"),
+    ] {
+        let bad = POLYGONS.replace("[[1,1,3,1,3,3,1,3],[2,2,4,2,4,4,2,4]]", polygon);
+        let error = read_images(Format::Coco, &mut bad.as_bytes(), &ReadOptions::new()).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}, not {message}");
+    }
+    // The size in a file is anybody's word: it does not allow more runs.
+    let huge = POLYGONS
+        .replace("\"height\":3,\"width\":3", "\"height\":4000000000,\"width\":4000000000")
+        .replace("0,0.5,3,0,3,3", "0,1,4e9,1,4e9,2,0,2");
+    let error = read_images(Format::Coco, &mut huge.as_bytes(), &ReadOptions::new()).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn objects_without_holes_are_written_as_polygons_and_come_back(pixels in masks()) {
+        let runs = pixels.encode(ScanOrder::ColumnMajor);
+        let options = WriteOptions::new().counts(JsonCounts::Polygons).categories([(1, "cell".into())]);
+        let mut bytes = Vec::new();
+        write(Format::Coco, &mut bytes, &runs, &options).unwrap();
+        let file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let polygons = runs.polygons().unwrap();
+        for (feature, annotation) in file["annotations"].as_array().unwrap().iter().enumerate() {
+            let range = polygons.feature_offsets()[feature]..polygons.feature_offsets()[feature + 1];
+            let holes = range.clone().any(|polygon| polygons.rings(polygon).len() > 1);
+            prop_assert_eq!(annotation["segmentation"].is_object(), holes);
+            if !holes {
+                prop_assert_eq!(annotation["segmentation"].as_array().unwrap().len(), range.len());
+            }
+        }
+        if !runs.labels().is_empty() {
+            for rule in [None, Some(FillRule::Centre)] {
+                let options = ReadOptions::new().fill_rule(rule);
+                prop_assert_eq!(&read(Format::Coco, &mut &bytes[..], &options).unwrap(), &runs);
+            }
+        }
     }
 }

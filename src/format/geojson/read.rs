@@ -7,10 +7,11 @@ use std::io::BufRead;
 use super::super::ReadOptions;
 use super::super::json::Json;
 use super::super::objects::{Image, Object, ObjectSink};
+use super::super::polygons::Polygons;
 use super::FORMAT;
 use super::shapes::{Coordinates, Geometry, Member, Properties};
 use crate::error::{Error, Place, Remedy, Result};
-use crate::runs::{Filler, Rings, Run, check_ring, unite};
+use crate::runs::{Rings, Run, unite};
 use crate::shape::{ScanOrder, Shape};
 
 pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut dyn ObjectSink) -> Result<()> {
@@ -20,14 +21,12 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
     let mut features = Features {
         options,
         shape,
-        filler: Filler::new(shape, options.fill_rule),
+        polygons: Polygons::new(Some(shape), options.fill_rule.unwrap_or_default()),
         sink,
         count: 0,
         passed_over: 0,
         kept: Kept::default(),
         unlabelled: 0,
-        points: 0,
-        runs: 0,
     };
     match json.peek()? {
         Some(b'[') => {
@@ -51,7 +50,7 @@ pub(super) fn read(reader: &mut dyn BufRead, options: &ReadOptions, sink: &mut d
 struct Features<'a> {
     options: &'a ReadOptions,
     shape: Shape,
-    filler: Filler,
+    polygons: Polygons,
     sink: &'a mut dyn ObjectSink,
     /// Features seen.
     count: u64,
@@ -61,9 +60,6 @@ struct Features<'a> {
     kept: Kept,
     /// Objects that have none.
     unlabelled: u64,
-    /// Points and runs so far.
-    points: u64,
-    runs: u64,
 }
 
 impl Features<'_> {
@@ -123,18 +119,25 @@ impl Features<'_> {
             Some("Feature") => geometry,
             Some(_) => Some(Geometry { kind, coordinates }),
         };
-        if let Some(rings) = self.polygons(geometry)? {
-            self.fill(&rings)?;
+        if let Some(rings) = self.rings(geometry)? {
             let properties = properties.unwrap_or_default();
             let label = self.label(&properties)?;
-            self.object(label, properties)?;
+            let count = self.count;
+            let runs = self.polygons.fill(&rings, self.shape, || format!("feature {count}"))?;
+            match label {
+                Some(label) => self.kept.add(label, properties, runs),
+                None => {
+                    self.unlabelled += 1;
+                    self.sink.object(&object(self.shape, None, &properties, runs))?;
+                }
+            }
         }
         self.count += 1;
         Ok(())
     }
 
     /// The polygons of a geometry; none of one that has no area.
-    fn polygons(&mut self, geometry: Option<Geometry>) -> Result<Option<Rings>> {
+    fn rings(&mut self, geometry: Option<Geometry>) -> Result<Option<Rings>> {
         let Some(Geometry { kind, coordinates }) = geometry else {
             self.passed_over += 1;
             return Ok(None);
@@ -167,28 +170,6 @@ impl Features<'_> {
         }
     }
 
-    fn fill(&mut self, rings: &Rings) -> Result<()> {
-        for polygon in 0..rings.len() {
-            for (ring, number) in rings.of_polygon(polygon).enumerate() {
-                check_ring(rings.ring(number)).map_err(|(expected, found)| {
-                    let place = format!("feature {}, polygon {polygon}, ring {ring}", self.count);
-                    Error::format(Place::Part(place), expected, found)
-                })?;
-            }
-        }
-        self.filler.runs.clear();
-        let filled = self.filler.fill(rings, 0..rings.len());
-        filled.map_err(|crossings| crossings.into_error(&format!("feature {}", self.count)))?;
-        self.points += rings.points.len() as u64;
-        self.runs += self.filler.runs.len() as u64;
-        let limit = ALWAYS + FOR_EACH_POINT * self.points + self.shape.pixels() / FOR_PIXELS;
-        if self.runs <= limit {
-            return Ok(());
-        }
-        let what = format!("runs of the polygons up to feature {}, which have {} points", self.count, self.points);
-        Err(Error::LimitExceeded { what, limit, found: self.runs })
-    }
-
     fn label(&self, properties: &Properties) -> Result<Option<u64>> {
         if self.options.renumber {
             return Ok(None);
@@ -197,20 +178,6 @@ impl Features<'_> {
         match properties.numbers.iter().find(|(key, _)| key == name) {
             Some((_, label)) => Ok(Some(*label)),
             None => Err(Error::format(self.place(), format!("a whole number as the property {name:?}"), "none")),
-        }
-    }
-
-    /// Passes the runs that were filled last on, or keeps them.
-    fn object(&mut self, label: Option<u64>, properties: Properties) -> Result<()> {
-        match label {
-            Some(label) => {
-                self.kept.add(label, properties, &self.filler.runs);
-                Ok(())
-            }
-            None => {
-                self.unlabelled += 1;
-                self.sink.object(&object(self.shape, None, &properties, &self.filler.runs))
-            }
         }
     }
 
@@ -233,12 +200,6 @@ impl Features<'_> {
         Ok(())
     }
 }
-
-/// Runs that a file may hold however few points it has, for each point of its polygons, and for how many pixels of the mask
-/// that is asked for: memory follows the input and what is made of it.
-const ALWAYS: u64 = 1 << 22;
-const FOR_EACH_POINT: u64 = 16;
-const FOR_PIXELS: u64 = 256;
 
 fn object<'a>(shape: Shape, label: Option<u64>, properties: &'a Properties, runs: &'a [Run]) -> Object<'a> {
     Object {

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::super::budget::Turn;
 use super::super::checked::{Losses, Output};
 use super::super::numbers::{push_number, whole_number};
 use super::super::objects::{Image, Object, ObjectSink};
@@ -14,7 +15,6 @@ use super::super::{Warning, WriteOptions, writing};
 use super::ids::{self, Ids};
 use super::{FORMAT, ObjectType, SCORE};
 use crate::error::{Error, Loss, Result};
-use crate::runs::order::in_order;
 use crate::runs::{LabelRuns, Measures, Point, Rings, Run, Simplifier, Tracer, Values, check_tolerance};
 use crate::shape::{ScanOrder, Shape};
 
@@ -43,6 +43,7 @@ pub(super) struct Features<'a> {
     /// Whether one of them is of a category whose name may still come.
     waits: bool,
     areas: [f64; 2],
+    turn: Turn,
 }
 
 struct Kept {
@@ -69,6 +70,7 @@ impl<'a> Features<'a> {
             runs: Vec::new(),
             waits: false,
             areas: [0.0; 2],
+            turn: Turn::default(),
         }
     }
 
@@ -212,7 +214,7 @@ impl ObjectSink for Features<'_> {
         self.shape = Some(shape);
         self.count += 1;
         let first = self.runs.len();
-        let runs = in_order(object.runs, object.shape, object.order, ScanOrder::ColumnMajor)?;
+        let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
         self.runs.extend_from_slice(&runs);
         self.waits |= object.category.is_some_and(|category| self.name(category).is_none());
         let category = object.category.map(str::to_owned);
