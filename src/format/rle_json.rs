@@ -101,8 +101,6 @@ enum Segmentation {
     Rle(Rle),
     /// Outer rings, one to each polygon.
     Polygons(Rings),
-    /// Nothing.
-    None,
 }
 
 #[derive(Deserialize)]
@@ -123,9 +121,6 @@ impl<'de> Deserialize<'de> for Segmentation {
                 let mut rings = Rings::default();
                 while list.next_element_seed(Ring(&mut rings))?.is_some() {}
                 Ok(Segmentation::Polygons(rings))
-            }
-            fn visit_unit<E: de::Error>(self) -> Result<Segmentation, E> {
-                Ok(Segmentation::None)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Segmentation, A::Error> {
                 Rle::deserialize(de::value::MapAccessDeserializer::new(map)).map(Segmentation::Rle)
@@ -323,13 +318,9 @@ impl Records<'_> {
             (Some(Segmentation::Rle(rle)), None, None) => Mask::Rle(rle),
             (Some(Segmentation::Polygons(rings)), None, None) if self.rules.image_id => Mask::Polygons(rings),
             (None, Some(size), Some(counts)) if !self.rules.image_id => Mask::Rle(Rle { size, counts }),
-            (Some(Segmentation::Polygons(_) | Segmentation::None) | None, None, None)
-                if self.options.skip_other_shapes =>
-            {
-                return Ok(());
-            }
-            (Some(other @ (Segmentation::Polygons(_) | Segmentation::None)), None, None) => {
-                let found = if matches!(other, Segmentation::None) { "no mask" } else { "polygons" };
+            (Some(Segmentation::Polygons(_)) | None, None, None) if self.options.skip_other_shapes => return Ok(()),
+            (other @ (Some(Segmentation::Polygons(_)) | None), None, None) => {
+                let found = if other.is_some() { "polygons" } else { "no mask" };
                 return Err(
                     Error::format(place(), "a mask of size and counts", found).with_remedy(Remedy::SkipOtherShapes)
                 );

@@ -99,7 +99,7 @@ pub(crate) struct ManyArgs {
     /// Number the objects 1, 2, 3 ... in the order of the file instead of using their own numbers
     #[arg(long)]
     pub(crate) renumber: bool,
-    /// JSON: skip annotations that are not runs, such as polygons
+    /// JSON: skip annotations and features that have no mask, such as boxes and points
     #[arg(long)]
     pub(crate) skip_other_shapes: bool,
     /// CSV: ignore unknown columns
