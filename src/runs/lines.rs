@@ -62,8 +62,8 @@ impl Lines {
     #[inline(always)]
     pub(crate) fn cut(&mut self, run: Run, mut each: impl FnMut(Piece)) {
         let length = self.length;
-        let mut offset = self.find(run.start);
-        let (mut line, mut left) = (self.line, run.length);
+        let (mut line, mut offset) = self.find(run.start);
+        let mut left = run.length;
         // There is one call of `each`, so that it becomes part of this loop.
         while left > 0 {
             let end = length.min(offset + left);
@@ -76,13 +76,13 @@ impl Lines {
         }
     }
 
-    /// Goes to the scan line of `position` and gives the offset in it.
+    /// Goes to the scan line of `position`; gives the line and the offset in it.
     #[inline(always)]
-    fn find(&mut self, position: u64) -> u64 {
+    pub(crate) fn find(&mut self, position: u64) -> (u64, u64) {
         // A position before the line is further ahead than any other.
         let ahead = position.wrapping_sub(self.line_start);
         if ahead < self.length {
-            return ahead;
+            return (self.line, ahead);
         }
         if ahead < 2 * self.length {
             self.line += 1;
@@ -91,7 +91,7 @@ impl Lines {
             self.line = position / self.length;
             self.line_start = self.line * self.length;
         }
-        position - self.line_start
+        (self.line, position - self.line_start)
     }
 }
 

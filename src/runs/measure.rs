@@ -222,7 +222,10 @@ impl MeasureOptions {
 }
 
 /// Labels that a thread measures at a time.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
+
+/// Labels whose measures are written to the table together.
+const FEW: usize = 64;
 
 impl LabelRuns {
     /// Measures every label, those without runs included.
@@ -246,7 +249,8 @@ impl LabelRuns {
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn measure(&self, options: &MeasureOptions) -> Result<Measures> {
-        let needs = Needs::of(options);
+        let mut needs = Needs::of(options);
+        needs.narrow = self.shape.is_some_and(|shape| sums::narrow(shape, self.order, needs.moments));
         let length = match self.shape {
             Some(shape) => shape.line_length(self.order),
             None if !needs.shape => 0,
@@ -263,12 +267,16 @@ impl LabelRuns {
         let units = Units::of(options, self.order);
         let mut table = Measures::sized(options, self.labels.len())?;
         table.blocks(BLOCK).into_par_iter().try_for_each_init(Work::default, |work, mut block| {
-            work.measured.clear();
-            for label in block.rows() {
-                let measured = work.scratch.measure(self.runs_at(label), length, needs, &units);
-                work.measured.push(measured.map_err(|error| of_label(error, self.labels[label]))?);
+            // A few labels at a time, so that what is known of them stays close at hand.
+            for first in block.rows().step_by(FEW) {
+                let few = first..(first + FEW).min(block.rows().end);
+                work.measured.clear();
+                for label in few.clone() {
+                    let measured = work.scratch.measure(self.runs_at(label), length, needs, &units);
+                    work.measured.push(measured.map_err(|error| of_label(error, self.labels[label]))?);
+                }
+                block.fill(few, &self.labels, &work.measured, &units);
             }
-            block.fill(&self.labels[block.rows()], &work.measured, &units);
             Ok(())
         })?;
         Ok(table)
@@ -304,6 +312,8 @@ struct Needs {
     hull: bool,
     feret: bool,
     connectivity: Connectivity,
+    /// Whether 64 bits hold all sums.
+    narrow: bool,
     /// A property that only square pixels have.
     square: Option<Property>,
 }
@@ -401,7 +411,8 @@ impl Scratch {
             let area = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.length));
             return Ok(Measured { sums: Sums { area, ..Sums::default() }, ..Measured::default() });
         }
-        let mut measured = Measured { sums: Sums::of(runs, length, needs.moments), ..Measured::default() };
+        let mut measured =
+            Measured { sums: Sums::of(runs, length, needs.moments, needs.narrow), ..Measured::default() };
         if !needs.pieces() {
             return Ok(measured);
         }

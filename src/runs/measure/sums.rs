@@ -7,7 +7,8 @@
 use std::ops::{Add, AddAssign, Mul, Sub};
 
 use crate::runs::Run;
-use crate::runs::lines::{Piece, cut};
+use crate::runs::lines::{Lines, Piece, cut};
+use crate::shape::{ScanOrder, Shape};
 
 /// What the runs of a label add up to. Lines and places along them, whichever of them the columns are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,16 +61,13 @@ macro_rules! whole {
 whole!(i64, i128);
 
 impl Sums {
-    /// The sums of runs in lines of `length` pixels; those of second degree only when `second` asks for them.
-    pub(super) fn of(runs: &[Run], length: u32, second: bool) -> Self {
+    /// The sums of runs in lines of `length` pixels; those of second degree only when `second` asks for them. `narrow` says
+    /// that no label of the mask needs more than 64 bits.
+    #[inline]
+    pub(super) fn of(runs: &[Run], length: u32, second: bool, narrow: bool) -> Self {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
-        let whole = u64::from(length);
-        let lines = u128::from((last.end() - 1) / whole - first.start / whole + 1);
-        let side = lines.max(u128::from(whole));
-        // No sum is larger than the number of pixels times the largest distance, or its square.
-        let largest = if second { side * side } else { side };
-        let narrow = lines.saturating_mul(u128::from(whole)).saturating_mul(largest) < 1 << 62;
-        match (narrow, second) {
+        let lines = || (last.end() - 1) / u64::from(length) - first.start / u64::from(length) + 1;
+        match (narrow || fits(lines(), length, second), second) {
             (true, false) => Self::sum::<i64, false>(runs, length),
             (true, true) => Self::sum::<i64, true>(runs, length),
             (false, false) => Self::sum::<i128, false>(runs, length),
@@ -79,14 +77,13 @@ impl Sums {
 
     #[inline(never)]
     fn sum<N: Whole, const SECOND: bool>(runs: &[Run], length: u32) -> Self {
-        let whole = u64::from(length);
-        let start = runs[0].start;
-        let origin = (start / whole, start % whole);
+        let mut scan_lines = Lines::new(length);
+        let origin = scan_lines.find(runs[0].start);
         let mut area = 0;
         let (mut low, mut high) = (u32::MAX, 0);
         let (mut last_line, mut lines_sum, mut along_sum) = (0, N::default(), N::default());
         let mut second = [N::default(); 3];
-        cut(runs, length, |piece| {
+        let mut add = |piece: Piece| {
             let Piece { line, lines, start, end } = piece;
             area += u64::from(end - start) * u64::from(lines);
             low = low.min(start);
@@ -119,7 +116,8 @@ impl Sums {
                 second[1] += xs * ys;
                 second[2] += k * (n * y * y + y * twice + (twice * (n + n - one)).sixth());
             }
-        });
+        };
+        runs.iter().for_each(|&run| scan_lines.cut(run, &mut add));
         Self {
             area,
             lines: (origin.0, u64::from(last_line) + 1),
@@ -134,7 +132,8 @@ impl Sums {
     #[inline]
     pub(super) fn mean(&self) -> (f64, f64) {
         let area = self.area as f64;
-        (self.origin.0 as f64 + self.first[0] as f64 / area, self.origin.1 as f64 + self.first[1] as f64 / area)
+        let float = |sum: i128| i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64);
+        (self.origin.0 as f64 + float(self.first[0]) / area, self.origin.1 as f64 + float(self.first[1]) / area)
     }
 
     /// The variance of lines, the covariance, and the variance of places, over the pixels.
@@ -153,6 +152,20 @@ impl Sums {
         let [xx, xy, yy] = self.second;
         [central(xx, x, x), central(xy, x, y), central(yy, y, y)]
     }
+}
+
+/// Whether sums over a label that spans so many lines of `length` pixels fit into 64 bits.
+fn fits(lines: u64, length: u32, second: bool) -> bool {
+    let (lines, length) = (u128::from(lines), u128::from(length));
+    let side = lines.max(length);
+    // No sum is larger than the number of pixels times the largest distance, or its square.
+    let largest = if second { side * side } else { side };
+    (lines * length).saturating_mul(largest) < 1 << 62
+}
+
+/// Whether 64 bits hold the sums of every label of a mask.
+pub(super) fn narrow(shape: Shape, order: ScanOrder, second: bool) -> bool {
+    fits(u64::from(shape.lines(order)), shape.line_length(order), second)
 }
 
 /// Lines and places along them that a label lies in.

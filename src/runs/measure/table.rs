@@ -307,24 +307,32 @@ impl Block<'_> {
         self.rows.clone()
     }
 
-    /// Writes what was measured, row by row of the block.
-    pub(super) fn fill(&mut self, labels: &[u64], measured: &[Measured], units: &Units) {
+    /// Writes what was measured to some of its rows.
+    pub(super) fn fill(&mut self, rows: Range<usize>, labels: &[u64], measured: &[Measured], units: &Units) {
+        let own = rows.start - self.rows.start..rows.end - self.rows.start;
         for (property, part, cells) in &mut self.columns {
             match (*property, cells) {
-                (Property::Label, Cells::U64(cells)) => cells.copy_from_slice(labels),
-                (Property::Bbox, Cells::U64(cells)) => {
-                    let part = *part;
-                    each(cells, measured, |measured| measured.bbox(units)[part]);
+                (property, Cells::U64(cells)) => {
+                    let cells = &mut cells[own.clone()];
+                    match property {
+                        Property::Label => cells.copy_from_slice(&labels[rows.clone()]),
+                        Property::Bbox => {
+                            let part = *part;
+                            each(cells, measured, |measured| measured.bbox(units)[part]);
+                        }
+                        Property::Area => each(cells, measured, |measured| measured.sums.area),
+                        Property::AreaConvex => each(cells, measured, |measured| measured.convex),
+                        Property::OutlineLength => each(cells, measured, Measured::edges),
+                        Property::Holes => each(cells, measured, |measured| measured.holes(units)),
+                        Property::Pieces => each(cells, measured, |measured| measured.contact.pieces),
+                        // No other property has a column of these.
+                        _ => {}
+                    }
                 }
-                (Property::Area, Cells::U64(cells)) => each(cells, measured, |measured| measured.sums.area),
-                (Property::AreaConvex, Cells::U64(cells)) => each(cells, measured, |measured| measured.convex),
-                (Property::OutlineLength, Cells::U64(cells)) => each(cells, measured, Measured::edges),
-                (Property::Holes, Cells::U64(cells)) => each(cells, measured, |measured| measured.holes(units)),
-                (Property::Pieces, Cells::U64(cells)) => each(cells, measured, |measured| measured.contact.pieces),
-                (Property::EulerNumber, Cells::I64(cells)) => each(cells, measured, |measured| measured.euler(units)),
-                (property, Cells::F64(cells)) => fill(cells, property, *part, measured, units),
-                // No other property is given a column of whole numbers.
-                _ => {}
+                (_, Cells::I64(cells)) => {
+                    each(&mut cells[own.clone()], measured, |measured| measured.euler(units));
+                }
+                (property, Cells::F64(cells)) => fill(&mut cells[own.clone()], property, *part, measured, units),
             }
         }
     }

@@ -274,7 +274,7 @@ fn sums_in_128_bits_are_those_in_64() {
     let pixels = Pixels::parse("..11\n1111\n1.1.\n1111");
     for order in ORDERS {
         let runs = pixels.encode(order);
-        let near = Sums::of(runs.runs_at(0), 4, true);
+        let near = Sums::of(runs.runs_at(0), 4, true, false);
         // The same lines far apart from the next ones, so that the box is too large for sums in 64 bits.
         let far: Vec<Run> = runs
             .runs_at(0)
@@ -282,7 +282,7 @@ fn sums_in_128_bits_are_those_in_64() {
             .map(|run| Run { start: run.start % 4 + run.start / 4 * 4_000_000_000, length: 1 })
             .collect();
         let single: Vec<Run> = runs.runs_at(0).iter().map(|run| Run { length: 1, ..*run }).collect();
-        let (far, single) = (Sums::of(&far, 4_000_000_000, true), Sums::of(&single, 4, true));
+        let (far, single) = (Sums::of(&far, 4_000_000_000, true, false), Sums::of(&single, 4, true, false));
         assert_eq!((far.first, far.second, far.area), (single.first, single.second, single.area));
         assert_eq!(near.area, 12);
     }
