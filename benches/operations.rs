@@ -1,40 +1,121 @@
-//! Operations on runs, beside encoding the mask that the runs are of; each asserts its answer.
+//! Operations on runs, from a mask in memory and from runs alone, on one thread; each asserts its answer.
+//!
+//! ```text
+//! cargo bench --bench operations                                        made-up cells and glomeruli
+//! RUNMASK_BENCH_MASKS=a.npy:b.tif cargo bench --bench operations        masks in files
+//! RUNMASK_BENCH_WINDOWS=3e9 cargo bench --bench operations windows      windows of a larger mask
+//! ```
+//!
+//! What begins with "mask" starts from the pixels of a mask in memory and contains encoding it, whose own time stands
+//! beside it. What begins with "runs" starts from runs. `benches/operations.py` measures what Python users run on the same
+//! masks and puts both into one table.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use runmask::source::Source;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use runmask::source::synth::{Kind, Synth};
-use runmask::{Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Property, SetOperation, Shape, Values};
+use runmask::source::{self, OpenOptions, Source};
+use runmask::{
+    ComponentOptions, Decoder, Dtype, Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Measures, Property,
+    SetOperation, Shape, Values, Window, Windows,
+};
 
-/// A made-up mask, in C order.
-fn synth<T: Label>(kind: Kind, shape: Shape, labels: Option<u64>) -> Vec<T> {
-    let mut source = Synth::new(kind, shape, T::DTYPE, labels, 1).expect("the labels fit");
-    let mut pixels = vec![T::default(); shape.pixels() as usize];
-    source.read_rows(bytemuck::cast_slice_mut(&mut pixels)).expect("made-up rows cannot fail");
+/// Labels of fewer pixels are removed.
+const SMALL: u64 = 50;
+
+/// Properties of the convex hull.
+const HULL: [Property; 3] = [Property::AreaConvex, Property::Solidity, Property::FeretDiameterMax];
+
+fn pixels_of<T: Label>(source: &mut dyn Source) -> Vec<T> {
+    let mut pixels = vec![T::default(); source.shape().pixels() as usize];
+    source.read_rows(bytemuck::cast_slice_mut(&mut pixels)).expect("the mask is read");
     pixels
 }
 
-fn measures(criterion: &mut Criterion, name: &str, runs: &LabelRuns) {
+fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Elements(runs.run_count() as u64)).sample_size(10);
-    let hull = [Property::AreaConvex, Property::Solidity, Property::FeretDiameterMax];
-    let rest: Vec<Property> = Property::ALL.iter().copied().filter(|property| !hull.contains(property)).collect();
-    for (what, options) in [
-        ("measure: area, box, centroid", MeasureOptions::new()),
-        ("measure: hull and diameter", MeasureOptions::new().properties(hull)),
-        ("measure: perimeter", MeasureOptions::new().properties([Property::Perimeter])),
-        ("measure: all but the hull", MeasureOptions::new().properties(rest)),
-        ("measure: all", MeasureOptions::new().properties(Property::ALL.iter().copied())),
-    ] {
-        let areas = runs.iter().map(|(_, runs)| runs.iter().map(|run| run.length).sum()).collect();
-        let table = runs.measure(&options).expect("the runs carry a shape");
-        assert!(table.column("area").is_none_or(|found| *found == Values::U64(areas)));
-        group.bench_function(what, |bencher| {
-            bencher.iter(|| runs.measure(&options).expect("the runs carry a shape"));
-        });
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(600));
+    group
+}
+
+fn all_but_hull() -> impl Iterator<Item = Property> {
+    Property::ALL.iter().copied().filter(|property| !HULL.contains(property))
+}
+
+fn table(runs: &LabelRuns, options: &MeasureOptions) -> Measures {
+    runs.measure(options).expect("the runs carry a shape")
+}
+
+fn at_least(pixels: u64) -> impl FnMut(u64, &[runmask::Run]) -> bool {
+    move |_, runs| runs.iter().map(|run| run.length).sum::<u64>() >= pixels
+}
+
+/// A mask without its labels of few pixels.
+fn cleaned<T: Label>(encoder: &Encoder, mask: &LabelMask<'_, T>) -> Vec<T> {
+    let runs = encoder.encode(mask).expect("encodes").retain(at_least(SMALL));
+    let pixels = runmask::decode(&runs).expect("labels of a mask fit it");
+    encoder.recycle(runs);
+    pixels
+}
+
+/// The foreground of a mask, a byte for each pixel.
+fn foreground<T: Label>(pixels: &[T]) -> Vec<u8> {
+    pixels.iter().map(|label| u8::from(*label != T::default())).collect()
+}
+
+/// Area, first row and sum of columns of every label, pixel by pixel.
+fn by_pixels<T: Label>(pixels: &[T], shape: Shape) -> BTreeMap<T, (u64, u64, u64)> {
+    let mut found = BTreeMap::new();
+    for (row, line) in (0..).zip(pixels.chunks(shape.width as usize)) {
+        for (column, &label) in (0..).zip(line).filter(|(_, label)| **label != T::default()) {
+            let (area, _, columns) = found.entry(label).or_insert((0, row, 0));
+            *area += 1;
+            *columns += column;
+        }
     }
-    group.finish();
+    found
+}
+
+/// Asserts what the operations say about a mask against its pixels.
+fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
+    let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
+    let runs = encoder.encode(&mask).expect("encodes");
+    let expected = by_pixels(pixels, shape);
+    let measured = table(&runs, &MeasureOptions::new().properties(Property::ALL.iter().copied()));
+    let areas: Vec<u64> = expected.values().map(|label| label.0).collect();
+    assert_eq!(measured.column("label"), Some(&Values::U64(expected.keys().map(|&label| label.into()).collect())));
+    assert_eq!(measured.column("area"), Some(&Values::U64(areas)));
+    assert_eq!(measured.column("bbox-0"), Some(&Values::U64(expected.values().map(|label| label.1).collect())));
+    let centroids = expected.values().map(|&(area, _, columns)| columns as f64 / area as f64);
+    let Some(Values::F64(found)) = measured.column("centroid-1") else { panic!("centroids are no whole numbers") };
+    assert!(centroids.zip(found).all(|(expected, found)| (expected - found).abs() <= 1e-12 * expected));
+
+    let overlaps = runs.overlaps(&encode(encoder, other, shape)).expect("labels do not overlap");
+    let shared = pixels.iter().zip(other).filter(|(a, b)| **a != T::default() && **b != T::default()).count() as u64;
+    assert_eq!(overlaps.pairs().iter().map(|pair| pair.pixels).sum::<u64>(), shared);
+
+    let cleaned = cleaned(encoder, &mask);
+    let kept = |label: T| label == T::default() || expected[&label].0 >= SMALL;
+    assert!(pixels.iter().zip(&cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
+
+    let options = ComponentOptions::new();
+    let pieces = runs.components(&options).expect("the runs carry a shape");
+    let Some(Values::U64(counts)) = measured.column("pieces") else { panic!("pieces are whole numbers") };
+    assert_eq!(pieces.sources().len() as u64, counts.iter().sum::<u64>());
+    let binary = foreground(pixels);
+    let all = encode(encoder, &binary, shape);
+    let pieces = all.components(&options).expect("the runs carry a shape");
+    assert_eq!(pieces, runs.components(&options.foreground(true)).expect("the runs carry a shape"));
+    println!("{} labels, {} runs; foreground: {} runs, {} pieces", expected.len(), runs.run_count(), all.run_count(), pieces.sources().len());
+}
+
+fn encode<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> LabelRuns {
+    encoder.encode(&LabelMask::new(pixels, shape).expect("the shape is that of the pixels")).expect("encodes")
 }
 
 /// The mask with all pixels moved down by 2 and to the right by 1.
@@ -49,49 +130,188 @@ fn rolled<T: Label>(pixels: &[T], shape: Shape) -> Vec<T> {
     result
 }
 
-fn compare(criterion: &mut Criterion, name: &str, runs: &LabelRuns, other: &LabelRuns) {
-    let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Elements((runs.run_count() + other.run_count()) as u64)).sample_size(10);
-    let overlaps = runs.overlaps(other).expect("labels do not overlap");
-    let scores = overlaps.scores(&[0.5]).expect("a threshold");
-    let shared: u64 = overlaps.pairs().iter().map(|pair| pair.pixels).sum();
-    let foregrounds = [runs, other].map(|runs| runs.foreground(1).expect("few labels"));
-    let both = foregrounds[0].combine(&foregrounds[1], SetOperation::Intersection).expect("one shape");
-    assert_eq!(shared, both.area());
-    println!("{name}: {} pairs, PQ {:.6}", overlaps.pairs().len(), scores.pq);
-    group.bench_function("overlaps", |bencher| {
-        bencher.iter(|| runs.overlaps(other).expect("labels do not overlap"));
+/// The sum of all bytes in words, as fast as one thread reads them.
+fn sweep(bytes: &[u8]) -> u64 {
+    let mut sums = [0_u64; 16];
+    for block in bytes.chunks_exact(128) {
+        for (sum, word) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
+            *sum ^= u64::from_ne_bytes(*word);
+        }
+    }
+    sums.iter().fold(0, |all, sum| all ^ sum)
+}
+
+fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shape: Shape) {
+    let encoder = Encoder::builder().threads(1).build().expect("simd");
+    let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
+    let other = rolled(pixels, shape);
+    check(&encoder, pixels, &other, shape);
+    let second = Encoder::builder().threads(1).build().expect("simd");
+    let mut group = group(criterion, name);
+    group.bench_function("read sweep", |bencher| bencher.iter(|| sweep(black_box(bytemuck::cast_slice(pixels)))));
+    group.bench_function("encode", |bencher| bencher.iter(|| encoder.recycle(encoder.encode(&mask).expect("encodes"))));
+    for (what, options) in [
+        ("mask: area, box, centroid", MeasureOptions::new()),
+        ("mask: every property", MeasureOptions::new().properties(Property::ALL.iter().copied())),
+    ] {
+        group.bench_function(what, |bencher| {
+            bencher.iter(|| {
+                let runs = encoder.encode(&mask).expect("encodes");
+                let table = table(&runs, &options);
+                encoder.recycle(runs);
+                table
+            });
+        });
+    }
+    let binary = foreground(pixels);
+    group.bench_function("encode foreground", |bencher| {
+        bencher.iter(|| encoder.recycle(encode(&encoder, &binary, shape)));
     });
-    group.bench_function("compare", |bencher| {
-        bencher.iter(|| runs.compare(other, &[0.5]).expect("labels do not overlap"));
+    let components = |pixels: &[u8]| {
+        let runs = encode(&encoder, pixels, shape);
+        let found = runs.components(&ComponentOptions::new()).expect("the runs carry a shape");
+        encoder.recycle(runs);
+        found
+    };
+    group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&binary)));
+    group.bench_function("mask: components of the foreground", |bencher| {
+        bencher.iter(|| components(&foreground(pixels)));
     });
-    group.bench_function("foreground", |bencher| bencher.iter(|| runs.foreground(1).expect("few labels")));
+    drop(binary);
+    group.bench_function("mask: overlaps and PQ of two", |bencher| {
+        bencher.iter(|| {
+            let (one, two) = (encoder.encode(&mask).expect("encodes"), encode(&second, &other, shape));
+            let scores = one.compare(&two, &[0.5]).expect("labels do not overlap");
+            encoder.recycle(one);
+            second.recycle(two);
+            scores
+        });
+    });
+    drop(other);
+    group.bench_function("mask: small labels removed", |bencher| bencher.iter(|| cleaned(&encoder, &mask)));
     group.finish();
 }
 
-fn one<T: Label>(criterion: &mut Criterion, name: &str, kind: Kind, shape: Shape, labels: Option<u64>) {
-    let pixels = synth::<T>(kind, shape, labels);
-    let mask = LabelMask::new(&pixels, shape).expect("the shape is that of the pixels");
-    let encoder = Encoder::builder().threads(1).build().expect("simd");
-    let runs = encoder.encode(&mask).expect("encodes");
-    let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Elements(runs.run_count() as u64)).sample_size(10);
-    group.bench_function("encode", |bencher| {
-        bencher.iter(|| encoder.recycle(encoder.encode(black_box(&mask)).expect("encodes")));
+fn from_runs(criterion: &mut Criterion, name: &str, runs: &LabelRuns, other: &LabelRuns) {
+    let mut group = group(criterion, name);
+    group.throughput(Throughput::Elements(runs.run_count() as u64));
+    for (what, options) in [
+        ("runs: area, box, centroid", MeasureOptions::new()),
+        ("runs: every property", MeasureOptions::new().properties(Property::ALL.iter().copied())),
+        ("runs: all but the hull", MeasureOptions::new().properties(all_but_hull())),
+        ("runs: convex area", MeasureOptions::new().properties([Property::AreaConvex])),
+        ("runs: convex area, Feret", MeasureOptions::new().properties(HULL)),
+        ("runs: perimeter", MeasureOptions::new().properties([Property::Perimeter])),
+    ] {
+        group.bench_function(what, |bencher| bencher.iter(|| table(runs, &options)));
+    }
+    let options = ComponentOptions::new();
+    group.bench_function("runs: components of labels", |bencher| {
+        bencher.iter(|| runs.components(&options).expect("the runs carry a shape"));
+    });
+    group.bench_function("runs: foreground", |bencher| bencher.iter(|| runs.foreground(1).expect("few labels")));
+    let one = runs.foreground(1).expect("few labels");
+    group.throughput(Throughput::Elements(one.run_count() as u64));
+    group.bench_function("runs: components of a foreground", |bencher| {
+        bencher.iter(|| one.components(&options).expect("the runs carry a shape"));
+    });
+    group.throughput(Throughput::Elements((runs.run_count() + other.run_count()) as u64));
+    group.bench_function("runs: overlaps", |bencher| {
+        bencher.iter(|| runs.overlaps(other).expect("labels do not overlap"));
+    });
+    group.bench_function("runs: overlaps and PQ", |bencher| {
+        bencher.iter(|| runs.compare(other, &[0.5]).expect("labels do not overlap"));
+    });
+    for &operation in [SetOperation::Union, SetOperation::Intersection].iter() {
+        group.bench_function(format!("runs: {operation}"), |bencher| {
+            bencher.iter(|| runs.combine(other, operation).expect("one shape"));
+        });
+    }
+    let parts = LabelRuns::merge(&[runs]).expect("one part");
+    assert_eq!(&parts, runs);
+    group.bench_function("runs: small labels removed", |bencher| {
+        bencher.iter_batched(|| runs.clone(), |runs| runs.retain(at_least(SMALL)), criterion::BatchSize::PerIteration);
     });
     group.finish();
-    measures(criterion, name, &runs);
-    let other = rolled(&pixels, shape);
-    let other = encoder.encode(&LabelMask::new(&other, shape).expect("the same shape")).expect("encodes");
-    compare(criterion, name, &runs, &other);
+}
+
+fn one<T: Label>(criterion: &mut Criterion, name: &str, source: &mut dyn Source) {
+    let (shape, pixels) = (source.shape(), pixels_of::<T>(source));
+    from_mask(criterion, name, &pixels, shape);
+    let encoder = Encoder::builder().threads(1).build().expect("simd");
+    let runs = encode(&encoder, &pixels, shape);
+    let other = encode(&encoder, &rolled(&pixels, shape), shape);
+    drop(pixels);
+    from_runs(criterion, name, &runs, &other);
+}
+
+fn any(criterion: &mut Criterion, name: &str, source: &mut dyn Source) {
+    match source.dtype() {
+        Dtype::U8 => one::<u8>(criterion, name, source),
+        Dtype::U16 => one::<u16>(criterion, name, source),
+        Dtype::U32 => one::<u32>(criterion, name, source),
+        Dtype::U64 => one::<u64>(criterion, name, source),
+    }
+}
+
+fn synth(kind: Kind, side: u32, dtype: Dtype, labels: Option<u64>) -> Synth {
+    Synth::new(kind, Shape { height: side, width: side }, dtype, labels, 1).expect("the labels fit")
+}
+
+fn masks(criterion: &mut Criterion) {
+    let Some(paths) = std::env::var_os("RUNMASK_BENCH_MASKS") else {
+        any(criterion, "cells u32 4000 x 4000", &mut synth(Kind::Cells, 4000, Dtype::U32, None));
+        any(criterion, "glomeruli u16 5000 x 5000", &mut synth(Kind::Glomeruli, 5000, Dtype::U16, None));
+        return;
+    };
+    for path in std::env::split_paths(&paths) {
+        let mut source = source::open(&path, &OpenOptions::new()).expect("the mask is opened");
+        let name = Path::file_stem(&path).expect("the path of a file").to_string_lossy();
+        any(criterion, &name, &mut *source);
+    }
+}
+
+/// Windows of 512 x 512 pixels all over a mask of cells, one for each 5,000 pixels, as on slides.
+fn windows(criterion: &mut Criterion) {
+    const SIDE: u32 = 512;
+    let pixels = std::env::var("RUNMASK_BENCH_WINDOWS").map_or(1e8, |pixels| pixels.parse().expect("a number"));
+    let side = f64::sqrt(pixels) as u32;
+    let mut source = synth(Kind::Cells, side, Dtype::U32, Some(pixels as u64 / 5000));
+    let encoder = Encoder::builder().threads(1).build().expect("simd");
+    let runs = encoder.encode_source(&mut source).expect("encodes");
+    let index = Windows::new(&runs, 0).expect("the runs carry a shape");
+    // A thousand places, as good as random.
+    let place = |index: u32, step: u32| (u64::from(index) * u64::from(step) % u64::from(side - SIDE)) as u32;
+    let places: Vec<Window> =
+        (0..1000).map(|index| Window::new(place(index, 0x9e37_79b1), place(index, 0x85eb_ca6b), SIDE, SIDE)).collect();
+    let mut pixels = vec![0_u32; (SIDE * SIDE) as usize];
+    for &window in places.iter().step_by(97) {
+        index.decode_into(window, 1, &mut pixels).expect("inside the mask");
+        assert_eq!(pixels, runmask::decode::<u32>(&runs.crop(window).expect("inside the mask")).expect("labels fit"));
+    }
+    println!("{side} x {side} pixels, {} labels, {} runs", runs.labels().len(), runs.run_count());
+    let mut group = group(criterion, "windows");
+    group.bench_function("index", |bencher| bencher.iter(|| Windows::new(&runs, 0).expect("the runs carry a shape")));
+    group.throughput(Throughput::Elements(places.len() as u64));
+    for scale in [1, 4] {
+        let shape = Windows::shape_of(places[0], scale);
+        let pixels = &mut pixels[..shape.pixels() as usize];
+        group.bench_function(format!("1,000 of 512 x 512, scale {scale}"), |bencher| {
+            bencher.iter(|| places.iter().for_each(|&at| index.decode_into(at, scale, pixels).expect("inside the mask")));
+        });
+    }
+    group.bench_function("1,000 crops of 512 x 512 to runs", |bencher| {
+        bencher.iter(|| places.iter().for_each(|&at| drop(index.crop(at).expect("inside the mask"))));
+    });
+    group.finish();
 }
 
 fn benches(criterion: &mut Criterion) {
     // Everything runs on one thread, so that figures are of the work and not of the machine.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool was started before");
-    one::<u32>(criterion, "cells u32 8000 x 8000", Kind::Cells, Shape { height: 8000, width: 8000 }, None);
-    one::<u16>(criterion, "sparse u16 5000 x 4000", Kind::Glomeruli, Shape { height: 5000, width: 4000 }, None);
+    masks(criterion);
+    windows(criterion);
 }
 
-criterion_group!(group, benches);
-criterion_main!(group);
+criterion_group!(group_of_all, benches);
+criterion_main!(group_of_all);
