@@ -20,8 +20,8 @@ use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_g
 use runmask::source::synth::{Kind, Synth};
 use runmask::source::{self, OpenOptions, Source};
 use runmask::{
-    ComponentOptions, Decoder, Dtype, Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Measures, Property,
-    SetOperation, Shape, Values, Window, Windows,
+    ComponentOptions, Dtype, Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Measures, Property, SetOperation,
+    Shape, Values, Window, Windows,
 };
 
 /// Labels of fewer pixels are removed.
@@ -111,7 +111,13 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let all = encode(encoder, &binary, shape);
     let pieces = all.components(&options).expect("the runs carry a shape");
     assert_eq!(pieces, runs.components(&options.foreground(true)).expect("the runs carry a shape"));
-    println!("{} labels, {} runs; foreground: {} runs, {} pieces", expected.len(), runs.run_count(), all.run_count(), pieces.sources().len());
+    println!(
+        "{} labels, {} runs; foreground: {} runs, {} pieces",
+        expected.len(),
+        runs.run_count(),
+        all.run_count(),
+        pieces.sources().len()
+    );
 }
 
 fn encode<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> LabelRuns {
@@ -297,7 +303,8 @@ fn windows(criterion: &mut Criterion) {
         let shape = Windows::shape_of(places[0], scale);
         let pixels = &mut pixels[..shape.pixels() as usize];
         group.bench_function(format!("1,000 of 512 x 512, scale {scale}"), |bencher| {
-            bencher.iter(|| places.iter().for_each(|&at| index.decode_into(at, scale, pixels).expect("inside the mask")));
+            bencher
+                .iter(|| places.iter().for_each(|&at| index.decode_into(at, scale, pixels).expect("inside the mask")));
         });
     }
     group.bench_function("1,000 crops of 512 x 512 to runs", |bencher| {
