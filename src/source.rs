@@ -20,8 +20,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::memory::zeroed;
 use crate::shape::Shape;
 
+mod band;
 #[cfg(feature = "tiff")]
 mod chunked;
 mod formats;
@@ -44,6 +46,9 @@ use self::random_access::RandomAccess;
 
 /// Bytes of a file that are read at once where it is read from its beginning to its end.
 const STREAM_BUFFER: usize = 1 << 17;
+
+/// Bytes of rows that are read at once to pass over them.
+const SKIP_BYTES: u64 = 1 << 20;
 
 /// A mask that is read from top to bottom.
 ///
@@ -71,6 +76,11 @@ const STREAM_BUFFER: usize = 1 << 17;
 ///
 ///     fn stored_bytes(&self) -> Option<u64> {
 ///         None
+///     }
+///
+///     fn skip(&mut self, rows: u32) -> Result<()> {
+///         self.next_row += rows as u8;
+///         Ok(())
 ///     }
 ///
 ///     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -116,6 +126,10 @@ pub trait Source: Send {
     /// row, and most tiles of a slide are of that kind. A source that knows no such parts ignores the list.
     fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()>;
 
+    /// Passes over the next rows, never more than are left: without reading them, where they can be found without. A source
+    /// that has to read them to find the next calls [`skip_by_reading`].
+    fn skip(&mut self, rows: u32) -> Result<()>;
+
     /// Reads the next rows, every pixel of them.
     fn read_rows(&mut self, rows: &mut [u8]) -> Result<()> {
         self.read(rows, None)
@@ -144,11 +158,29 @@ macro_rules! forward {
             fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
                 (**self).read(rows, repeats)
             }
+
+            fn skip(&mut self, rows: u32) -> Result<()> {
+                (**self).skip(rows)
+            }
         }
     };
 }
 forward!(&mut S);
 forward!(Box<S>);
+
+/// Passes over the next rows of a source by reading them.
+pub fn skip_by_reading(source: &mut dyn Source, rows: u32) -> Result<()> {
+    let row_bytes = u64::from(source.shape().width) * source.dtype().bytes() as u64;
+    let together = (SKIP_BYTES / row_bytes.max(1)).clamp(1, u64::from(rows.max(1)));
+    let mut buffer = zeroed(together * row_bytes, "rows that are passed over")?;
+    let mut left = u64::from(rows);
+    while left > 0 {
+        let count = together.min(left);
+        source.read_rows(&mut buffer[..(count * row_bytes) as usize])?;
+        left -= count;
+    }
+    Ok(())
+}
 
 /// A part of the rows read together in which every label is that of the pixel above.
 ///
@@ -212,6 +244,14 @@ pub(crate) fn row_count(shape: Shape, dtype: Dtype, next_row: u32, bytes: usize)
         return Err(Error::Argument(message));
     }
     Ok(rows as u32)
+}
+
+/// An error when `rows` are more than are left.
+pub(crate) fn check_left(shape: Shape, next_row: u32, rows: u32) -> Result<()> {
+    match shape.height - next_row {
+        left if rows > left => Err(Error::Argument(format!("{rows} rows, where {left} are left"))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

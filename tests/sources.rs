@@ -6,10 +6,11 @@ mod data;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
-use runmask::source::{self, OpenOptions, Source};
-use runmask::{Dtype, Error};
+use runmask::source::{self, OpenOptions, RawLayout, Source};
+use runmask::{Dtype, Error, Shape};
 use sha2::{Digest, Sha256};
 
 fn labels(bytes: &[u8], dtype: Dtype) -> Vec<u64> {
@@ -262,7 +263,7 @@ fn images_that_are_mostly_no_masks_are_read_exactly_or_refused() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), LIBTIFF.len());
 }
 
-fn read_all(path: &Path, options: &OpenOptions) -> Result<(String, runmask::Shape), Error> {
+fn read_all(path: &Path, options: &OpenOptions) -> Result<(String, Shape), Error> {
     let mut source = source::open(path, options)?;
     let (shape, dtype) = (source.shape(), source.dtype());
     let mut bytes = vec![0; shape.pixels() as usize * dtype.bytes()];
@@ -270,4 +271,98 @@ fn read_all(path: &Path, options: &OpenOptions) -> Result<(String, runmask::Shap
     let little: Vec<u8> =
         labels(&bytes, dtype).iter().flat_map(|label| label.to_le_bytes()[..dtype.bytes()].to_vec()).collect();
     Ok((hex(&Sha256::digest(little)), shape))
+}
+
+#[test]
+fn a_band_of_rows_is_a_mask_of_its_own() {
+    let Some(folder) = data::folder() else { return };
+    for file in std::fs::read_dir(folder.join("variants")).unwrap() {
+        let path = file.unwrap().path();
+        if path.to_str().unwrap().contains("REJECT") {
+            continue;
+        }
+        let mut source = source::open(&path, &OpenOptions::new()).unwrap();
+        let (shape, dtype) = (source.shape(), source.dtype());
+        let row_bytes = shape.width as usize * dtype.bytes();
+        let mut whole = vec![0; shape.height as usize * row_bytes];
+        source.read_rows(&mut whole).unwrap();
+        let expected = |rows: Range<u32>| &whole[rows.start as usize * row_bytes..rows.end as usize * row_bytes];
+        let height = shape.height;
+        for memory in [256 << 20, 16 << 20] {
+            let options = OpenOptions::new().memory(memory);
+            for rows in
+                [0..height, 0..1, 1..height - 1, 255..257, 256..512, 300..301, height - 1..height, height..height]
+            {
+                let mut band = source::open(&path, &options.clone().rows(rows.clone())).unwrap();
+                assert_eq!(band.shape(), Shape { height: rows.end - rows.start, width: shape.width });
+                let mut found = vec![0xa5; (rows.end - rows.start) as usize * row_bytes];
+                band.read_rows(&mut found).unwrap();
+                assert!(found == expected(rows.clone()), "{} {rows:?}", path.display());
+                assert!(band.read_rows(&mut whole[..row_bytes].to_vec()).is_err());
+                assert!(band.skip(1).is_err());
+            }
+            // Rows are passed over between others, too.
+            for steps in [[3, 300], [256, 256], [100, 17], [1, 2]] {
+                let mut source = source::open(&path, &options).unwrap();
+                let mut row = 0;
+                while row < height {
+                    let [read, skip] = steps;
+                    let read = read.min(height - row);
+                    let mut found = vec![0xa5; read as usize * row_bytes];
+                    source.read_rows(&mut found).unwrap();
+                    assert!(found == expected(row..row + read), "{} {steps:?}, row {row}", path.display());
+                    row += read;
+                    let skip = skip.min(height - row);
+                    source.skip(skip).unwrap();
+                    row += skip;
+                }
+                assert!(source.skip(1).is_err());
+            }
+        }
+        for rows in [Range { start: 2, end: 1 }, 0..height + 1, height + 1..height + 2] {
+            let error = source::open(&path, &OpenOptions::new().rows(rows)).err().unwrap();
+            assert!(error.to_string().contains("of a mask of 2048 rows"), "{error}");
+        }
+    }
+}
+
+/// What lies above a band is not read: this mask has 2^42 bytes, and a file system that knows holes.
+#[test]
+fn a_band_is_found_without_the_rows_above() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = Shape { height: 1 << 31, width: 1 << 10 };
+    let path = folder.path().join("huge.raw");
+    let file = std::fs::File::create(&path).unwrap();
+    // Some file systems allow no file of this size.
+    file.set_len(1 << 42).or_else(|_| file.set_len(1 << 40)).unwrap();
+    let rows = (file.metadata().unwrap().len() >> 11) as u32;
+    let shape = Shape { height: rows, ..shape };
+    let options = OpenOptions::new().raw(RawLayout { dtype: Dtype::U16, shape }).rows(rows - 3..rows);
+    let mut band = source::open(&path, &options).unwrap();
+    let mut found = vec![1; 3 << 11];
+    band.read_rows(&mut found).unwrap();
+    assert_eq!(found, vec![0; 3 << 11]);
+}
+
+/// A tile above a band is not decoded: here the first one is damaged.
+#[test]
+fn a_damaged_tile_above_a_band_does_no_harm() {
+    let Some(folder) = data::folder() else { return };
+    let sound = std::fs::read(folder.join("variants/cervix2048_u16_zlib_tile256.tif")).unwrap();
+    let read = |bytes: &[u8], rows: Range<u32>| {
+        let mut band = source::from_bytes(bytes.to_vec(), "damaged.tif", &OpenOptions::new().rows(rows))?;
+        let mut rows = vec![0; (u64::from(band.shape().height * band.shape().width) * 2) as usize];
+        band.read_rows(&mut rows).map(|()| rows)
+    };
+    let damaged = (8..sound.len() - 16).step_by(16).find_map(|place| {
+        let mut bytes = sound.clone();
+        bytes[place..place + 16].fill(0xff);
+        // The header and the directory are sound.
+        let opens = source::from_bytes(bytes.clone(), "damaged.tif", &OpenOptions::new()).is_ok();
+        (opens && read(&bytes, 0..1).is_err()).then_some(bytes)
+    });
+    let damaged = damaged.unwrap();
+    let rows = 300..2048;
+    assert!(read(&damaged, 0..2048).is_err());
+    assert!(read(&damaged, rows.clone()).unwrap() == read(&sound, rows).unwrap());
 }

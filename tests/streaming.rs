@@ -5,7 +5,7 @@ mod oracle;
 use std::ops::ControlFlow;
 
 use runmask::source::synth::{Kind, Synth};
-use runmask::source::{Repeat, Source};
+use runmask::source::{Repeat, Source, skip_by_reading};
 use runmask::{Decoder, Dtype, Encoder, Engine, Error, LabelMask, Result, Run, ScanOrder, Shape};
 
 /// Rows from memory, in groups of a height of its own.
@@ -30,6 +30,10 @@ impl Source for Rows {
         rows.copy_from_slice(&bytes[..rows.len()]);
         self.row += rows.len() / 2 / self.shape.width as usize;
         Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        skip_by_reading(self, rows)
     }
 
     fn band_rows(&self) -> u32 {
@@ -117,6 +121,10 @@ impl Source for Tiles {
             }
         }
         Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        self.rows.skip(rows)
     }
 
     fn band_rows(&self) -> u32 {
@@ -231,6 +239,10 @@ fn a_shape_alone_is_no_reason_to_take_memory() {
 
         fn dtype(&self) -> Dtype {
             self.0.dtype()
+        }
+
+        fn skip(&mut self, rows: u32) -> Result<()> {
+            self.0.skip(rows)
         }
 
         fn band_rows(&self) -> u32 {
@@ -376,6 +388,11 @@ impl Source for Frame {
             (row[0], row[last]) = (2, 3);
             self.row += 1;
         }
+        Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        self.row += rows;
         Ok(())
     }
 

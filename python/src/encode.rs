@@ -137,6 +137,11 @@ impl Source for Rows {
         self.dtype
     }
 
+    fn skip(&mut self, rows: u32) -> runmask::Result<()> {
+        self.next += rows;
+        Ok(())
+    }
+
     fn band_rows(&self) -> u32 {
         1
     }

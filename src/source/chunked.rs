@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 use self::constant::ConstantChunks;
 use self::part::Part;
-use super::{Repeat, Source, row_count};
+use super::{Repeat, Source, check_left, row_count, skip_by_reading};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::memory::zeroed;
@@ -547,6 +547,21 @@ impl<C: Chunks> Source for ChunkedSource<C> {
         let rows = u64::from(grid.chunk.height).saturating_mul(bands.max(1));
         // At most the height, which fits.
         rows.min(u64::from(grid.shape.height)) as u32
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        check_left(self.shape(), self.next_row, rows)?;
+        let height = self.grid().chunk.height;
+        // A chunk is read from its first row on: there is no other way to a row inside it.
+        let inside = match self.next_row / height == (self.next_row + rows) / height {
+            true if self.part.is_some() => rows,
+            _ => (self.next_row + rows) % height,
+        };
+        if rows > inside {
+            self.part = None;
+            self.next_row += rows - inside;
+        }
+        skip_by_reading(self, inside)
     }
 
     fn read(&mut self, mut rows: &mut [u8], mut repeats: Option<&mut Vec<Repeat>>) -> Result<()> {

@@ -6,6 +6,7 @@
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
+use super::band::Band;
 use super::random_access::RandomAccess;
 use super::{OpenOptions, PageInfo, Source, raw};
 use crate::error::{Error, Place, Result};
@@ -51,6 +52,11 @@ const START: usize = 8;
 
 /// Opens a file in whichever format it is.
 pub(super) fn open(file: RandomAccess, options: &OpenOptions) -> Opened {
+    let name = file.name().to_path_buf();
+    Band::of(open_whole(file, options)?, options.rows.clone()).map_err(|error| error.in_file(&name))
+}
+
+fn open_whole(file: RandomAccess, options: &OpenOptions) -> Opened {
     if let Some(layout) = options.raw {
         return Ok(Box::new(raw::from_file(file, layout)?));
     }
@@ -60,7 +66,11 @@ pub(super) fn open(file: RandomAccess, options: &OpenOptions) -> Opened {
 }
 
 /// Opens a stream in whichever format it is.
-pub(super) fn open_stream(mut stream: Stream, name: &Path, options: &OpenOptions) -> Opened {
+pub(super) fn open_stream(stream: Stream, name: &Path, options: &OpenOptions) -> Opened {
+    Band::of(open_whole_stream(stream, name, options)?, options.rows.clone()).map_err(|error| error.in_file(name))
+}
+
+fn open_whole_stream(mut stream: Stream, name: &Path, options: &OpenOptions) -> Opened {
     if let Some(layout) = options.raw {
         return Ok(Box::new(raw::from_stream(stream, layout, name)?));
     }

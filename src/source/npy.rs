@@ -14,7 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Source;
-use super::formats::FileFormat;
+use super::formats::{FileFormat, Stream};
 use super::random_access::{Cursor, RandomAccess};
 use super::raw::{RowStream, check_length};
 use super::samples::Samples;
@@ -61,7 +61,7 @@ fn from_file(file: RandomAccess, memory: u64) -> Result<Box<dyn Source>> {
 }
 
 /// Opens an array in a stream.
-fn from_stream(mut stream: impl Read + Send + 'static, name: &Path) -> Result<Box<dyn Source>> {
+fn from_stream(mut stream: Stream, name: &Path) -> Result<Box<dyn Source>> {
     let header = Header::read(&mut stream, name)?;
     if header.columns_first() {
         let message = "an array in Fortran order is read from many places; give its path instead of a pipe".into();
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn fortran_order_is_not_read_from_a_stream() {
         let bytes = file(1, &header("<u2", true, "(3, 2)"), &[1; 12]);
-        let error = from_stream(std::io::Cursor::new(bytes), Path::new("a pipe")).err().unwrap();
+        let error = from_stream(Box::new(std::io::Cursor::new(bytes)), Path::new("a pipe")).err().unwrap();
         assert!(error.to_string().starts_with("a pipe: an array in Fortran order"), "{error}");
     }
 }

@@ -1,5 +1,7 @@
 //! What to open in a mask file, and how.
 
+use std::ops::Range;
+
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
@@ -15,6 +17,7 @@ use crate::shape::Shape;
 pub struct OpenOptions {
     pub(super) page: u32,
     pub(super) level: u32,
+    pub(super) rows: Option<Range<u32>>,
     pub(super) raw: Option<RawLayout>,
     pub(super) threads: Option<usize>,
     pub(super) memory: u64,
@@ -23,7 +26,7 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// The first page at full size, the current threads, and [`OpenOptions::DEFAULT_MEMORY`].
     fn default() -> Self {
-        Self { page: 0, level: 0, raw: None, threads: None, memory: Self::DEFAULT_MEMORY }
+        Self { page: 0, level: 0, rows: None, raw: None, threads: None, memory: Self::DEFAULT_MEMORY }
     }
 }
 
@@ -47,6 +50,14 @@ impl OpenOptions {
     #[must_use]
     pub fn level(mut self, level: u32) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Some rows of the mask only, as a mask of their own; all of them unless set. The rows above are passed over, and not read
+    /// where they need not be, so that several processes can each read their part of a mask.
+    #[must_use]
+    pub fn rows(mut self, rows: impl Into<Option<Range<u32>>>) -> Self {
+        self.rows = rows.into();
         self
     }
 

@@ -17,7 +17,7 @@ use png::{ColorType, DecodingError, Limits, Transformations};
 use super::formats::FileFormat;
 use super::random_access::Cursor;
 use super::samples::Samples;
-use super::{Repeat, STREAM_BUFFER, Source, row_count};
+use super::{Repeat, STREAM_BUFFER, Source, row_count, skip_by_reading};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
@@ -201,6 +201,10 @@ impl Source for PngSource {
             self.reader.finish().map_err(|error| failed(error, &self.name, Place::File))?;
         }
         Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        skip_by_reading(self, rows)
     }
 
     fn band_rows(&self) -> u32 {

@@ -95,6 +95,11 @@ impl Cursor {
     pub(crate) fn new(bytes: RandomAccess, position: u64) -> Self {
         Self { bytes, position }
     }
+
+    /// Passes over some bytes; past the end there is nothing to read.
+    pub(crate) fn advance(&mut self, bytes: u64) {
+        self.position = self.position.saturating_add(bytes);
+    }
 }
 
 impl io::Read for Cursor {

@@ -7,17 +7,37 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::formats::Stream;
 use super::random_access::{Cursor, RandomAccess};
 use super::samples::Samples;
-use super::{RawLayout, Repeat, Source, row_count};
+use super::{RawLayout, Repeat, Source, check_left, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::memory::check_row;
 use crate::shape::Shape;
 
+/// Bytes one after another.
+pub(crate) trait Bytes: Read + Send {
+    /// Passes over some bytes; whether they are there, the next read says.
+    fn skip(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+impl Bytes for Cursor {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        self.advance(bytes);
+        Ok(())
+    }
+}
+
+impl Bytes for Stream {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        io::copy(&mut self.by_ref().take(bytes), &mut io::sink()).map(drop)
+    }
+}
+
 /// Rows of samples, one after another in a stream.
 pub(crate) struct RowStream {
-    stream: Box<dyn Read + Send>,
+    stream: Box<dyn Bytes>,
     name: PathBuf,
     samples: Samples,
     shape: Shape,
@@ -42,8 +62,8 @@ pub(crate) fn from_file(file: RandomAccess, layout: RawLayout) -> Result<RowStre
 }
 
 /// A stream of nothing but labels.
-pub(crate) fn from_stream(stream: Box<dyn Read + Send>, layout: RawLayout, name: &Path) -> Result<RowStream> {
-    RowStream::new(stream, name, samples(layout), layout.shape)
+pub(super) fn from_stream(stream: Stream, layout: RawLayout, name: &Path) -> Result<RowStream> {
+    RowStream::new(Box::new(stream), name, samples(layout), layout.shape)
 }
 
 /// Checks that the samples from byte `start` on are as many as `shape` says.
@@ -60,7 +80,7 @@ pub(crate) fn check_length(file: &RandomAccess, start: u64, samples: Samples, sh
 
 impl RowStream {
     /// The rows that `stream` holds from where it is; it must end after the last.
-    pub(crate) fn new(stream: Box<dyn Read + Send>, name: &Path, samples: Samples, shape: Shape) -> Result<Self> {
+    pub(crate) fn new(stream: Box<dyn Bytes>, name: &Path, samples: Samples, shape: Shape) -> Result<Self> {
         check_row(shape, samples.dtype()).map_err(|error| error.in_file(name))?;
         Ok(Self { stream, name: name.to_path_buf(), samples, shape, next_row: 0 })
     }
@@ -103,6 +123,14 @@ impl Source for RowStream {
                 return Err(self.wrong_length("more bytes after them"));
             }
         }
+        Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        check_left(self.shape, self.next_row, rows)?;
+        let bytes = u64::from(rows) * self.samples.row_bytes(self.shape.width);
+        self.stream.skip(bytes).map_err(|error| Error::io("reading", &self.name, error))?;
+        self.next_row += rows;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::mask::Dtype;
 use crate::memory::check_row;
 use crate::names::names;
 use crate::shape::Shape;
-use crate::source::{Repeat, Source};
+use crate::source::{Repeat, Source, check_left};
 
 /// What a synthetic mask looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,12 @@ impl Source for Synth {
             }
             self.row += 1;
         }
+        Ok(())
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        check_left(self.shape, self.row, rows)?;
+        self.row += rows;
         Ok(())
     }
 

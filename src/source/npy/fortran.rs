@@ -10,7 +10,7 @@
 
 use super::super::random_access::RandomAccess;
 use super::super::samples::Samples;
-use super::super::{Repeat, Source, row_count};
+use super::super::{Repeat, Source, check_left, row_count};
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
@@ -106,6 +106,14 @@ impl Source for FortranSource {
 
     fn dtype(&self) -> Dtype {
         self.samples.dtype()
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        check_left(self.shape, self.next_row, rows)?;
+        let bytes = rows as usize * self.shape.width as usize * self.samples.dtype().bytes();
+        self.taken = self.ahead.len().min(self.taken.saturating_add(bytes));
+        self.next_row += rows;
+        Ok(())
     }
 
     fn read(&mut self, mut rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
