@@ -6,11 +6,32 @@ use std::io::BufReader;
 
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::source::{self, OpenOptions, Repeat, Source};
-use runmask::{Error, LabelRuns, ScanOrder};
+use runmask::{Error, FillRule, LabelRuns, ScanOrder, Shape};
 
 /// Every operation on the runs that the bytes describe.
 pub fn operations(data: &[u8]) {
     operations::operations(data);
+}
+
+/// Any bytes are polygons or are refused, with the same words however they are cut; what was filled is traced, and comes back.
+pub fn polygons(data: &[u8]) {
+    let shape = Shape { height: 40, width: 50 };
+    for (rule, renumber) in [(FillRule::Centre, true), (FillRule::Coco, true), (FillRule::Centre, false)] {
+        let options =
+            ReadOptions::new().shape(shape).renumber(renumber).skip_other_shapes(!renumber).fill_rule(rule);
+        let read = |cut: usize| format::read(Format::GeoJson, &mut BufReader::with_capacity(cut, data), &options);
+        let whole = read(1 << 16);
+        for cut in [1, 7] {
+            assert_eq!(text(&whole), text(&read(cut)), "the result depends on the cut");
+        }
+        let Ok(runs) = whole else { continue };
+        round_trip(Format::GeoJson, &runs);
+        let polygons = runs.polygons().expect("the runs carry a shape");
+        assert_eq!(polygons.area(), runs.area() as f64);
+        assert_eq!(polygons.fill(FillRule::Centre).expect("whole coordinates"), runs);
+        let simple = polygons.simplify(1.5).expect("a tolerance");
+        assert_eq!(simple.polygons().ring_offsets().len(), polygons.ring_offsets().len());
+    }
 }
 
 /// Any bytes are read, or refused with the same words however they are cut; what is read is written and read again.
