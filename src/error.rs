@@ -88,6 +88,22 @@ pub enum Error {
         /// What the file looks like.
         found: String,
     },
+    /// One of several masks is needed, and the caller does not say which.
+    #[error("{what}: one of them must be named")]
+    Ambiguous {
+        /// What there are several of.
+        what: String,
+        /// How one is named.
+        remedy: Remedy,
+    },
+    /// A format that this build of the library leaves out.
+    #[error("{what}: this build reads and writes no {feature} files")]
+    NotBuilt {
+        /// The file.
+        what: String,
+        /// The Cargo feature that it needs.
+        feature: &'static str,
+    },
     /// Runs of two labels share a pixel, which a mask cannot hold.
     #[error("{what} at row {row}, column {column}: a mask holds one label a pixel")]
     Overlap {
@@ -169,6 +185,12 @@ pub enum Remedy {
     AllowMemory,
     /// Take a wider type of labels.
     WiderType,
+    /// Say which label of an OME-Zarr store is meant.
+    NameLabel,
+    /// Say which plane of an array of several is meant.
+    NameIndex,
+    /// Build with this Cargo feature.
+    Build(&'static str),
 }
 
 /// What a format of run files cannot hold.
@@ -408,6 +430,12 @@ impl Error {
         Self::CannotHold(Box::new(CannotHold { file: None, format, losses }))
     }
 
+    /// A file of a format that this build leaves out; named by [`Error::in_file`].
+    #[cfg(not(feature = "zarr"))]
+    pub(crate) fn not_built(feature: &'static str) -> Self {
+        Self::NotBuilt { what: String::new(), feature }
+    }
+
     /// A failed operation on a path.
     pub fn io(doing: &str, path: &Path, source: io::Error) -> Self {
         Self::Io { context: format!("{doing} {}", path.display()), source }
@@ -432,6 +460,8 @@ impl Error {
             Self::UnknownFormat { .. } => vec![Remedy::NameFormat],
             Self::Memory { limit: Some(_), .. } => vec![Remedy::AllowMemory],
             Self::LabelTooLarge { .. } => vec![Remedy::WiderType],
+            Self::Ambiguous { remedy, .. } => vec![*remedy],
+            Self::NotBuilt { feature, .. } => vec![Remedy::Build(feature)],
             _ => Vec::new(),
         };
         let mut seen = Vec::new();
@@ -454,13 +484,16 @@ impl Error {
             Self::CannotHold(error) => {
                 error.file.get_or_insert_with(|| path.to_path_buf());
             }
-            Self::SeveralImages { what, .. } | Self::UnknownFormat { what, .. } => *what = path.display().to_string(),
+            Self::SeveralImages { what, .. } | Self::UnknownFormat { what, .. } | Self::NotBuilt { what, .. } => {
+                *what = path.display().to_string()
+            }
             Self::Argument(what)
             | Self::Unsupported(what)
             | Self::LimitExceeded { what, .. }
             | Self::Memory { what, .. }
             | Self::UnknownShape { what }
             | Self::Overlap { what, .. }
+            | Self::Ambiguous { what, .. }
             | Self::LabelTooLarge { what, .. } => what.insert_str(0, &format!("{}: ", path.display())),
             Self::Io { .. } | Self::Engine { .. } | Self::Stopped => {}
         }

@@ -11,6 +11,7 @@
 //! | TIFF, BigTIFF | 1 to 64 bits, signed ones without negatives; tiles, strips, pages, pyramid levels | yes, by way of a temporary file |
 //! | PNG | grey, 1 to 16 bits, not scaled | yes |
 //! | NPY | 8 to 64 bits, signed ones without negatives, bool; C and Fortran order | C order |
+//! | Zarr 2 and 3, OME-Zarr: a folder or a zip file | 8 to 64 bits, signed ones without negatives, bool; levels, labels by name | zip, by way of a temporary file |
 //! | raw | 8 to 64 bits, little endian, of a shape that the caller gives | yes |
 
 use std::fs::File;
@@ -26,6 +27,8 @@ use crate::shape::Shape;
 mod band;
 #[cfg(feature = "tiff")]
 mod chunked;
+#[cfg(feature = "tiff")]
+mod decompress;
 mod formats;
 #[cfg(feature = "npy")]
 mod npy;
@@ -39,9 +42,11 @@ mod samples;
 pub mod synth;
 #[cfg(feature = "tiff")]
 mod tiff;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use self::options::{OpenOptions, RawLayout};
-pub use self::pages::{LevelInfo, PageInfo, pages};
+pub use self::pages::{LevelInfo, PageInfo, pages, pixel_size};
 use self::random_access::RandomAccess;
 
 /// Bytes of a file that are read at once where it is read from its beginning to its end.
@@ -194,7 +199,7 @@ pub struct Repeat {
     pub columns: Range<u32>,
 }
 
-/// Opens a mask file; `-` is standard input. No pixel is read yet.
+/// Opens a mask file, or a folder that is a Zarr store; `-` is standard input. No pixel is read yet.
 ///
 /// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or a damaged one,
 /// [`Error::Unsupported`] when it holds something else than one integer label a pixel, [`Error::Argument`] when the page
@@ -220,12 +225,18 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>> {
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if metadata.is_dir() {
-        return Err(io(io::ErrorKind::IsADirectory.into()));
+        return formats::open_folder(path, options);
     }
     if !metadata.is_file() {
         return formats::open_stream(Box::new(BufReader::with_capacity(STREAM_BUFFER, file)), path, options);
     }
     formats::open(RandomAccess::from_file(file, path)?, options)
+}
+
+/// Whether `path` is a folder that is a Zarr store, or a group or array of one: it has the metadata of a node, or its name
+/// ends in `.zarr`.
+pub fn is_zarr(path: &Path) -> bool {
+    path.is_dir() && formats::is_store(path)
 }
 
 /// Opens a mask file that lies in memory; `name` stands for it in messages.
@@ -319,8 +330,13 @@ mod tests {
         for (page, level) in [(1, 0), (0, 1)] {
             let options = OpenOptions::new().page(page).level(level);
             let error = from_bytes(b"\x93NUMPY\x01\x00".to_vec(), "a.npy", &options).err().unwrap();
-            let message = format!("a.npy: no page {page}, level {level}: only TIFF files have pages and levels");
-            assert_eq!(error.to_string(), message);
+            let message = "a.npy: only TIFF files have pages, and only TIFF files and Zarr stores levels";
+            assert_eq!(error.to_string(), message, "{page} {level}");
+        }
+        let named = OpenOptions::new().label("cells".to_owned());
+        for options in [named, OpenOptions::new().index([("c".to_owned(), 0)])] {
+            let error = from_bytes(b"\x93NUMPY\x01\x00".to_vec(), "a.npy", &options).err().unwrap();
+            assert_eq!(error.to_string(), "a.npy: only Zarr stores have labels and axes with names");
         }
     }
 

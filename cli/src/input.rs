@@ -7,7 +7,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use runmask::format::{self, Format, Neighbours, ReadOptions, Warning};
 use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
-use runmask::{Dtype, Encoder, Error, LabelRuns, Result, ScanOrder, Shape};
+use runmask::{Dtype, Encoder, Error, LabelRuns, PixelSize, Result, ScanOrder, Shape};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
@@ -30,14 +30,19 @@ impl RawArgs {
 
 impl MaskArgs {
     pub(crate) fn options(&self, raw: Option<RawLayout>) -> OpenOptions {
-        OpenOptions::new().page(self.page.unwrap_or(0)).level(self.level).raw(raw)
+        OpenOptions::new()
+            .page(self.page.unwrap_or(0))
+            .level(self.level)
+            .label(self.label.clone())
+            .index(self.index.iter().cloned())
+            .raw(raw)
     }
 }
 
 impl MaskArgs {
     /// Warns when a file holds masks on several pages and the user named none.
     pub(crate) fn warn_of_pages(&self, path: &Path, console: &Console) {
-        if self.page.is_some() {
+        if self.page.is_some() || self.label.is_some() {
             return;
         }
         // What is wrong with the file is said by whoever reads it.
@@ -126,6 +131,14 @@ impl EitherArgs {
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
         let options = self.mask.options(raw.layout()).memory(Share::of(self.memory, 1).source);
         source::open(path, &options).map(Content::Mask)
+    }
+
+    /// The size of a pixel that a mask says itself; none of a run file.
+    pub(crate) fn pixel_size(&self, path: &Path) -> Result<Option<PixelSize>> {
+        if self.dtype.is_some() || self.is_runs(path, self.read.format) {
+            return Ok(None);
+        }
+        source::pixel_size(path, &self.mask.options(None))
     }
 
     /// See [`MaskArgs::warn_of_pages`]; a mask without a header has none.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use runmask::format::Format;
 use runmask::sink::MaskFormat;
-use runmask::{Error, Result};
+use runmask::{Error, Result, source};
 
 use crate::input::GZIP;
 use crate::paths::is_stream;
@@ -49,7 +49,7 @@ impl Kind {
         }
         let metadata = path.metadata().ok()?;
         if metadata.is_dir() {
-            return Some(Self::Folder);
+            return Some(if source::is_zarr(path) { Self::Mask } else { Self::Folder });
         }
         Self::of_bytes(&start(path)?).or_else(|| Self::of_name(path).filter(|&kind| kind == Self::Runs))
     }
@@ -59,6 +59,8 @@ impl Kind {
         match start {
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Mask),
             [0x89, b'P', b'N', b'G', ..] | [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Self::Mask),
+            // A Zarr store in a zip file.
+            [b'P', b'K', 3, 4, ..] => Some(Self::Mask),
             [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] | [b'R', b'I', b'F', b'F', ..] => Some(Self::Picture),
             [b'P', b'A', b'R', b'1', ..] => Some(Self::Runs),
             _ => None,
@@ -188,6 +190,9 @@ mod tests {
         assert_eq!(kind("a.tif", b"glom,pixels\n"), None);
         assert_eq!(kind("c.csv", b""), Some(Kind::Runs));
         assert_eq!(Kind::of_file(folder.path()), Some(Kind::Folder));
+        assert_eq!(kind("store", b"PK\x03\x04"), Some(Kind::Mask));
+        std::fs::create_dir(folder.path().join("a.zarr")).unwrap();
+        assert_eq!(Kind::of_file(&folder.path().join("a.zarr")), Some(Kind::Mask));
         assert_eq!(Kind::of_file(&folder.path().join("none.csv")), None);
         let looks_like_runs = |name: &str| looks_like_runs(&folder.path().join(name));
         assert!(looks_like_runs("b.csv") && looks_like_runs("a.tif"));

@@ -1,6 +1,7 @@
 //! What a user can do about an error, in the program's own words: the library gives a [`Remedy`], and this is the only
 //! place that knows the option behind it.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use runmask::format::Warning;
@@ -24,8 +25,8 @@ fn words(remedies: &[Remedy]) -> String {
     remedies.iter().filter_map(|&remedy| phrase(remedy)).collect::<Vec<_>>().join("; ")
 }
 
-fn phrase(remedy: Remedy) -> Option<&'static str> {
-    Some(match remedy {
+fn phrase(remedy: Remedy) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match remedy {
         Remedy::DropShape => "--drop-shape leaves height and width out",
         Remedy::DropAttributes => "--drop-attributes leaves out categories, scores, crowd marks and file names",
         Remedy::DropEmptyLabels => "--drop-empty-labels leaves out labels without runs and images without objects",
@@ -43,8 +44,13 @@ fn phrase(remedy: Remedy) -> Option<&'static str> {
         Remedy::KeepCounts => "--large-counts keep writes it as it is",
         Remedy::AllowMemory => "--memory allows more",
         Remedy::WiderType => "--dtype names a wider type",
+        Remedy::NameLabel => "--label names one",
+        Remedy::NameIndex => "--index AXIS=N names one",
+        Remedy::Build(feature) => {
+            return Some(format!("build the program with `--features {feature}`").into());
+        }
         _ => return None,
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ const FORMATS: &[&FileFormat] = &[
     &super::png::FORMAT,
     #[cfg(feature = "npy")]
     &super::npy::FORMAT,
+    #[cfg(feature = "zarr")]
+    &super::zarr::FORMAT,
 ];
 
 /// A stream of bytes.
@@ -45,6 +47,8 @@ pub(super) struct FileFormat {
     pub(super) open_stream: Option<OpenStream>,
     /// Lists the pages of a file; where this is missing, a file has one page of one level.
     pub(super) pages: Option<ListPages>,
+    /// Whether a file may hold several masks by name.
+    pub(super) has_labels: bool,
 }
 
 /// Enough bytes to know a format.
@@ -63,6 +67,44 @@ fn open_whole(file: RandomAccess, options: &OpenOptions) -> Opened {
     let format = of_file(&file)?;
     check_pages(format, options).map_err(|error| error.in_file(file.name()))?;
     (format.open)(file, options)
+}
+
+/// Opens a folder, which is a Zarr store.
+pub(super) fn open_folder(path: &Path, options: &OpenOptions) -> Opened {
+    check_folder(path)?;
+    #[cfg(feature = "zarr")]
+    if options.raw.is_none() {
+        let whole = super::zarr::open_folder(path, options)?;
+        return Band::of(whole, options.rows.clone()).map_err(|error| error.in_file(path));
+    }
+    let _ = options;
+    Err(Error::io("reading", path, io::ErrorKind::IsADirectory.into()))
+}
+
+/// The labels of a folder, which is a Zarr store.
+pub(super) fn folder_pages(path: &Path) -> Result<Vec<PageInfo>> {
+    check_folder(path)?;
+    #[cfg(feature = "zarr")]
+    return super::zarr::folder_pages(path);
+    #[cfg(not(feature = "zarr"))]
+    Err(Error::io("reading", path, io::ErrorKind::IsADirectory.into()))
+}
+
+/// An error unless a folder is a Zarr store that this build reads.
+fn check_folder(path: &Path) -> Result<()> {
+    if !is_store(path) {
+        return Err(Error::io("reading", path, io::ErrorKind::IsADirectory.into()));
+    }
+    #[cfg(not(feature = "zarr"))]
+    return Err(Error::not_built("zarr").in_file(path));
+    #[cfg(feature = "zarr")]
+    Ok(())
+}
+
+/// Whether a folder is a Zarr store or a part of one.
+pub(super) fn is_store(path: &Path) -> bool {
+    ["zarr.json", ".zgroup", ".zarray", ".zattrs"].iter().any(|name| path.join(name).is_file())
+        || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr"))
 }
 
 /// Opens a stream in whichever format it is.
@@ -103,6 +145,8 @@ fn of(start: &[u8], name: &Path) -> Result<&'static FileFormat> {
         _ if name.extension().is_some_and(|extension| extension == "raw" || extension == "bin") => {
             "raw labels, perhaps; they need a type, a height and a width".into()
         }
+        #[cfg(not(feature = "zarr"))]
+        [b'P', b'K', 3, 4, ..] => return Err(Error::not_built("zarr").in_file(name)),
         [0xff, 0xd8, ..] => "a JPEG, which cannot hold labels exactly".into(),
         _ => format!("other bytes: {start:02x?}"),
     };
@@ -115,15 +159,16 @@ fn of(start: &[u8], name: &Path) -> Result<&'static FileFormat> {
     Err(Error::format(Place::File, expected, found).in_file(name))
 }
 
-/// An error when a page or level is asked for in a format that has none.
+/// An error when something is asked for by a page, level, label or axis in a format that has none.
 fn check_pages(format: &FileFormat, options: &OpenOptions) -> Result<()> {
-    let (page, level) = (options.page, options.level);
-    if format.pages.is_some() || (page, level) == (0, 0) {
+    let message = if format.pages.is_none() && (options.page, options.level) != (0, 0) {
+        "only TIFF files have pages, and only TIFF files and Zarr stores levels"
+    } else if !format.has_labels && (options.label.is_some() || !options.index.is_empty()) {
+        "only Zarr stores have labels and axes with names"
+    } else {
         return Ok(());
-    }
-    let with_pages: Vec<_> = FORMATS.iter().filter(|format| format.pages.is_some()).map(|format| format.name).collect();
-    let message = format!("no page {page}, level {level}: only {} files have pages and levels", with_pages.join(", "));
-    Err(Error::Argument(message))
+    };
+    Err(Error::Argument(message.into()))
 }
 
 /// Copies a stream to a temporary file that has no name, for a format that is read from many places at once. The file is

@@ -30,6 +30,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     open: |file, options| from_file(file, options.memory),
     open_stream: Some(|stream, name, _| from_stream(stream, name)),
     pages: None,
+    has_labels: false,
 };
 
 /// A longer header is none: NumPy writes 118 bytes.

@@ -18,6 +18,8 @@ pub struct OpenOptions {
     pub(super) page: u32,
     pub(super) level: u32,
     pub(super) rows: Option<Range<u32>>,
+    pub(super) label: Option<String>,
+    pub(super) index: Vec<(String, u64)>,
     pub(super) raw: Option<RawLayout>,
     pub(super) threads: Option<usize>,
     pub(super) memory: u64,
@@ -26,7 +28,16 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// The first page at full size, the current threads, and [`OpenOptions::DEFAULT_MEMORY`].
     fn default() -> Self {
-        Self { page: 0, level: 0, rows: None, raw: None, threads: None, memory: Self::DEFAULT_MEMORY }
+        Self {
+            page: 0,
+            level: 0,
+            rows: None,
+            label: None,
+            index: Vec::new(),
+            raw: None,
+            threads: None,
+            memory: Self::DEFAULT_MEMORY,
+        }
     }
 }
 
@@ -58,6 +69,22 @@ impl OpenOptions {
     #[must_use]
     pub fn rows(mut self, rows: impl Into<Option<Range<u32>>>) -> Self {
         self.rows = rows.into();
+        self
+    }
+
+    /// The name of a label of an OME-Zarr store that holds several; its only one unless set. [`pages`](super::pages) lists
+    /// them.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<Option<String>>) -> Self {
+        self.label = name.into();
+        self
+    }
+
+    /// The plane of a Zarr array of more than two axes: for axes before the last two their names, which are their numbers
+    /// where they have none, and the number of the plane along each, from 0. An axis of length 1 need not be named.
+    #[must_use]
+    pub fn index(mut self, index: impl IntoIterator<Item = (String, u64)>) -> Self {
+        self.index = index.into_iter().collect();
         self
     }
 

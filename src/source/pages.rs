@@ -1,22 +1,24 @@
 //! The pages of a mask file and their pyramid levels.
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use super::random_access::RandomAccess;
 use super::{OpenOptions, formats};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::runs::PixelSize;
 use crate::shape::Shape;
 
-/// A page of a mask file, and its sizes.
+/// A page of a mask file or a label of a Zarr store, and its sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageInfo {
     /// Its number, for [`OpenOptions::page`]. Numbers of the older kind of pyramid have gaps, because its smaller levels
     /// are numbered as pages, too.
     pub number: u32,
+    /// The name of a label of an OME-Zarr store, for [`OpenOptions::label`]; `None` in other files and of an array.
+    pub name: Option<String>,
     /// The full size, and after it the smaller ones of a pyramid, in the order of [`OpenOptions::level`].
     pub levels: Vec<LevelInfo>,
 }
@@ -33,7 +35,7 @@ pub struct LevelInfo {
 
 /// The pages of a mask file and their pyramid levels; no pixel is read.
 ///
-/// A PNG or NPY file has one page with one level. The list is empty for a pipe and for `-`, standard input, from which
+/// A PNG or NPY file has one page with one level. A Zarr store has a page for each label. The list is empty for a pipe and for `-`, standard input, from which
 /// nothing is read here. Time and memory are in proportion to the file, whatever it claims.
 ///
 /// Errors: [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is no mask file or its directories are
@@ -58,16 +60,39 @@ pub fn pages(path: &Path) -> Result<Vec<PageInfo>> {
     // Before it is opened: whoever writes to a pipe would lose its reader.
     let metadata = std::fs::metadata(path).map_err(io)?;
     if metadata.is_dir() {
-        return Err(io(io::ErrorKind::IsADirectory.into()));
+        return formats::folder_pages(path);
     }
     if !metadata.is_file() {
         return Ok(Vec::new());
     }
-    let file = RandomAccess::from_file(File::open(path).map_err(io)?, path)?;
+    let file = open_file(path)?;
     if let Some(list) = formats::of_file(&file)?.pages {
         return list(&file);
     }
     let source = formats::open(file, &OpenOptions::default())?;
     let level = LevelInfo { shape: Some(source.shape()), dtype: Some(source.dtype()) };
-    Ok(vec![PageInfo { number: 0, levels: vec![level] }])
+    Ok(vec![PageInfo { number: 0, name: None, levels: vec![level] }])
+}
+
+/// The size of a pixel of the mask that `options` name, as far as its file says it: OME-Zarr stores do. No pixel is read;
+/// `None` for a pipe and for `-`.
+///
+/// A length is in the unit that its axis has; where an axis has none, it is taken for micrometres, unless it is 1.
+///
+/// Errors: as [`open`](super::open).
+pub fn pixel_size(path: &Path, options: &OpenOptions) -> Result<Option<PixelSize>> {
+    #[cfg(feature = "zarr")]
+    if path != Path::new("-") {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::io("reading", path, error))?;
+        let zipped = || Ok::<_, Error>(formats::of_file(&open_file(path)?)?.has_labels);
+        if metadata.is_dir() || metadata.is_file() && options.raw.is_none() && zipped()? {
+            return super::zarr::pixel_size(path, options);
+        }
+    }
+    let _ = (path, options);
+    Ok(None)
+}
+
+fn open_file(path: &Path) -> Result<RandomAccess> {
+    RandomAccess::from_file(File::open(path).map_err(|error| Error::io("reading", path, error))?, path)
 }

@@ -37,6 +37,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     },
     open_stream: Some(|stream, name, options| Ok(Box::new(PngSource::open(stream, name, None, options.memory)?))),
     pages: None,
+    has_labels: false,
 };
 
 /// A picture that is read from top to bottom.

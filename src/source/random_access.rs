@@ -35,6 +35,18 @@ impl RandomAccess {
         Self { length: bytes.len() as u64, backing: Backing::Memory(bytes), name: name.into() }
     }
 
+    /// The same bytes, apart from this.
+    #[cfg(feature = "zarr")]
+    pub(crate) fn again(&self) -> Result<Self> {
+        let backing = match &self.backing {
+            Backing::File(file) => {
+                Backing::File(file.try_clone().map_err(|error| Error::io("reading", &self.name, error))?)
+            }
+            Backing::Memory(bytes) => Backing::Memory(bytes.clone()),
+        };
+        Ok(Self { backing, length: self.length, name: self.name.clone() })
+    }
+
     /// Number of bytes, as it was when the file was opened.
     pub(crate) fn length(&self) -> u64 {
         self.length

@@ -57,7 +57,7 @@ impl Samples {
     }
 
     /// Booleans of one byte each.
-    #[cfg(feature = "npy")]
+    #[cfg(any(feature = "npy", feature = "zarr"))]
     pub(crate) fn booleans() -> Self {
         Self { bits: 8, kind: Kind::Boolean, big_endian: false }
     }

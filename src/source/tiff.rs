@@ -12,7 +12,6 @@ use super::{OpenOptions, Source};
 use crate::error::Result;
 
 mod chunk;
-mod decompress;
 mod directory;
 mod page;
 mod pages;
@@ -20,8 +19,14 @@ mod pages;
 mod tests;
 
 /// How TIFF files are told and opened. A stream is copied to a file: tiles lie anywhere.
-pub(super) const FORMAT: FileFormat =
-    FileFormat { name: "TIFF", matches: directory::Header::matches, open, open_stream: None, pages: Some(pages::list) };
+pub(super) const FORMAT: FileFormat = FileFormat {
+    name: "TIFF",
+    matches: directory::Header::matches,
+    open,
+    open_stream: None,
+    pages: Some(pages::list),
+    has_labels: false,
+};
 
 /// Opens a page; no pixel is read yet.
 fn open(file: RandomAccess, options: &OpenOptions) -> Result<Box<dyn Source>> {

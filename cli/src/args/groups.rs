@@ -40,6 +40,12 @@ pub(crate) struct MaskArgs {
     /// The level of a pyramid; 0 is the full size
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) level: u32,
+    /// OME-Zarr: the label to read [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
+    /// Zarr: the plane of an array of more than two axes, for instance t=0,c=1; an axis without a name goes by its number
+    #[arg(long, value_name = "AXIS=N,...", value_delimiter = ',', value_parser = index)]
+    pub(crate) index: Vec<(String, u64)>,
 }
 
 /// The layout of a mask without a header.

@@ -80,6 +80,15 @@ pub(super) fn pair<T: FromStr>(text: &str) -> Result<(u64, T), String> {
     parts.ok_or_else(|| "a number, = and a value were expected".into())
 }
 
+/// The plane of an array along an axis.
+pub(super) fn index(text: &str) -> Result<(String, u64), String> {
+    let parts =
+        text.split_once('=').and_then(|(axis, number)| Some((axis.trim().to_owned(), number.trim().parse().ok()?)));
+    parts
+        .filter(|(axis, _)| !axis.is_empty())
+        .ok_or_else(|| "an axis, = and a number were expected, for instance c=1".into())
+}
+
 /// A category: the name of one that has a number, or of every object's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
@@ -140,6 +149,14 @@ mod tests {
         }
         assert_eq!(memory("16M"), Ok(16 << 20));
         assert!(memory("16383K").is_err());
+    }
+
+    #[test]
+    fn indices() {
+        assert_eq!(index("c = 1"), Ok(("c".into(), 1)));
+        for wrong in ["", "c", "c=", "=1", "c=-1", "c=1.5"] {
+            assert!(index(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

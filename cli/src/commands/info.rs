@@ -74,6 +74,9 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Page {
     page: u32,
+    /// The name of a label of an OME-Zarr store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     levels: Vec<Level>,
 }
 
@@ -93,13 +96,16 @@ impl Page {
             width: level.shape.map(|shape| shape.width),
             dtype: level.dtype.map(Dtype::name),
         };
-        Self { page: info.number, levels: info.levels.iter().map(level).collect() }
+        Self { page: info.number, label: info.name, levels: info.levels.iter().map(level).collect() }
     }
 }
 
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "page {}", self.page)?;
+        match &self.label {
+            Some(label) => write!(f, "label {}", printable(label))?,
+            None => write!(f, "page {}", self.page)?,
+        }
         for (number, level) in self.levels.iter().enumerate() {
             let name = if number == 0 { ": ".to_owned() } else { format!("; level {number}: ") };
             f.write_str(&name)?;
@@ -240,7 +246,10 @@ impl Report<'_> {
         if self.pages.len() < 2 && self.pages.iter().all(|page| page.levels.len() < 2) {
             return;
         }
-        let _ = writeln!(text, "{:11} {}; page {} is looked at", "pages", self.pages.len(), self.page);
+        let _ = match self.pages.iter().all(|page| page.label.is_some()) {
+            true => writeln!(text, "{:11} {}", "masks", self.pages.len()),
+            false => writeln!(text, "{:11} {}; page {} is looked at", "pages", self.pages.len(), self.page),
+        };
         for page in self.pages.iter().take(MOST) {
             let _ = writeln!(text, "  {page}");
         }

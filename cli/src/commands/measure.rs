@@ -18,9 +18,13 @@ pub(crate) fn run(args: &Measure, console: &Console) -> Result<Status> {
     let format = TableFormat::of(args.table_format, &args.output)?;
     let shape = args.either.shape.shape()?;
     let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
+    let pixel_size = match args.pixel_size {
+        Some(size) => size.0,
+        None => args.either.pixel_size(&args.file)?,
+    };
     let options = MeasureOptions::new()
         .properties(Properties::list(&args.properties))
-        .pixel_size(args.pixel_size.and_then(|size| size.0))
+        .pixel_size(pixel_size)
         .connectivity(args.connectivity);
     let table = runs.measure(&options).map_err(|error| named(error, &args.file))?;
     let mut output = Output::create(&args.output)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use runmask::format::Format;
 use runmask::sink::MaskFormat;
-use runmask::{LabelRuns, Result, Run, SetOperation, Shape};
+use runmask::{LabelRuns, Result, Run, SetOperation, Shape, source};
 
 use crate::args::{EitherArgs, Verify};
 use crate::console::{Console, shown};
@@ -50,7 +50,7 @@ pub(super) fn sides(
     let mut formats = [either.read.format, second_format.or(either.read.format)];
     for (file, format) in files.iter().zip(&mut formats) {
         // A format is meant for the run file of the two.
-        if MaskFormat::of(file).is_ok() {
+        if MaskFormat::of(file).is_ok() || source::is_zarr(file) {
             *format = None;
         }
     }

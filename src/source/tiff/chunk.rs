@@ -8,11 +8,11 @@ use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::decompress::{self, Compression, Decompressor, Fault};
 use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
 use crate::memory::{reserve, zeroed};
 use crate::source::chunked::{self, Chunks, Fetched, Grid, Rows};
+use crate::source::decompress::{self, Compression, Decompressor, Fault};
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Unfit;
 

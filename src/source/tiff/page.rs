@@ -10,13 +10,13 @@
 
 use std::ops::Range;
 
-use super::decompress::Compression;
 use super::directory::{Directory, Entry, Header};
 use super::pages;
 use crate::error::{Error, Place, Result};
 use crate::memory::{MOST_ROW_BYTES, check_row};
 use crate::shape::Shape;
 use crate::source::chunked::Grid;
+use crate::source::decompress::Compression;
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Samples;
 

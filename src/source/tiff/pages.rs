@@ -84,7 +84,7 @@ pub(super) fn list(file: &RandomAccess) -> Result<Vec<PageInfo>> {
                         levels.push(describe(file, header, &directory));
                     }
                 }
-                listed.push(PageInfo { number, levels });
+                listed.push(PageInfo { number, name: None, levels });
             }
         }
         number += 1;

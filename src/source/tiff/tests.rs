@@ -607,7 +607,7 @@ fn pages_and_levels_are_listed() {
     let listed = pages::list(&RandomAccess::from_bytes(file.clone(), "small.tif")).unwrap();
     let level = |height, width, dtype| LevelInfo { shape: Some(Shape { height, width }), dtype };
     let (full, half) = (level(40, 60, Some(Dtype::U16)), level(20, 30, Some(Dtype::U16)));
-    let page = |number, levels: &[LevelInfo]| PageInfo { number, levels: levels.to_vec() };
+    let page = |number, levels: &[LevelInfo]| PageInfo { number, name: None, levels: levels.to_vec() };
     let expected = [
         page(0, &[full, half, level(1, 2, Some(Dtype::U8))]),
         page(3, &[full, half]),

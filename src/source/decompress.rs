@@ -1,4 +1,4 @@
-//! The bytes of a TIFF's tiles and strips, decompressed.
+//! The bytes of chunks, decompressed: tiles and strips of a TIFF, chunks of a Zarr array.
 //!
 //! Gets compressed bytes and the length that they must have; gives exactly that many, or says what is wrong. There are
 //! two ways to the same answer: a chunk as a whole, with the fastest decoders there are ([`Decompressor`]), and a chunk
@@ -9,12 +9,15 @@ use std::io::{self, BufRead, Read};
 
 use weezl::{BitOrder, LzwStatus};
 
-/// How a page's chunks are compressed.
+/// How chunks are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
     Lzw,
+    /// In zlib's envelope.
     Deflate,
+    #[cfg(feature = "zarr")]
+    Gzip,
     PackBits,
     Zstd,
     Lzma,
@@ -64,6 +67,8 @@ impl Compression {
             Self::None => "no compression",
             Self::Lzw => "LZW",
             Self::Deflate => "deflate",
+            #[cfg(feature = "zarr")]
+            Self::Gzip => "gzip",
             Self::PackBits => "PackBits",
             Self::Zstd => "Zstandard",
             Self::Lzma => "LZMA",
@@ -78,6 +83,8 @@ impl Compression {
             Self::Lzw => 2_560,
             // 258 bytes for 2 bits.
             Self::Deflate => 1_032,
+            #[cfg(feature = "zarr")]
+            Self::Gzip => 1_032,
             // 128 bytes for 2.
             Self::PackBits => 64,
             // A block of 128 KiB for 4 bytes.
@@ -101,6 +108,8 @@ impl Compression {
         match self {
             Self::None | Self::PackBits => 0,
             Self::Lzw | Self::Deflate => 1 << 16,
+            #[cfg(feature = "zarr")]
+            Self::Gzip => 1 << 16,
             // The window, and a block.
             Self::Zstd => pixels.next_power_of_two().min(1 << LARGEST_WINDOW) + (1 << 18),
             // The dictionary grows with what is decompressed.
@@ -130,6 +139,12 @@ impl Decompressor {
                 Err(libdeflater::DecompressionError::InsufficientSpace) => return Err(Fault::TooMany),
                 // One call cannot tell a chunk that breaks off from a damaged one; a stream can.
                 Err(libdeflater::DecompressionError::BadData) => return fill(compression, compressed, pixels),
+            },
+            // A call takes the first of several members; a stream takes all.
+            #[cfg(feature = "zarr")]
+            Compression::Gzip => match self.deflate.get_or_insert_default().gzip_decompress(compressed, pixels) {
+                Ok(count) if count == pixels.len() => count,
+                _ => return fill(compression, compressed, pixels),
             },
             Compression::Zstd => {
                 let zstd = match &mut self.zstd {
@@ -198,6 +213,8 @@ pub(crate) fn stream<'a>(
     Ok(match compression {
         Compression::None => Box::new(compressed),
         Compression::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(compressed)),
+        #[cfg(feature = "zarr")]
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(Fault::Damaged)?;
             // A frame claims its window, and the decoder allocates it: no more than a whole chunk, or than writers that

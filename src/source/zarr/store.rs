@@ -1,0 +1,311 @@
+//! Zarr stores: a folder, or a zip file.
+//!
+//! Gets a path or a file; gives the bytes that lie under a key such as `labels/cells/0/c/1/2`. A key never leaves the store:
+//! see [`join`]. Nothing is walked through, so that links which lead in a circle are an error of one key.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rawzip::{CompressionMethod, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipLocator};
+
+use crate::error::{Error, Place, Result};
+use crate::memory::{reserve, zeroed};
+use crate::source::random_access::RandomAccess;
+
+/// Children of a group that messages list.
+const MOST_CHILDREN: usize = 1 << 12;
+
+/// The most that a byte of deflated data can become.
+const DEFLATE_FACTOR: u64 = 1032;
+
+/// Where keys lie.
+#[derive(Debug)]
+pub(super) enum Store {
+    /// Files of a folder.
+    Folder(PathBuf),
+    /// Entries of a zip file.
+    Zip(Box<Zip>),
+}
+
+/// A zip file.
+#[derive(Debug)]
+pub(super) struct Zip {
+    archive: ZipArchive<Bytes>,
+    entries: HashMap<Box<str>, Entry>,
+}
+
+/// An entry of a zip file, as the directory at its end has it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    place: ZipArchiveEntryWayfinder,
+    method: CompressionMethod,
+    crc: u32,
+}
+
+/// A file as the reader of zip files wants it.
+#[derive(Clone, Debug)]
+struct Bytes(Arc<RandomAccess>);
+
+impl ReaderAt for Bytes {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(into, offset)
+    }
+}
+
+/// The bytes under a key.
+#[derive(Clone, Debug)]
+pub(super) struct Blob {
+    pub(super) file: Arc<RandomAccess>,
+    /// Where they begin.
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    /// The checksum that a zip file has of them.
+    crc: Option<u32>,
+}
+
+/// `key` followed by the parts of `name`.
+///
+/// # Errors
+/// [`Error::Format`] when a part would lead out of the store: `..`, an absolute path, a backslash.
+pub(super) fn join(key: &str, name: &str) -> Result<String> {
+    let leads_out = |part: &str| part.is_empty() || part == "." || part == ".." || part.contains(['\\', ':', '\0']);
+    if name.split('/').any(leads_out) {
+        let expected = "the name of something inside the store, without `..` and not absolute";
+        return Err(Error::format(Place::Part(place(key)), expected, format!("{name:?}")));
+    }
+    Ok(if key.is_empty() { name.to_owned() } else { format!("{key}/{name}") })
+}
+
+/// What messages call the node at `key`.
+pub(super) fn place(key: &str) -> String {
+    if key.is_empty() { "the root".into() } else { key.to_owned() }
+}
+
+impl Store {
+    /// A zip file, with its whole directory.
+    pub(super) fn zip(file: RandomAccess) -> Result<Self> {
+        let name = file.name().to_path_buf();
+        let failed = |error: rawzip::Error| match error.into_kind() {
+            rawzip::ErrorKind::IO(error) => Error::io("reading", &name, error),
+            kind => Error::format(Place::File, "a whole zip file", kind.to_string()).in_file(&name),
+        };
+        let length = file.length();
+        let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+        let archive = ZipLocator::new()
+            .locate_in_reader(Bytes(Arc::new(file)), &mut buffer, length)
+            .map_err(|(_, error)| failed(error))?;
+        let mut entries = HashMap::new();
+        let mut listed = archive.entries(&mut buffer);
+        while let Some(entry) = listed.next_entry().map_err(failed)? {
+            if entry.is_dir() {
+                continue;
+            }
+            // A key is asked for letter by letter, so names that lead elsewhere are never found.
+            let path = entry.file_path();
+            let Ok(key) = std::str::from_utf8(path.as_bytes()) else { continue };
+            let known = Entry { place: entry.wayfinder(), method: entry.compression_method(), crc: entry.crc32() };
+            entries.insert(Box::from(key), known);
+        }
+        strip_folder(&mut entries);
+        Ok(Self::Zip(Box::new(Zip { archive, entries })))
+    }
+
+    /// What messages call the store.
+    pub(super) fn name(&self) -> &Path {
+        match self {
+            Self::Folder(path) => path,
+            Self::Zip(zip) => zip.archive.get_ref().0.name(),
+        }
+    }
+
+    /// What messages call the bytes under a key.
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        if key.is_empty() { self.name().to_path_buf() } else { self.name().join(key) }
+    }
+
+    /// The number of bytes under a key; `None` when there is nothing.
+    pub(super) fn length(&self, key: &str) -> Result<Option<u64>> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(key);
+                match fs::metadata(&path) {
+                    Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
+                    Ok(_) => Err(Error::format(Place::File, "a file", "something else").in_file(&path)),
+                    Err(error) => absent(error, &path),
+                }
+            }
+            Self::Zip(zip) => Ok(zip.entries.get(key).map(|entry| entry.place.uncompressed_size_hint())),
+        }
+    }
+
+    /// Whether there may be something under keys that begin with `key` and a slash.
+    pub(super) fn has_folder(&self, key: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.join(key).is_dir(),
+            Self::Zip(_) => true,
+        }
+    }
+
+    /// The bytes under a key, of which `limit` may be held in memory; `None` when there is nothing.
+    pub(super) fn open(&self, key: &str, limit: u64) -> Result<Option<Blob>> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(key);
+                // Before it is opened: a pipe would wait for somebody to write to it.
+                if self.length(key)?.is_none() {
+                    return Ok(None);
+                }
+                let file = match File::open(&path) {
+                    Ok(file) => RandomAccess::from_file(file, &path)?,
+                    Err(error) => return absent(error, &path),
+                };
+                let length = file.length();
+                Ok(Some(Blob { file: Arc::new(file), offset: 0, length, crc: None }))
+            }
+            Self::Zip(zip) => {
+                let Some(entry) = zip.entries.get(key) else { return Ok(None) };
+                zip.open(*entry, limit).map_err(|error| error.in_file(&self.path(key))).map(Some)
+            }
+        }
+    }
+
+    /// All bytes under a key, of which there may be `limit`; `None` when there is nothing.
+    pub(super) fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(blob) = self.open(key, limit)? else { return Ok(None) };
+        check_length(blob.length, limit).map_err(|error| error.in_file(&self.path(key)))?;
+        let mut bytes = Vec::new();
+        blob.read(&mut bytes).map_err(|error| error.in_file(&self.path(key)))?;
+        Ok(Some(bytes))
+    }
+
+    /// The names of what lies directly in the group at `key`, sorted; of a huge group only some.
+    pub(super) fn children(&self, key: &str) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        match self {
+            Self::Folder(folder) => {
+                let entries = fs::read_dir(folder.join(key)).into_iter().flatten().flatten();
+                let folders = entries.filter(|entry| entry.path().is_dir());
+                names.extend(folders.take(MOST_CHILDREN).filter_map(|entry| entry.file_name().into_string().ok()));
+            }
+            Self::Zip(zip) => {
+                let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
+                let below = zip.entries.keys().filter_map(|name| name.strip_prefix(&prefix)?.split_once('/'));
+                for (name, _) in below {
+                    if names.len() < MOST_CHILDREN {
+                        names.insert(name.to_owned());
+                    }
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+}
+
+/// An archive of a folder is the store that the folder is: the name of the folder goes.
+fn strip_folder(entries: &mut HashMap<Box<str>, Entry>) {
+    let is_root = |key: &str| matches!(key, "zarr.json" | ".zgroup" | ".zarray" | ".zattrs");
+    if entries.keys().any(|key| is_root(key)) {
+        return;
+    }
+    let mut tops = entries.keys().filter_map(|key| key.split_once('/')).filter(|(_, rest)| is_root(rest));
+    let Some(top) = tops.next().map(|(top, _)| format!("{top}/")) else { return };
+    if tops.all(|(other, _)| top[..top.len() - 1] == *other) {
+        *entries = entries.drain().filter_map(|(key, entry)| Some((key.strip_prefix(&*top)?.into(), entry))).collect();
+    }
+}
+
+fn absent<T>(error: io::Error, path: &Path) -> Result<Option<T>> {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+        _ => Err(Error::io("reading", path, error)),
+    }
+}
+
+fn check_length(length: u64, limit: u64) -> Result<()> {
+    if length > limit {
+        return Err(Error::format(Place::File, format!("{limit} bytes at most"), format!("{length} bytes")));
+    }
+    Ok(())
+}
+
+impl Zip {
+    fn open(&self, entry: Entry, limit: u64) -> Result<Blob> {
+        let damaged = |found: String| Error::format(Place::File, "a whole entry of a zip file", found);
+        let local = self.archive.get_entry(entry.place).map_err(|error| damaged(error.to_string()))?;
+        let (start, end) = local.compressed_data_range();
+        let length = entry.place.uncompressed_size_hint();
+        let file = &self.archive.get_ref().0;
+        let compressed = end.saturating_sub(start);
+        match entry.method {
+            CompressionMethod::STORE if compressed == length => {
+                Ok(Blob { file: file.clone(), offset: start, length, crc: Some(entry.crc) })
+            }
+            CompressionMethod::STORE => Err(damaged(format!("{compressed} bytes stored of {length}"))),
+            CompressionMethod::DEFLATE => {
+                check_length(length, limit)?;
+                if length > compressed.saturating_mul(DEFLATE_FACTOR) {
+                    return Err(damaged(format!("{compressed} bytes, too few for {length} with deflate")));
+                }
+                let mut bytes = Vec::new();
+                Blob { file: file.clone(), offset: start, length: compressed, crc: None }.read(&mut bytes)?;
+                let mut inflated: Vec<u8> = zeroed(length, "an entry of a zip file")?;
+                let done = libdeflater::Decompressor::new().deflate_decompress(&bytes, &mut inflated);
+                if done != Ok(inflated.len()) {
+                    return Err(damaged("damaged data".into()));
+                }
+                let file = Arc::new(RandomAccess::from_bytes(inflated, "an entry of a zip file"));
+                Ok(Blob { file, offset: 0, length, crc: Some(entry.crc) })
+            }
+            _ => Err(Error::Unsupported("an entry of a zip file that is neither stored nor deflated".into())),
+        }
+    }
+}
+
+impl Blob {
+    /// `length` bytes from `offset` on; there are as many.
+    pub(super) fn part(&self, offset: u64, length: u64) -> Self {
+        Self { file: self.file.clone(), offset: self.offset + offset, length, crc: None }
+    }
+
+    /// Reads all of it in place of what `bytes` holds.
+    pub(super) fn read(&self, bytes: &mut Vec<u8>) -> Result<()> {
+        let count = usize::try_from(self.length).unwrap_or(usize::MAX);
+        reserve(bytes, count.saturating_sub(bytes.len()), "stored bytes")?;
+        bytes.resize(count, 0);
+        self.file.read_exact_at(bytes, self.offset, "what is stored")?;
+        if let Some(stored) = self.crc {
+            let mut crc = libdeflater::Crc::new();
+            crc.update(bytes);
+            if crc.sum() != stored {
+                let found = format!("{:08x}", crc.sum());
+                return Err(Error::format(Place::File, format!("bytes with the checksum {stored:08x}"), found));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl io::Read for Blob {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.length).unwrap_or(usize::MAX).min(into.len());
+        let count = self.file.read_at(&mut into[..most], self.offset)?;
+        self.offset += count as u64;
+        self.length -= count as u64;
+        Ok(count)
+    }
+}
+
+/// The names in one phrase, for messages.
+pub(super) fn listed(names: &[String]) -> Cow<'static, str> {
+    /// Names that are listed.
+    const MOST: usize = 10;
+    match names {
+        [] => "nothing".into(),
+        names if names.len() <= MOST => names.join(", ").into(),
+        names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST).into(),
+    }
+}
