@@ -290,7 +290,10 @@ mod tests {
         ] {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(message(&path), format!("{}: expected a TIFF, PNG or NPY file, found {found}", path.display()));
+            assert_eq!(
+                message(&path),
+                format!("{}: expected a TIFF, PNG, NPY or zipped Zarr file, found {found}", path.display())
+            );
         }
     }
 

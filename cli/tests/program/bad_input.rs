@@ -26,7 +26,7 @@ fn files_that_are_not_there_or_no_files() {
         folder.fails_with(&format!("{command} missing.csv"), &["missing.csv", "No such file"]);
         folder.fails_with(&format!("{command} folder"), &["folder", "is a directory"]);
     }
-    folder.fails_with("encode empty", &["empty", "TIFF, PNG or NPY"]);
+    folder.fails_with("encode empty", &["empty", "TIFF, PNG, NPY or zipped Zarr"]);
     folder.fails_with("decode empty -o out.npy -f hubmap", &["empty", "glom,pixels"]);
     folder.fails_with("pixels encode empty -o out", &["empty"]);
     folder.fails_with("decode runs.csv -o out.npy --like missing.tif", &["missing.tif"]);

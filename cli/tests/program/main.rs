@@ -16,6 +16,7 @@ mod run_files;
 mod shortcut;
 mod slides;
 mod words;
+mod zarr;
 
 use std::ffi::OsStr;
 use std::fs;
