@@ -7,23 +7,27 @@ use numpy::PyArrayDescrMethods;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use runmask::{Dtype, LabelRuns};
+use runmask::{Dtype, LabelRuns, Polygons};
 
-/// Which of the flat lists of runs an array shows.
+/// A list that an array shows, with the object whose memory it is in.
 #[derive(Clone, Debug)]
 pub(crate) enum Shown {
-    Labels,
-    Offsets,
+    Labels(Arc<LabelRuns>),
+    Offsets(Arc<LabelRuns>),
     /// Runs of this range.
-    Runs(Range<usize>),
+    Runs(Arc<LabelRuns>, Range<usize>),
+    PolygonLabels(Arc<Polygons>),
+    FeatureOffsets(Arc<Polygons>),
+    PolygonOffsets(Arc<Polygons>),
+    RingOffsets(Arc<Polygons>),
+    Points(Arc<Polygons>),
 }
 
 /// Gives numpy the address of memory that it keeps alive, so that an array shows it without a copy.
 ///
-/// The memory belongs to runs that nobody changes, and the array says that it is read-only.
+/// The memory belongs to an object that nobody changes, and the array says that it is read-only.
 #[pyclass(frozen, module = "runmask._runmask")]
 pub(crate) struct Memory {
-    runs: Arc<LabelRuns>,
     shown: Shown,
 }
 
@@ -31,19 +35,24 @@ pub(crate) struct Memory {
 impl Memory {
     #[getter]
     fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        type List<'py> = (usize, Bound<'py, PyTuple>, char, usize);
+        /// Address, shape, numpy's letter and bytes of a list of numbers.
+        fn list<'py, T>(py: Python<'py>, list: &[T], kind: char) -> PyResult<List<'py>> {
+            Ok((list.as_ptr().addr(), PyTuple::new(py, [list.len()])?, kind, size_of::<T>()))
+        }
+        /// The same of a list of pairs.
+        fn pairs<'py, T>(py: Python<'py>, list: &[T], kind: char) -> PyResult<List<'py>> {
+            Ok((list.as_ptr().addr(), PyTuple::new(py, [list.len(), 2])?, kind, size_of::<T>() / 2))
+        }
         let (address, shape, kind, bytes) = match &self.shown {
-            Shown::Labels => {
-                let labels = self.runs.labels();
-                (labels.as_ptr() as usize, PyTuple::new(py, [labels.len()])?, 'u', size_of::<u64>())
-            }
-            Shown::Offsets => {
-                let offsets = self.runs.offsets();
-                (offsets.as_ptr() as usize, PyTuple::new(py, [offsets.len()])?, 'i', size_of::<usize>())
-            }
-            Shown::Runs(range) => {
-                let runs = &self.runs.runs()[range.clone()];
-                (runs.as_ptr() as usize, PyTuple::new(py, [runs.len(), 2])?, 'u', size_of::<u64>())
-            }
+            Shown::Labels(runs) => list(py, runs.labels(), 'u')?,
+            Shown::Offsets(runs) => list(py, runs.offsets(), 'i')?,
+            Shown::Runs(runs, range) => pairs(py, &runs.runs()[range.clone()], 'u')?,
+            Shown::PolygonLabels(polygons) => list(py, polygons.labels(), 'u')?,
+            Shown::FeatureOffsets(polygons) => list(py, polygons.feature_offsets(), 'i')?,
+            Shown::PolygonOffsets(polygons) => list(py, polygons.polygon_offsets(), 'i')?,
+            Shown::RingOffsets(polygons) => list(py, polygons.ring_offsets(), 'i')?,
+            Shown::Points(polygons) => pairs(py, polygons.points(), 'f')?,
         };
         let order = if cfg!(target_endian = "big") { '>' } else { '<' };
         let interface = PyDict::new(py);
@@ -55,9 +64,9 @@ impl Memory {
     }
 }
 
-/// An array that shows a part of `runs`.
-pub(crate) fn show<'py>(py: Python<'py>, runs: &Arc<LabelRuns>, shown: Shown) -> PyResult<Bound<'py, PyAny>> {
-    let memory = Bound::new(py, Memory { runs: Arc::clone(runs), shown })?;
+/// An array that shows a list.
+pub(crate) fn show(py: Python<'_>, shown: Shown) -> PyResult<Bound<'_, PyAny>> {
+    let memory = Bound::new(py, Memory { shown })?;
     numpy::get_array_module(py)?.call_method1("asarray", (memory,))
 }
 

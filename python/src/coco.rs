@@ -17,7 +17,7 @@ use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Poly
 use crate::errors::{format_error, raise};
 use crate::plane::{self, Bits};
 use crate::rle::union;
-use crate::work;
+use crate::work::{self, Stop};
 
 /// The size and the counts of an encoding: text, or numbers.
 type Given<'py> = (u64, u64, Bound<'py, PyAny>);
@@ -159,9 +159,9 @@ pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArr
 #[pyfunction]
 #[pyo3(name = "coco_merge")]
 pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool) -> PyResult<Bound<'py, PyBytes>> {
-    let rles = counts_of(py, &rles)?;
-    let text = work::run(py, None, |_| {
-        let rles = read_all(&rles)?;
+    let packed = counts_of(py, &rles)?;
+    let rles = work::run(py, None, |stop| read_all(&packed, stop))?.map_err(|wrong| wrong.raise(py))?;
+    let text = work::alone(py, None, move || {
         let shape = rles.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
         let lists: Vec<Vec<Run>> = rles.into_iter().map(|rle| rle.runs).collect();
         let runs = if intersect { intersection(lists) } else { union_of(&lists, shape) };
@@ -223,15 +223,16 @@ pub(crate) fn iou<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (detections, truths) = (counts_of(py, &detections)?, counts_of(py, &truths)?);
     let (rows, columns) = (detections.len(), truths.len());
-    let table =
-        work::run(py, None, |_| objects(&detections)?.coco_iou(&objects(&truths)?, &crowd).map_err(Wrong::Library))?;
-    let table = table.map_err(|wrong: Wrong| wrong.raise(py))?;
+    let read = work::run(py, None, |stop| Ok((objects(&detections, stop)?, objects(&truths, stop)?)))?;
+    let (detections, truths) = read.map_err(|wrong: Wrong| wrong.raise(py))?;
+    let table = work::alone(py, None, move || detections.coco_iou(&truths, &crowd))?;
+    let table = table.map_err(|error| raise(py, error))?;
     table.into_pyarray(py).reshape([rows, columns])
 }
 
 /// Encodings as the labels 1, 2, 3 ... of one mask.
-fn objects(rles: &[Packed<'_>]) -> Result<LabelRuns, Wrong> {
-    let rles = read_all(rles)?;
+fn objects(rles: &[Packed<'_>], stop: &Stop) -> Result<LabelRuns, Wrong> {
+    let rles = read_all(rles, stop)?;
     let shape = rles.first().map(|rle| rle.shape);
     if let Some(other) = rles.iter().find(|rle| Some(rle.shape) != shape) {
         let text = format!("encodings of several sizes, {} among them: masks of one size are needed", other.shape);
@@ -386,8 +387,9 @@ pub(crate) fn from_polygons<'py>(
     let shape = Shape::new(height, width).map_err(|error| raise(py, error))?;
     let rings: Vec<&[Point]> =
         polygons.iter().map(|polygon| Ok(polygon.as_slice()?.as_chunks::<2>().0)).collect::<PyResult<_>>()?;
-    let texts = work::run(py, None, |_| {
-        let runs = polygons_of(&rings, shape)?.fill(FillRule::Coco)?;
+    let polygons = polygons_of(&rings, shape).map_err(|error| raise(py, error))?;
+    let texts = work::alone(py, None, move || {
+        let runs = polygons.fill(FillRule::Coco)?;
         let text = |(_, of_label): (u64, &[Run])| text_of(of_label, shape);
         Ok(runs.iter().map(text).collect::<Result<Vec<_>, Wrong>>())
     })?;
@@ -481,8 +483,9 @@ impl Wrong {
     }
 }
 
-fn read_all(rles: &[Packed<'_>]) -> Result<Vec<Rle>, Wrong> {
-    rles.par_iter().enumerate().map(|(index, rle)| read(index, rle)).collect()
+fn read_all(rles: &[Packed<'_>], stop: &Stop) -> Result<Vec<Rle>, Wrong> {
+    let one = |(index, rle)| stop.check().map_err(Wrong::Library).and_then(|()| read(index, rle));
+    rles.par_iter().enumerate().map(one).collect()
 }
 
 fn read(index: usize, rle: &Packed<'_>) -> Result<Rle, Wrong> {

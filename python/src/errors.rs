@@ -120,6 +120,9 @@ fn help(remedy: Remedy) -> Option<&'static str> {
         Remedy::NumberCategory => "categories={number: name} gives it a number",
         Remedy::SplitCounts => "large_counts='split' writes it in parts",
         Remedy::KeepCounts => "large_counts='keep' writes it as it is",
+        Remedy::NameColumns => "header='image,runs' says what the columns are called",
+        Remedy::ExchangeSides => "exchange height and width, or name the other order",
+        Remedy::AllowMemory => "memory= allows more",
         Remedy::WiderType => "dtype= names a wider type",
         _ => return None,
     })

@@ -2,15 +2,18 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use numpy::{PyArray2, PyArrayMethods};
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::doctor::{self, Finding};
-use runmask::format::{self, Format};
+use runmask::format::{self, Format, Warning};
 use runmask::output::AtomicFile;
 use runmask::sink::{self, CreateOptions};
 use runmask::source::{self, OpenOptions, RawLayout, Source};
@@ -199,7 +202,7 @@ fn open_runs<R>(
     let reader = || {
         let mut reader = input(path, stop)?;
         match format {
-            Some(format) => work(format, &mut reader),
+            Some(format) => work(format, &mut *reader),
             None => {
                 let (format, mut reader) = format::detect(reader)?;
                 work(format, &mut reader)
@@ -222,19 +225,63 @@ impl Read for Input<'_> {
     }
 }
 
-/// Opens a run file.
-fn input<'a>(path: &Path, stop: &'a Stop) -> runmask::Result<impl BufRead + 'a> {
-    let file = File::open(path).map_err(|error| Error::io("reading", path, error))?;
-    Ok(BufReader::with_capacity(BUFFER, Input { file, stop }))
+/// Opens a run file, and unpacks it when it is compressed with gzip.
+fn input<'a>(path: &Path, stop: &'a Stop) -> runmask::Result<Box<dyn BufRead + 'a>> {
+    let failed = |error| Error::io("reading", path, error);
+    let file = File::open(path).map_err(failed)?;
+    let mut reader = BufReader::with_capacity(BUFFER, Input { file, stop });
+    if reader.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(reader))));
+    }
+    Ok(Box::new(reader))
+}
+
+/// A file that is written until the work is to stop.
+struct Output<'a> {
+    file: &'a mut AtomicFile,
+    stop: &'a Stop,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stop.check().map_err(io::Error::other)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a run file, compressed with gzip where its name ends so. It appears under its name when it is finished.
+fn output<R>(
+    path: &Path,
+    stop: &Stop,
+    work: impl FnOnce(&mut dyn Write) -> runmask::Result<R>,
+) -> runmask::Result<R> {
+    let mut file = AtomicFile::create(path)?;
+    let mut writer = Output { file: &mut file, stop };
+    let result = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
+        let mut packer = GzEncoder::new(writer, Compression::default());
+        let result = work(&mut packer)?;
+        packer.finish().map_err(|error| Error::io("writing", path, error))?;
+        result
+    } else {
+        work(&mut writer)?
+    };
+    file.finish()?;
+    Ok(result)
 }
 
 /// Reads the runs of one mask.
 #[pyfunction]
 pub(crate) fn read(py: Python<'_>, path: PathBuf, format: Option<&str>, options: &Bound<'_, PyDict>) -> PyResult<Runs> {
     let (format, options) = (named(py, format)?, read_options(options)?);
-    let read = |format, reader: &mut dyn BufRead| format::read(format, reader, &options);
-    let runs = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
-    runs.map(Runs::from).map_err(|error| raise_for(py, error, &path))
+    let read = |format, reader: &mut dyn BufRead| format::read_with_warnings(format, reader, &options);
+    let read = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
+    let (runs, warnings) = read.map_err(|error| raise_for(py, error, &path))?;
+    warn(py, &path, &warnings)?;
+    Ok(runs.into())
 }
 
 /// Reads the runs of every image of a file: a list of ids and runs, in the order of the file.
@@ -267,12 +314,10 @@ pub(crate) fn write(
     if !given.contains("image")? {
         options = options.image(stem(path));
     }
-    let written = work::run(py, None, |_| {
-        let mut file = AtomicFile::create(path)?;
-        format::write(format, &mut file, runs, &options)?;
-        file.finish()
+    let written = work::run(py, None, |stop| {
+        output(path, stop, |writer| format::write_with_warnings(format, writer, runs, &options))
     })?;
-    written.map_err(|error| raise_for(py, error, path))
+    warn(py, path, &written.map_err(|error| raise_for(py, error, path))?)
 }
 
 /// A file's name without its extension.
@@ -300,21 +345,25 @@ pub(crate) fn convert(
     let converted = work::run(py, None, |stop| {
         open_runs(&source, from, stop, |from, reader| {
             at_target = true;
-            let mut file = AtomicFile::create(&target)?;
-            at_target = false;
-            let warnings = format::convert((from, reader, &read), (to, &mut file, &options))?;
-            at_target = true;
-            file.finish().map(|()| warnings)
+            output(&target, stop, |writer| {
+                at_target = false;
+                let warnings = format::convert((from, reader, &read), (to, writer, &options))?;
+                at_target = true;
+                Ok(warnings)
+            })
         })
     })?;
     let warnings = converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))?;
-    warnings.iter().try_for_each(|warning| warn(py, &format!("{}: {warning}", source.display())))
+    warn(py, &source, &warnings)
 }
 
 /// Warns whoever called the function of the package that is at work.
-fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
-    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
+fn warn(py: Python<'_>, path: &Path, warnings: &[Warning]) -> PyResult<()> {
+    warnings.iter().try_for_each(|warning| {
+        let text = format!("{}: {warning}", path.display());
+        let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
+    })
 }
 
 /// Says which convention a run file is in.

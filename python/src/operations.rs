@@ -8,13 +8,13 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, PixelSize, Property, Run,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Property, Run,
     SetOperation, Values, Window,
 };
 
 use crate::arrays::order_of;
 use crate::errors::raise;
-use crate::options::{named, shape_of};
+use crate::options::{named, pixel_size_of, shape_of};
 use crate::runs::{Runs, flat};
 use crate::work;
 
@@ -23,9 +23,10 @@ fn apply(
     py: Python<'_>,
     runs: &Arc<LabelRuns>,
     threads: Option<usize>,
-    work: impl FnOnce(&LabelRuns) -> runmask::Result<LabelRuns> + Send,
+    work: impl FnOnce(&LabelRuns) -> runmask::Result<LabelRuns> + Send + 'static,
 ) -> PyResult<Runs> {
-    work::run(py, threads, |_| work(runs))?.map(Runs::from).map_err(|error| raise(py, error))
+    let runs = Arc::clone(runs);
+    work::alone(py, threads, move || work(&runs))?.map(Runs::from).map_err(|error| raise(py, error))
 }
 
 #[pymethods]
@@ -78,10 +79,10 @@ impl Runs {
             options = options.properties(properties);
         }
         if let Some(size) = pixel_size {
-            let (height, width) = size.extract().or_else(|_| size.extract().map(|side: f64| (side, side)))?;
-            options = options.pixel_size(Some(PixelSize::new(height, width).map_err(|error| raise(py, error))?));
+            options = options.pixel_size(Some(pixel_size_of(size)?));
         }
-        let measured = work::run(py, threads, |_| self.runs.measure(&options))?;
+        let runs = Arc::clone(&self.runs);
+        let measured = work::alone(py, threads, move || runs.measure(&options))?;
         table(py, measured.map_err(|error| raise(py, error))?)
     }
 
@@ -95,19 +96,19 @@ impl Runs {
     /// array([[7, 0]], dtype=uint8)
     #[pyo3(signature = (row, column, height, width))]
     fn crop(&self, py: Python<'_>, row: u32, column: u32, height: u32, width: u32) -> PyResult<Self> {
-        apply(py, &self.runs, None, |runs| runs.crop(Window::new(row, column, height, width)))
+        apply(py, &self.runs, None, move |runs| runs.crop(Window::new(row, column, height, width)))
     }
 
     /// The mask moved down and to the right, or the other way by negative numbers; what leaves it is left out.
     #[pyo3(signature = (rows, columns))]
     fn shift(&self, py: Python<'_>, rows: i64, columns: i64) -> PyResult<Self> {
-        apply(py, &self.runs, None, |runs| runs.shift(rows, columns))
+        apply(py, &self.runs, None, move |runs| runs.shift(rows, columns))
     }
 
     /// The mask with rows and columns of background around it.
     #[pyo3(signature = (above=0, left=0, below=0, right=0))]
     fn pad(&self, py: Python<'_>, above: u32, left: u32, below: u32, right: u32) -> PyResult<Self> {
-        apply(py, &self.runs, None, |runs| runs.pad(above, left, below, right))
+        apply(py, &self.runs, None, move |runs| runs.pad(above, left, below, right))
     }
 
     /// The mask with its first pixel at a row and column, which may be negative, of a mask of another shape. What lies outside
@@ -115,7 +116,7 @@ impl Runs {
     #[pyo3(signature = (row, column, shape))]
     fn place(&self, py: Python<'_>, row: i64, column: i64, shape: &Bound<'_, PyAny>) -> PyResult<Self> {
         let shape = shape_of(shape)?;
-        apply(py, &self.runs, None, |runs| runs.place((row, column), shape))
+        apply(py, &self.runs, None, move |runs| runs.place((row, column), shape))
     }
 
     /// The labels that are in a list, in any order; those that do not occur are passed over.
@@ -153,7 +154,7 @@ impl Runs {
     /// array([[9, 0, 9]], dtype=uint8)
     #[pyo3(signature = (table=None))]
     fn relabel(&self, py: Python<'_>, table: Option<HashMap<u64, Option<u64>>>) -> PyResult<Self> {
-        apply(py, &self.runs, None, |runs| match table {
+        apply(py, &self.runs, None, move |runs| match table {
             None => Ok(runs.clone().relabel_sequential().0),
             Some(table) => runs.relabel(|label| table.get(&label).copied().unwrap_or(Some(label))),
         })
@@ -162,7 +163,26 @@ impl Runs {
     /// All pixels of all labels as one label.
     #[pyo3(signature = (label=1))]
     fn foreground(&self, py: Python<'_>, label: u64) -> PyResult<Self> {
-        apply(py, &self.runs, None, |runs| runs.foreground(label))
+        apply(py, &self.runs, None, move |runs| runs.foreground(label))
+    }
+
+    /// The same runs, but each pixel with one label only. A label that keeps no pixel stays, without runs.
+    ///
+    /// Parameters
+    /// ----------
+    /// overlap : 'error', 'first' or 'last'
+    ///     What becomes of a pixel that several labels have: an error, or the smallest label keeps it, or the largest.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import runmask
+    /// >>> runs = runmask.Runs([4, 7], [0, 1, 2], [[0, 3], [2, 3]], shape=(1, 5))
+    /// >>> runs.disjoint("last").decode()
+    /// array([[4, 4, 7, 7, 7]], dtype=uint8)
+    #[pyo3(signature = (overlap))]
+    fn disjoint(&self, py: Python<'_>, overlap: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let policy: OverlapPolicy = named(overlap)?;
+        apply(py, &self.runs, None, move |runs| runs.clone().disjoint(policy))
     }
 
     /// The same pixels with positions down the columns, 'F', or along the rows, 'C'.
@@ -175,14 +195,14 @@ impl Runs {
     #[pyo3(signature = (order))]
     fn to_order(&self, py: Python<'_>, order: &str) -> PyResult<Self> {
         let order = order_of(order)?;
-        apply(py, &self.runs, None, |runs| runs.to_order(order))
+        apply(py, &self.runs, None, move |runs| runs.to_order(order))
     }
 
     /// The same runs for a mask of this (height, width): for runs from a file that does not say.
     #[pyo3(signature = (shape))]
     fn with_shape(&self, py: Python<'_>, shape: &Bound<'_, PyAny>) -> PyResult<Self> {
         let shape = shape_of(shape)?;
-        apply(py, &self.runs, None, |runs| runs.clone().with_shape(shape))
+        apply(py, &self.runs, None, move |runs| runs.clone().with_shape(shape))
     }
 
     /// The connected pieces of each label, each with a label of its own: 1, 2, 3 ... by their first pixels, down the columns.
@@ -236,7 +256,8 @@ impl Runs {
             .min_area(min_area)
             .fill_holes(fill_holes)
             .largest(largest);
-        let found = work::run(py, threads, |_| self.runs.components(&options))?;
+        let runs = Arc::clone(&self.runs);
+        let found = work::alone(py, threads, move || runs.components(&options))?;
         let (runs, sources) = found.map_err(|error| raise(py, error))?.into_parts();
         let runs = Bound::new(py, Self::from(runs))?;
         if return_sources {
@@ -282,8 +303,8 @@ impl Runs {
     fn combine(&self, other: &Bound<'_, PyAny>, operation: SetOperation) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
-        let other = &other.get().runs;
-        let combined = apply(py, &self.runs, None, |runs| runs.combine(other, operation))?;
+        let other = Arc::clone(&other.get().runs);
+        let combined = apply(py, &self.runs, None, move |runs| runs.combine(&other, operation))?;
         Ok(Bound::new(py, combined)?.into_any().unbind())
     }
 }
@@ -311,7 +332,7 @@ fn table<'py>(py: Python<'py>, measures: Measures) -> PyResult<Bound<'py, PyDict
 #[pyfunction]
 pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>) -> PyResult<Runs> {
     let parts: Vec<Arc<LabelRuns>> = parts.iter().map(|part| Arc::clone(&part.get().runs)).collect();
-    let merged = work::run(py, None, |_| LabelRuns::merge(&parts))?;
+    let merged = work::alone(py, None, move || LabelRuns::merge(&parts))?;
     merged.map(Runs::from).map_err(|error| raise(py, error))
 }
 
@@ -322,9 +343,9 @@ pub(crate) fn overlaps<'py>(
     first: &Bound<'py, Runs>,
     second: &Bound<'py, Runs>,
 ) -> PyResult<Bound<'py, PyArray2<u64>>> {
-    let (first, second) = (&first.get().runs, &second.get().runs);
-    let found = work::run(py, None, |_| {
-        let overlaps = first.overlaps(second)?;
+    let (first, second) = (Arc::clone(&first.get().runs), Arc::clone(&second.get().runs));
+    let found = work::alone(py, None, move || {
+        let overlaps = first.overlaps(&second)?;
         let rows = overlaps.pairs().iter().flat_map(|pair| [pair.first, pair.second, pair.pixels]);
         Ok(rows.collect::<Vec<u64>>())
     })?;
@@ -341,9 +362,9 @@ pub(crate) fn compare<'py>(
     prediction: &Bound<'py, Runs>,
     thresholds: Option<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (truth, prediction) = (&truth.get().runs, &prediction.get().runs);
+    let (truth, prediction) = (Arc::clone(&truth.get().runs), Arc::clone(&prediction.get().runs));
     let thresholds = thresholds.unwrap_or_else(|| F1_THRESHOLDS.to_vec());
-    let scores = work::run(py, None, |_| truth.compare(prediction, &thresholds))?;
+    let scores = work::alone(py, None, move || truth.compare(&prediction, &thresholds))?;
     let scores = scores.map_err(|error| raise(py, error))?;
     let table = PyDict::new(py);
     for (name, score) in [
@@ -394,9 +415,9 @@ pub(crate) fn from_columns(
     if labels.len() != starts.len() || starts.len() != lengths.len() {
         return Err(PyValueError::new_err("label, start and length: columns of one length are needed"));
     }
-    let built = py.detach(|| {
-        let row = |((&label, &start), &length)| (label, Run { start, length });
-        let mut rows: Vec<(u64, Run)> = labels.iter().zip(starts).zip(lengths).map(row).collect();
+    let row = |((&label, &start), &length)| (label, Run { start, length });
+    let mut rows: Vec<(u64, Run)> = py.detach(|| labels.iter().zip(starts).zip(lengths).map(row).collect());
+    let built = work::alone(py, None, move || {
         if !rows.is_sorted() {
             rows.sort_unstable();
         }
@@ -410,6 +431,6 @@ pub(crate) fn from_columns(
             builder.push(run)?;
         }
         Ok(builder.finish())
-    });
+    })?;
     built.map(Runs::from).map_err(|error| raise(py, error))
 }

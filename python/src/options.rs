@@ -6,8 +6,8 @@ use std::str::FromStr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use runmask::format::{ReadOptions, WriteOptions};
-use runmask::{Error, ScanOrder, Shape};
+use runmask::format::{ObjectType, ReadOptions, WriteOptions};
+use runmask::{Error, MeasureOptions, PixelSize, Property, ScanOrder, Shape};
 
 use crate::arrays::order_of;
 use crate::errors::raise;
@@ -26,6 +26,9 @@ pub(crate) fn read_options(given: &Bound<'_, PyDict>) -> PyResult<ReadOptions> {
             "renumber" => options.renumber(value.extract()?),
             "skip_other_shapes" => options.skip_other_shapes(value.extract()?),
             "ignore_columns" => options.ignore_columns(value.extract()?),
+            "header" => options.header(value.extract::<String>()?),
+            "fill_rule" => options.fill_rule(named(&value)?),
+            "label_property" => options.label_property(value.extract::<String>()?),
             _ => return Err(unknown(&name)),
         };
     }
@@ -59,10 +62,33 @@ pub(crate) fn write_options(given: &Bound<'_, PyDict>) -> PyResult<WriteOptions>
             "counts" => options.counts(named(&value)?),
             "category_of" => options.category_of(value.extract::<BTreeMap<u64, u64>>()?),
             "categories" => options.categories(value.extract::<BTreeMap<u64, String>>()?),
+            "object_type" => options.object_type(named::<ObjectType>(&value)?),
+            "class_colors" => options.class_colors(value.extract::<BTreeMap<String, [u8; 3]>>()?),
+            "simplify" => options.simplify(value.extract::<f64>()?),
+            "measure" => options.measure(measure_options(&value, given.get_item("pixel_size")?.as_ref())?),
+            "pixel_size" if given.contains("measure")? => options,
+            "pixel_size" => return Err(PyTypeError::new_err("pixel_size is for measurements: measure= names them")),
             _ => return Err(unknown(&name)),
         };
     }
     Ok(options)
+}
+
+/// What is measured, by the names of properties, and how large a pixel is, if that is known.
+pub(crate) fn measure_options(
+    properties: &Bound<'_, PyAny>,
+    pixel_size: Option<&Bound<'_, PyAny>>,
+) -> PyResult<MeasureOptions> {
+    let properties: Vec<Bound<'_, PyAny>> = properties.extract()?;
+    let properties: Vec<Property> = properties.iter().map(named).collect::<PyResult<_>>()?;
+    let size = pixel_size.filter(|size| !size.is_none()).map(pixel_size_of).transpose()?;
+    Ok(MeasureOptions::new().properties(properties).pixel_size(size))
+}
+
+/// One number for both sides of a pixel, or height and width.
+pub(crate) fn pixel_size_of(value: &Bound<'_, PyAny>) -> PyResult<PixelSize> {
+    let (height, width) = value.extract().or_else(|_| value.extract().map(|side: f64| (side, side)))?;
+    PixelSize::new(height, width).map_err(|error| raise(value.py(), error))
 }
 
 /// A value by the name that the library gives it.

@@ -10,12 +10,13 @@ use runmask::{LabelRuns, Run, Shape};
 use crate::arrays::order_of;
 use crate::errors::{format_error, raise};
 use crate::runs::Runs;
+use crate::work;
 
 /// The text of one label's runs, or of the pixels of all labels together, numbered from `base`.
 #[pyfunction]
 pub(crate) fn to_text(py: Python<'_>, runs: &Bound<'_, Runs>, label: Option<u64>, base: u64) -> PyResult<String> {
     let runs = Arc::clone(&runs.get().runs);
-    py.detach(|| {
+    work::alone(py, None, move || {
         let one = match label {
             Some(label) => runs.get(label).unwrap_or_default().to_vec(),
             None => union(runs.runs().to_vec()),
@@ -27,7 +28,7 @@ pub(crate) fn to_text(py: Python<'_>, runs: &Bound<'_, Runs>, label: Option<u64>
             write!(text, "{space}{start} {length}").map_err(|_| "no text")?;
         }
         Ok(text)
-    })
+    })?
     .map_err(|error: &str| PyValueError::new_err(error))
 }
 
@@ -49,12 +50,13 @@ pub(crate) fn union(mut runs: Vec<Run>) -> Vec<Run> {
 pub(crate) fn from_text(py: Python<'_>, text: &str, shape: (u64, u64), base: u64, order: &str) -> PyResult<Runs> {
     let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let order = order_of(order)?;
-    let read = py.detach(|| -> Result<LabelRuns, Wrong> {
-        let mut runs = parse(text, base)?;
+    let text = text.to_owned();
+    let read = work::alone(py, None, move || -> Result<LabelRuns, Wrong> {
+        let mut runs = parse(&text, base)?;
         runs.sort_unstable();
         let offsets = vec![0, runs.len()];
         LabelRuns::from_parts(Some(shape), order, vec![1], offsets, runs).map_err(Wrong::Runs)
-    });
+    })?;
     read.map(Runs::from).map_err(|wrong| match wrong {
         Wrong::Runs(error) => raise(py, error),
         Wrong::Number { place, expected, found } => {

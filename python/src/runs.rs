@@ -85,31 +85,32 @@ impl Runs {
         let offsets = flat(offsets, "offsets", 1)?;
         let runs = flat(runs, "runs", 2)?;
         let (labels, offsets, runs) = (labels.as_slice()?, offsets.as_slice()?, runs.as_slice()?);
-        let made = work::run(py, None, |_| {
+        let (labels, offsets, runs) = work::run(py, None, |_| {
             let offsets = offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect();
             // Memory that nobody has touched is faster to fill by all threads.
-            let runs = bytemuck::cast_slice::<u64, Run>(runs).par_iter().copied().collect();
-            LabelRuns::from_parts(shape, order, labels.to_vec(), offsets, runs)
+            let runs: Vec<Run> = bytemuck::cast_slice::<u64, Run>(runs).par_iter().copied().collect();
+            (labels.to_vec(), offsets, runs)
         })?;
+        let made = work::alone(py, None, move || LabelRuns::from_parts(shape, order, labels, offsets, runs))?;
         made.map(Self::from).map_err(|error| raise(py, error))
     }
 
     /// The labels, ascending: uint64, shape (n,), a read-only view.
     #[getter]
     fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        show(py, &self.runs, Shown::Labels)
+        show(py, Shown::Labels(Arc::clone(&self.runs)))
     }
 
     /// Where the runs of each label begin in `runs`, and at last where they all end: int64, shape (n + 1,), a read-only view.
     #[getter]
     fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        show(py, &self.runs, Shown::Offsets)
+        show(py, Shown::Offsets(Arc::clone(&self.runs)))
     }
 
     /// Start and length of every run, those of the first label first: uint64, shape (N, 2), a read-only view.
     #[getter]
     fn runs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        show(py, &self.runs, Shown::Runs(0..self.runs.run_count()))
+        show(py, Shown::Runs(Arc::clone(&self.runs), 0..self.runs.run_count()))
     }
 
     /// (height, width) of the mask, or None when the file that the runs came from does not say.
@@ -247,7 +248,8 @@ impl Runs {
         let mut runs = &self.runs;
         if let Some((row, column, height, width)) = window {
             let window = Window::new(row, column, height, width);
-            let part = work::run(py, threads, |_| runs.crop(window))?;
+            let whole = Arc::clone(runs);
+            let part = work::alone(py, threads, move || whole.crop(window))?;
             cropped = Arc::new(part.map_err(|error| raise(py, error))?);
             runs = &cropped;
         }
@@ -284,7 +286,7 @@ impl Runs {
             if let Ok(pixels) = pixels.as_slice_mut()
                 && array.is_c_contiguous()
             {
-                work::run(py, threads, |_| decoder.decode_into(pixels))?
+                work::run(py, threads, |stop| decoder.decode_into_with(pixels, &mut |_| stop.flow()))?
             } else {
                 let mut pixels = pixels.as_array_mut();
                 work::run(py, threads, |stop| {
@@ -357,8 +359,8 @@ impl Runs {
     /// ----------
     /// path : str or path
     /// format : str, optional
-    ///     'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat' or 'labelstudio'. Unless given, the extension
-    ///     tells it: .csv is hubmap, .json is coco and .xml is cvat.
+    ///     'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat', 'labelstudio' or 'geojson'. Unless given, the
+    ///     extension tells it: .csv is hubmap, .json is coco, .xml is cvat and .geojson is geojson. After it, .gz compresses.
     /// image : str
     ///     The image's id, for formats that name images; the file's name without its extension unless given.
     /// order : 'F' or 'C'
@@ -383,6 +385,14 @@ impl Runs {
     ///     coco: 'dataset' or 'results', and 'compressed' or 'numbers'.
     /// large_counts : 'refuse', 'split' or 'keep'
     ///     What to do with counts above 2^32 - 1, which other programs cannot read.
+    /// object_type : 'annotation', 'detection', 'cell' or 'tile'
+    ///     geojson: what objects are to QuPath; detections from 10,000 objects on, otherwise annotations, unless given.
+    /// class_colors : dict
+    ///     geojson: the name of a category to its colour, (red, green, blue).
+    /// simplify : float
+    ///     geojson: leaves out points of outlines that are not further than so many pixels from them.
+    /// measure : sequence of str, pixel_size : float or (height, width)
+    ///     geojson: what is measured of each object, as in :meth:`measure`.
     /// renumber, drop_empty_labels, drop_attributes, drop_shape : bool
     ///     What may be changed or left out where the format cannot hold it; otherwise it is an error.
     ///
@@ -418,7 +428,7 @@ impl Runs {
 impl Runs {
     fn show_label<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
         let offsets = self.runs.offsets();
-        show(py, &self.runs, Shown::Runs(offsets[index]..offsets[index + 1]))
+        show(py, Shown::Runs(Arc::clone(&self.runs), offsets[index]..offsets[index + 1]))
     }
 }
 
@@ -453,6 +463,12 @@ pub(crate) fn _restore(
     order: &str,
 ) -> PyResult<Runs> {
     Runs::new(py, labels, offsets, runs, shape, order)
+}
+
+/// The integers of an array as places in a list.
+pub(crate) fn indices(values: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<usize>> {
+    let values = flat(values, name, 1)?;
+    Ok(values.as_slice()?.iter().map(|&place| usize::try_from(place).unwrap_or(usize::MAX)).collect())
 }
 
 /// The integers of an array, or of anything that numpy makes one of, one after the other as positions.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,25 +59,51 @@ pub(crate) fn run<R: Send>(
             let stop = &stop;
             // Nobody waits any more only when a signal's handler failed, and then what it raised is what counts.
             scope.spawn(move |_| drop(sender.send(work(stop))));
-            let mut raised = None;
-            loop {
-                match receiver.recv_timeout(PATIENCE) {
-                    Ok(result) => return raised.map_or(Ok(Some(result)), Err),
-                    Err(RecvTimeoutError::Timeout) => {
-                        if raised.is_none()
-                            && let Err(error) = Python::attach(|py| py.check_signals())
-                        {
-                            raised = Some(error);
-                            stop.ask();
-                        }
-                    }
-                    // The work panicked, and the scope will say so.
-                    Err(RecvTimeoutError::Disconnected) => return raised.map_or(Ok(None), Err),
-                }
-            }
+            wait(&receiver, Some(stop))
         })
     })?;
-    done.ok_or_else(|| PyRuntimeError::new_err("the work ended without a result"))
+    done.ok_or_else(ended)
+}
+
+/// Does `work` as [`run`] does, for work that does not look whether it is to stop. After an exception of a signal's handler,
+/// which is raised at once, the work goes on by itself and its result is dropped.
+pub(crate) fn alone<R: Send + 'static>(
+    py: Python<'_>,
+    threads: Option<usize>,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> PyResult<R> {
+    let pool = pool(threads)?;
+    let done = py.detach(|| {
+        let (sender, receiver) = mpsc::channel();
+        pool.spawn(move || drop(sender.send(work())));
+        wait(&receiver, None)
+    })?;
+    done.ok_or_else(ended)
+}
+
+/// The result of the work, or what a signal's handler raised: with `stop` when the work has ended, otherwise at once.
+fn wait<R>(receiver: &Receiver<R>, stop: Option<&Stop>) -> PyResult<Option<R>> {
+    let mut raised = None;
+    loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(result) => return raised.map_or(Ok(Some(result)), Err),
+            Err(RecvTimeoutError::Timeout) => {
+                if raised.is_none()
+                    && let Err(error) = Python::attach(|py| py.check_signals())
+                {
+                    let Some(stop) = stop else { return Err(error) };
+                    raised = Some(error);
+                    stop.ask();
+                }
+            }
+            // The work panicked.
+            Err(RecvTimeoutError::Disconnected) => return raised.map_or(Ok(None), Err),
+        }
+    }
+}
+
+fn ended() -> PyErr {
+    PyRuntimeError::new_err("the work ended without a result")
 }
 
 /// The pools of a process by their number of threads; 0 stands for all of the machine's.
@@ -107,7 +133,9 @@ fn pool(threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
     if let Some(pool) = kept.pools.get(&threads) {
         return Ok(Arc::clone(pool));
     }
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("runmask-{index}")).build();
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("runmask-{index}"));
+    // Whoever waits for work that panicked hears of it; without a handler the process would abort.
+    let pool = builder.panic_handler(drop).build();
     let pool = Arc::new(pool.map_err(|error| PyRuntimeError::new_err(format!("starting threads: {error}")))?);
     kept.pools.insert(threads, Arc::clone(&pool));
     Ok(pool)

@@ -167,7 +167,7 @@ def test_decoding_that_cannot_be():
             runs.decode(out=out)
     with pytest.raises(TypeError, match="out has a dtype of its own"):
         runs.decode("u1", np.zeros((2, 4), np.uint8))
-    with pytest.raises(ValueError, match="height and a width"):
+    with pytest.raises(ValueError, match="height and width must be known"):
         runmask.Runs([1], [0, 1], [[0, 1]]).decode()
     with pytest.raises(ValueError, match=r"overlaps.*row 1, column 0"):
         runmask.Runs([1, 2], [0, 1, 2], [[0, 2], [1, 1]], shape=(2, 2)).decode()
