@@ -16,13 +16,15 @@ True
 from . import coco
 from ._files import convert, doctor, open, read, read_images
 from ._masks import encode, encode_block, mask2rle, merge, rle2mask
-from ._runmask import FormatError, MaskFile, Runs, __version__
+from ._polygons import from_polygons
+from ._runmask import FormatError, MaskFile, Polygons, Runs, __version__
 from ._scores import compare, overlaps
 from ._tables import from_table
 
 __all__ = [
     "FormatError",
     "MaskFile",
+    "Polygons",
     "Runs",
     "__version__",
     "coco",
@@ -31,6 +33,7 @@ __all__ = [
     "doctor",
     "encode",
     "encode_block",
+    "from_polygons",
     "from_table",
     "mask2rle",
     "merge",

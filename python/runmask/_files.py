@@ -15,7 +15,7 @@ __all__ = ["convert", "doctor", "open", "read", "read_images"]
 PathLike = Union[str, "os.PathLike[str]"]
 
 #: What says how a file is read; everything else that `convert` is told says how it is written.
-_OF_READERS = ("shape", "skip_other_shapes", "ignore_columns")
+_OF_READERS = ("shape", "skip_other_shapes", "ignore_columns", "fill_rule", "label_property")
 
 
 def open(
@@ -74,6 +74,9 @@ def read(
     renumber: bool = False,
     skip_other_shapes: bool = False,
     ignore_columns: bool = False,
+    header: str | None = None,
+    fill_rule: str | None = None,
+    label_property: str | None = None,
 ) -> Runs:
     """Reads the runs of one mask from a run file.
 
@@ -81,8 +84,9 @@ def read(
     ----------
     path : str or path
     format : str, optional
-        'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat' or 'labelstudio'. Unless given, the content tells
-        it; where several formats fit, that is an error, and :func:`doctor` says more.
+        'hubmap', 'table', 'kaggle', 'siim', 'coco', 'sam', 'oid', 'cvat', 'labelstudio' or 'geojson'. Unless given, the
+        content tells it; where several formats fit, that is an error, and :func:`doctor` says more. A file that is compressed
+        with gzip is unpacked.
     shape : (height, width), optional
         The size of the mask, for formats that do not say: runs outside it are an error.
     image : str, optional
@@ -97,6 +101,18 @@ def read(
         JSON: passes over annotations without runs, such as polygons; otherwise they are an error.
     ignore_columns : bool
         CSV: passes over columns that are not known; otherwise they are an error.
+    header : str, optional
+        CSV: the names of the columns of images and of runs, 'id,mask', where they have names that are not known.
+    fill_rule : 'centre' or 'coco', optional
+        Polygons: the pixels whose centres are inside, or those of pycocotools; the former unless given.
+    label_property : str, optional
+        geojson: the property of features that holds their labels. Unless given, the label that :meth:`Runs.to_geojson` wrote,
+        or else the place in the file.
+
+    Warns
+    -----
+    UserWarning
+        Something was passed over, as the format says: points and lines among polygons.
 
     Raises
     ------
@@ -130,6 +146,9 @@ def read_images(
     renumber: bool = False,
     skip_other_shapes: bool = False,
     ignore_columns: bool = False,
+    header: str | None = None,
+    fill_rule: str | None = None,
+    label_property: str | None = None,
 ) -> dict[str, Runs]:
     """Reads the runs of every image of a run file, by id and in the order of the file.
 
@@ -155,6 +174,7 @@ def convert(
     from_order: str | None = None,
     from_base: int | None = None,
     from_image: str | None = None,
+    from_header: str | None = None,
     **options: Any,
 ) -> None:
     """Writes a run file in another format, object by object and without pixels.
@@ -164,15 +184,17 @@ def convert(
     source, target : str or path
     format, from_format : str, optional
         The formats of the target, which otherwise its extension tells, and of the source, which otherwise its content tells.
-    from_order, from_base, from_image : optional
-        `order`, `base` and `image` of the source, as in :func:`read`.
+    from_order, from_base, from_image, from_header : optional
+        `order`, `base`, `image` and `header` of the source, as in :func:`read`.
     **options
-        `shape`, `skip_other_shapes` and `ignore_columns` of :func:`read`, and the options of :meth:`Runs.write`.
+        `shape`, `skip_other_shapes`, `ignore_columns`, `fill_rule` and `label_property` of :func:`read`, and the options of
+        :meth:`Runs.write`.
 
     Warns
     -----
     UserWarning
-        Height and width are left out, where the target has no place for them; other losses are errors.
+        Height and width are left out, where the target has no place for them; other losses are errors. Points and lines among
+        polygons are passed over. Simplified outlines have another area.
 
     Raises
     ------
@@ -191,7 +213,7 @@ def convert(
     >>> runmask.read("runs.json").labels
     array([7], dtype=uint64)
     """
-    read = {"order": from_order, "base": from_base, "image": from_image}
+    read = {"order": from_order, "base": from_base, "image": from_image, "header": from_header}
     read.update((name, options.pop(name)) for name in _OF_READERS if name in options)
     if "renumber" in options:
         read["renumber"] = options["renumber"]

@@ -14,6 +14,7 @@ mod files;
 mod operations;
 mod options;
 mod plane;
+mod polygons;
 mod rle;
 mod runs;
 mod work;
@@ -26,10 +27,12 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("FormatError", py.get_type::<errors::FormatError>())?;
     module.add_class::<runs::Runs>()?;
+    module.add_class::<polygons::Polygons>()?;
     module.add_class::<files::MaskFile>()?;
     for function in [
         wrap_pyfunction!(main, module)?,
         wrap_pyfunction!(runs::_restore, module)?,
+        wrap_pyfunction!(polygons::_restore_polygons, module)?,
         wrap_pyfunction!(encode::encode, module)?,
         wrap_pyfunction!(encode::encode_rows, module)?,
         wrap_pyfunction!(files::read, module)?,
