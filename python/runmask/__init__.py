@@ -13,7 +13,7 @@ Runs(labels=2, runs=2, shape=(2, 4), order='F')
 True
 """
 
-from . import coco
+from . import coco, pixels
 from ._files import convert, doctor, open, read, read_images
 from ._masks import encode, encode_block, mask2rle, merge, rle2mask
 from ._polygons import from_polygons
@@ -39,6 +39,7 @@ __all__ = [
     "merge",
     "open",
     "overlaps",
+    "pixels",
     "read",
     "read_images",
     "rle2mask",

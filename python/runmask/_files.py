@@ -66,9 +66,9 @@ def open(
 def read(
     path: PathLike,
     format: str | None = None,
-    *,
     shape: tuple[int, int] | None = None,
     image: str | None = None,
+    *,
     order: str | None = None,
     base: int | None = None,
     renumber: bool = False,
@@ -139,8 +139,8 @@ def read(
 def read_images(
     path: PathLike,
     format: str | None = None,
-    *,
     shape: tuple[int, int] | None = None,
+    *,
     order: str | None = None,
     base: int | None = None,
     renumber: bool = False,

@@ -35,6 +35,8 @@ __all__ = [
     "main",
     "merge",
     "overlaps",
+    "pixels_decode",
+    "pixels_encode",
     "read",
     "read_images",
     "to_text",
@@ -85,16 +87,16 @@ class Runs:
         self,
         dtype: npt.DTypeLike | None = None,
         out: npt.NDArray[Any] | None = None,
-        *,
         background: int = 0,
         window: tuple[int, int, int, int] | None = None,
+        *,
         threads: int | None = None,
     ) -> npt.NDArray[Any]: ...
     def measure(
         self,
         properties: Sequence[str] = ("label", "area", "bbox", "centroid"),
-        *,
         pixel_size: float | tuple[float, float] | None = None,
+        *,
         connectivity: int = 8,
         threads: int | None = None,
     ) -> dict[str, npt.NDArray[Any]]: ...
@@ -304,3 +306,5 @@ def coco_boxes(rles: list[tuple[int, int, Any]]) -> npt.NDArray[np.float64]: ...
 def coco_from_boxes(boxes: npt.NDArray[np.float64], height: int, width: int) -> list[bytes]: ...
 def coco_from_polygons(polygons: list[npt.NDArray[np.float64]], height: int, width: int) -> list[bytes]: ...
 def coco_from_counts(rles: list[tuple[int, int, Any]]) -> list[bytes]: ...
+def pixels_encode(picture: npt.NDArray[np.uint8], channel_order: str) -> bytes: ...
+def pixels_decode(records: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], channel_order: str) -> None: ...

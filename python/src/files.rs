@@ -254,11 +254,7 @@ impl Write for Output<'_> {
 }
 
 /// Writes a run file, compressed with gzip where its name ends so. It appears under its name when it is finished.
-fn output<R>(
-    path: &Path,
-    stop: &Stop,
-    work: impl FnOnce(&mut dyn Write) -> runmask::Result<R>,
-) -> runmask::Result<R> {
+fn output<R>(path: &Path, stop: &Stop, work: impl FnOnce(&mut dyn Write) -> runmask::Result<R>) -> runmask::Result<R> {
     let mut file = AtomicFile::create(path)?;
     let mut writer = Output { file: &mut file, stop };
     let result = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {

@@ -13,6 +13,7 @@ mod errors;
 mod files;
 mod operations;
 mod options;
+mod pixels;
 mod plane;
 mod polygons;
 mod rle;
@@ -44,6 +45,8 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(operations::compare, module)?,
         wrap_pyfunction!(operations::labels_of_runs, module)?,
         wrap_pyfunction!(operations::from_columns, module)?,
+        wrap_pyfunction!(pixels::encode, module)?,
+        wrap_pyfunction!(pixels::decode, module)?,
         wrap_pyfunction!(rle::to_text, module)?,
         wrap_pyfunction!(rle::from_text, module)?,
         wrap_pyfunction!(coco::encode, module)?,

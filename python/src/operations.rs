@@ -8,8 +8,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Property, Run,
-    SetOperation, Values, Window,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Property,
+    Run, SetOperation, Values, Window,
 };
 
 use crate::arrays::order_of;
@@ -62,8 +62,8 @@ impl Runs {
     /// >>> {name: column.tolist() for name, column in table.items()}
     /// {'label': [7], 'area': [3], 'bbox-0': [0], 'bbox-1': [1], 'bbox-2': [2], 'bbox-3': [3]}
     #[pyo3(
-        signature = (properties=None, *, pixel_size=None, connectivity=8, threads=None),
-        text_signature = "($self, properties=('label', 'area', 'bbox', 'centroid'), *, pixel_size=None, connectivity=8, threads=None)"
+        signature = (properties=None, pixel_size=None, *, connectivity=8, threads=None),
+        text_signature = "($self, properties=('label', 'area', 'bbox', 'centroid'), pixel_size=None, *, connectivity=8, threads=None)"
     )]
     fn measure<'py>(
         &self,

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::format::{ObjectType, ReadOptions, WriteOptions};
-use runmask::{Error, MeasureOptions, PixelSize, Property, ScanOrder, Shape};
+use runmask::{Error, FillRule, MeasureOptions, PixelSize, Property, ScanOrder, Shape};
 
 use crate::arrays::order_of;
 use crate::errors::raise;
@@ -27,7 +27,7 @@ pub(crate) fn read_options(given: &Bound<'_, PyDict>) -> PyResult<ReadOptions> {
             "skip_other_shapes" => options.skip_other_shapes(value.extract()?),
             "ignore_columns" => options.ignore_columns(value.extract()?),
             "header" => options.header(value.extract::<String>()?),
-            "fill_rule" => options.fill_rule(named(&value)?),
+            "fill_rule" => options.fill_rule(named::<FillRule>(&value)?),
             "label_property" => options.label_property(value.extract::<String>()?),
             _ => return Err(unknown(&name)),
         };

@@ -151,7 +151,10 @@ impl Polygons {
         };
         let polygons = self.polygons.polygon_offsets().len() - 1;
         let (rings, points) = (self.polygons.ring_offsets().len() - 1, self.polygons.points().len());
-        format!("Polygons(features={}, polygons={polygons}, rings={rings}, points={points}, shape={shape})", self.__len__())
+        format!(
+            "Polygons(features={}, polygons={polygons}, rings={rings}, points={points}, shape={shape})",
+            self.__len__()
+        )
     }
 
     /// The object itself: nothing changes it.
@@ -213,7 +216,9 @@ impl Polygons {
         let shape: Option<Shape> = shape.map(shape_of).transpose()?;
         let polygons = Arc::clone(&self.polygons);
         let filled = work::alone(py, threads, move || match shape {
-            Some(shape) if polygons.shape() != Some(shape) => Arc::unwrap_or_clone(polygons).with_shape(shape).fill(rule),
+            Some(shape) if polygons.shape() != Some(shape) => {
+                Arc::unwrap_or_clone(polygons).with_shape(shape).fill(rule)
+            }
             _ => polygons.fill(rule),
         })?;
         filled.map(Runs::from).map_err(|error| raise(py, error))
@@ -316,7 +321,12 @@ impl Runs {
     /// >>> runmask.read("cells.geojson", shape=(2, 3)) == runs
     /// True
     #[pyo3(signature = (path, **options))]
-    fn to_geojson(&self, py: Python<'_>, path: std::path::PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    fn to_geojson(
+        &self,
+        py: Python<'_>,
+        path: std::path::PathBuf,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
         crate::files::write(py, &self.runs, &path, Some("geojson"), options)
     }
 }

@@ -234,7 +234,7 @@ impl Runs {
     /// >>> runs.decode("int32", background=-0 + 1)
     /// array([[1, 7],
     ///        [7, 7]], dtype=int32)
-    #[pyo3(signature = (dtype=None, out=None, *, background=0, window=None, threads=None))]
+    #[pyo3(signature = (dtype=None, out=None, background=0, window=None, *, threads=None))]
     fn decode<'py>(
         &self,
         py: Python<'py>,
