@@ -87,6 +87,8 @@ pub enum Error {
         fits: Vec<&'static str>,
         /// What the file looks like.
         found: String,
+        /// Whether it looks like a table of columns that nobody knows.
+        columns: bool,
     },
     /// One of several masks is needed, and the caller does not say which.
     #[error("{what}: one of them must be named")]
@@ -457,6 +459,7 @@ impl Error {
             Self::CannotHold(error) => error.losses.iter().flat_map(Loss::remedies).copied().collect(),
             Self::UnknownShape { .. } => vec![Remedy::GiveShape],
             Self::SeveralImages { .. } => vec![Remedy::NameImage],
+            Self::UnknownFormat { columns: true, .. } => vec![Remedy::NameFormat, Remedy::NameColumns],
             Self::UnknownFormat { .. } => vec![Remedy::NameFormat],
             Self::Memory { limit: Some(_), .. } => vec![Remedy::AllowMemory],
             Self::LabelTooLarge { .. } => vec![Remedy::WiderType],

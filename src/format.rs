@@ -71,7 +71,7 @@ use self::checked::{Checked, Gate, Origin};
 pub use self::coco::CocoForm;
 pub use self::counts::LargeCounts;
 use self::description::{Description, Reader, Writer};
-pub use self::detect::{Detected, detect, fits};
+pub use self::detect::{Detected, detect, detect_with, fits};
 #[cfg(feature = "json")]
 pub use self::geojson::ObjectType;
 pub use self::neighbours::Neighbours;

@@ -12,7 +12,7 @@
 //! | NPY (`.npy`) | all; C order, little endian | yes |
 //! | raw (`.raw`, `.bin`) | all; rows without gaps, little endian | yes |
 //!
-//! A row takes at most 1 GiB.
+//! A row takes at most 1 GiB, and as many rows as the format needs at once take at most [`CreateOptions::memory`].
 
 use std::fmt;
 use std::io::{self, Seek, Write};
@@ -174,8 +174,8 @@ impl CreateOptions {
         self
     }
 
-    /// Bytes that a TIFF's tiles may take before they are written. A wide mask gets lower tiles; where tiles of 16 rows
-    /// take more than this and more than 1 GiB, it cannot be written.
+    /// Bytes that rows may take before they are written, 256 MiB unless said otherwise. A wide TIFF gets lower tiles; a
+    /// mask that is still too wide for its format is an error: [`Error::Memory`].
     #[must_use]
     pub fn memory(mut self, memory: u64) -> Self {
         self.memory = memory;
@@ -187,7 +187,8 @@ impl CreateOptions {
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be written; [`Error::Unsupported`] when the format cannot hold such labels or cannot
-/// be written to such a file; [`Error::Argument`] when no format is named; [`Error::LimitExceeded`] when rows are too long.
+/// be written to such a file; [`Error::Argument`] when no format is named; [`Error::LimitExceeded`] when rows are too long; [`Error::Memory`] when
+/// they take more than allowed.
 pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Box<dyn Sink>> {
     if path == Path::new("-") {
         let Some(format) = options.format else {
@@ -257,6 +258,7 @@ pub fn to_stream<'w>(
 /// Whether `format` holds such a mask; asked before anything is created.
 fn check(format: MaskFormat, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
     check_row(shape, dtype)?;
+    check_memory(format, shape, dtype, options)?;
     if matches!(format, MaskFormat::Tiff | MaskFormat::Png) && shape.pixels() == 0 {
         return Err(Error::Unsupported(format!("a {format} file cannot hold an empty mask ({shape}); NPY can")));
     }
@@ -271,6 +273,27 @@ fn check(format: MaskFormat, shape: Shape, dtype: Dtype, options: &CreateOptions
     let _ = options;
     Ok(())
 }
+
+/// An error when the rows that are in memory at once, those of the caller included, take more than allowed.
+fn check_memory(format: MaskFormat, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
+    let rows = match format {
+        MaskFormat::Raw | MaskFormat::Npy => 2,
+        // The encoder keeps four.
+        MaskFormat::Png => 5,
+        // The lowest tiles and what they are compressed to, at all sizes.
+        MaskFormat::Tiff => TIFF_ROWS * if options.pyramid { 2 } else { 1 },
+    };
+    match rows * u64::from(shape.width) * dtype.bytes() as u64 {
+        needed if needed > options.memory => {
+            let what = format!("rows of a {format} file ({shape}, {dtype})");
+            Err(Error::Memory { what, needed, limit: Some(options.memory) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Rows of the lowest tiles of a TIFF, 16, and of what they are compressed to.
+const TIFF_ROWS: u64 = 32;
 
 /// Begins a mask that the format holds.
 fn start<'w>(

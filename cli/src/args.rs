@@ -158,6 +158,9 @@ pub(crate) struct Decode {
     pub(crate) scale: u32,
     #[command(flatten)]
     pub(crate) mask: MaskOutputArgs,
+    /// The memory that rows may take before they are written, for instance 2G; a wider mask is an error [default: 256M]
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Writing masks")]
+    pub(crate) memory: Option<u64>,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
     #[command(flatten)]
@@ -365,6 +368,9 @@ pub(crate) struct Synth {
     pub(crate) looks: Looks,
     #[command(flatten)]
     pub(crate) mask: MaskOutputArgs,
+    /// The memory that rows may take before they are written, for instance 2G; a wider mask is an error [default: 256M]
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Writing masks")]
+    pub(crate) memory: Option<u64>,
 }
 
 /// Measure how long it takes to encode and decode a mask in memory, relative to reading and filling the same memory

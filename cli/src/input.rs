@@ -125,7 +125,7 @@ impl EitherArgs {
     /// Opens a mask or a run file.
     pub(crate) fn open(&self, path: &Path, format: Option<Format>, console: &Console) -> Result<Content> {
         if self.is_runs(path, format) {
-            let (format, reader) = open_runs(path, format, console)?;
+            let (format, reader) = open_runs(path, format, &self.read.options(None), console)?;
             return Ok(Content::Runs(format, reader));
         }
         let raw = RawArgs { dtype: self.dtype, height: self.shape.height, width: self.shape.width };
@@ -170,12 +170,17 @@ pub(crate) fn encode(
 }
 
 /// Opens a run file in the format asked for, or in the one that its first bytes tell.
-pub(crate) fn open_runs(path: &Path, format: Option<Format>, console: &Console) -> Result<(Format, Box<dyn BufRead>)> {
+pub(crate) fn open_runs(
+    path: &Path,
+    format: Option<Format>,
+    options: &ReadOptions,
+    console: &Console,
+) -> Result<(Format, Box<dyn BufRead>)> {
     let reader = open(path, console)?;
     match format {
         Some(format) => Ok((format, Box::new(reader))),
         None => {
-            let (format, reader) = format::detect(reader).map_err(|error| named(error, path))?;
+            let (format, reader) = format::detect_with(reader, options).map_err(|error| named(error, path))?;
             Ok((format, Box::new(reader)))
         }
     }
@@ -188,7 +193,7 @@ pub(crate) fn read_runs(
     options: &ReadOptions,
     console: &Console,
 ) -> Result<LabelRuns> {
-    let (format, mut reader) = open_runs(path, format, console)?;
+    let (format, mut reader) = open_runs(path, format, options, console)?;
     read_warned(format, &mut reader, options, path, console)
 }
 

@@ -92,13 +92,20 @@ fn to_stdout(file: BufWriter<File>) -> io::Result<()> {
 }
 
 /// Begins a mask file, or a mask on stdout.
-pub(crate) fn mask(path: &Path, args: &MaskOutputArgs, shape: Shape, dtype: Dtype) -> Result<Box<dyn Sink>> {
+pub(crate) fn mask(
+    path: &Path,
+    args: &MaskOutputArgs,
+    memory: Option<u64>,
+    shape: Shape,
+    dtype: Dtype,
+) -> Result<Box<dyn Sink>> {
+    let options = args.options(memory);
     match args.mask_format {
         Some(format) if is_stream(path) => {
-            let sink = sink::to_stream(Stdout, format, shape, dtype, &args.options());
+            let sink = sink::to_stream(Stdout, format, shape, dtype, &options);
             Ok(Box::new(MaskOnStdout(sink.map_err(on_stdout)?)))
         }
-        _ => sink::create(path, shape, dtype, &args.options()),
+        _ => sink::create(path, shape, dtype, &options),
     }
 }
 

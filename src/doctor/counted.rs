@@ -110,8 +110,8 @@ impl ObjectSink for Counted {
 
     fn finish(&mut self) -> Result<()> {
         self.images = self.by_image.len() as u64;
-        for (objects, runs) in self.by_image.values_mut() {
-            self.largest_group = self.largest_group.max(*objects);
+        for (_, (objects, mut runs)) in std::mem::take(&mut self.by_image) {
+            self.largest_group = self.largest_group.max(objects);
             runs.sort_unstable();
             let mut end = 0;
             for run in runs.iter() {

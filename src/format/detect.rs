@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Cursor, Read};
 
 use super::Format;
+use super::ReadOptions;
 use super::outline::Outline;
+use super::rows::two_names;
 use super::text::{BOM, MAX_HEADER, reading, show, without_end};
 use crate::error::{Error, Result};
 use crate::pixels;
@@ -35,12 +37,25 @@ pub(crate) struct Beginning<'a> {
     /// Whether the file ends with them.
     whole: bool,
     outline: Option<Outline>,
+    /// The columns of images and runs, where the caller names them.
+    named: Option<[&'a str; 2]>,
 }
 
 impl<'a> Beginning<'a> {
     pub(crate) fn new(bytes: &'a [u8], whole: bool) -> Self {
         let text = bytes.strip_prefix(BOM).unwrap_or(bytes);
-        Self { bytes, text, whole, outline: Outline::of(text) }
+        Self { bytes, text, whole, outline: Outline::of(text), named: None }
+    }
+
+    /// The same where the caller names the columns of images and runs, as [`ReadOptions::header`] has them.
+    fn naming(self, header: Option<&'a str>) -> Self {
+        Self { named: header.and_then(|header| two_names(header).ok()), ..self }
+    }
+
+    /// The columns of images and runs, where the caller names them and the first line has them.
+    pub(super) fn named(&self) -> Option<[&'a str; 2]> {
+        let columns = self.columns();
+        self.named.filter(|names| names.iter().all(|name| columns.iter().any(|column| column == name)))
     }
 
     /// The bytes without a byte order mark.
@@ -191,8 +206,24 @@ pub type Detected<R> = io::Chain<Cursor<Vec<u8>>, R>;
 /// [`Error::UnknownFormat`] when no format fits, or several do; [`Error::Format`] for a file that is compressed as a whole;
 /// [`Error::Io`] when reading fails.
 pub fn detect<R: BufRead>(reader: R) -> Result<(Format, Detected<R>)> {
+    detect_with(reader, &ReadOptions::new())
+}
+
+/// As [`detect()`], for a file that is to be read with these options: they may name its columns.
+///
+/// # Errors
+/// As [`detect()`].
+///
+/// ```
+/// use runmask::format::{self, Format, ReadOptions};
+/// let options = ReadOptions::new().header("picture,pixels".to_owned());
+/// let (format, _) = format::detect_with(&b"picture,pixels\nslide,1 3\n"[..], &options)?;
+/// assert_eq!(format, Format::Kaggle);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn detect_with<R: BufRead>(reader: R, options: &ReadOptions) -> Result<(Format, Detected<R>)> {
     let (bytes, whole, reader) = begin(reader)?;
-    let beginning = Beginning::new(&bytes, whole);
+    let beginning = Beginning::new(&bytes, whole).naming(options.header.as_deref());
     match beginning.best().as_slice() {
         [format] => Ok((*format, Cursor::new(bytes).chain(reader))),
         others => {
@@ -200,7 +231,8 @@ pub fn detect<R: BufRead>(reader: R) -> Result<(Format, Detected<R>)> {
             Err(if found.contains("compressed") {
                 Error::format(crate::error::Place::File, "a run file", found).with_remedy(crate::error::Remedy::Unpack)
             } else {
-                Error::UnknownFormat { what: "the file".into(), fits, found }
+                let columns = others.is_empty() && beginning.columns().len() > 1;
+                Error::UnknownFormat { what: "the file".into(), fits, found, columns }
             })
         }
     }
@@ -267,6 +299,25 @@ mod tests {
                 (answer, _) => panic!("{}: {:?}", bytes.escape_ascii(), answer.map(|(format, _)| format)),
             }
         }
+    }
+
+    #[test]
+    fn columns_that_the_caller_names_tell_a_table() {
+        let header = |names: &str| ReadOptions::new().header(names.to_owned());
+        let detect = |text: &str, options| detect_with(text.as_bytes(), &options).map(|(format, _)| format);
+        for (text, names, expected) in [
+            ("picture,runs_of\na,1 2\n", "picture,runs_of", Format::Kaggle),
+            ("runs_of;x;picture\n1 2;;a\n", "picture,runs_of", Format::Kaggle),
+            ("picture,runs_of\na,9 2 3 1\n", "picture,runs_of", Format::Siim),
+            ("glom,pixels\n0,1 2\n", "picture,runs_of", Format::Hubmap),
+        ] {
+            assert_eq!(detect(text, header(names)).unwrap(), expected, "{text}");
+        }
+        for options in [ReadOptions::new(), header("picture,others"), header("picture")] {
+            let error = detect("picture,runs_of\na,1 2\n", options).unwrap_err();
+            assert_eq!(error.remedies(), [Remedy::NameFormat, Remedy::NameColumns], "{error}");
+        }
+        assert_eq!(detect("hello\n", header("picture,runs_of")).unwrap_err().remedies(), [Remedy::NameFormat]);
     }
 
     #[test]

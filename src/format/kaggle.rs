@@ -54,6 +54,7 @@ const RUNS: &[&str] = &[
     "segmentation",
     "annotation",
     "rle_encoded",
+    "predicted_mask",
     "predicted_masks",
 ];
 
@@ -97,12 +98,18 @@ pub(super) fn holds(options: &WriteOptions) -> Holds {
 pub(super) fn is_table(beginning: &Beginning<'_>) -> Option<bool> {
     let names = beginning.columns();
     let has = |column| names.iter().any(|name| Column::of(name, RUNS) == Some(column));
-    (names.len() > 1 && beginning.outline().is_none()).then(|| has(Column::Image) && has(Column::Runs))
+    (names.len() > 1 && beginning.outline().is_none())
+        .then(|| beginning.named().is_some() || has(Column::Image) && has(Column::Runs))
 }
 
 /// How starts are counted in the first rows of a file, when they tell: gaps do not ascend.
 pub(super) fn starts_of(beginning: &Beginning<'_>) -> Option<Starts> {
-    let place = beginning.columns().iter().position(|name| Column::of(name, RUNS) == Some(Column::Runs))?;
+    let named = beginning.named();
+    let is_runs = |name: &str| match named {
+        Some([_, runs]) => name == runs,
+        None => Column::of(name, RUNS) == Some(Column::Runs),
+    };
+    let place = beginning.columns().iter().position(|name| is_runs(name))?;
     let mut ascending = 0;
     for row in beginning.rows() {
         let field = row.split(|&byte| byte == beginning.separator()).nth(place).unwrap_or(b"").trim_ascii();

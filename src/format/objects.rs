@@ -9,6 +9,7 @@ use super::checked::Output;
 use super::description::{Description, WriteMask};
 use super::{Warning, WriteOptions};
 use crate::error::{Error, Loss, Place, Remedy, Result};
+use crate::memory::reserve;
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -126,13 +127,13 @@ pub struct ImageRuns {
 #[derive(Debug, Default)]
 pub struct Collect {
     images: Vec<Collected>,
+    /// The ids of the images, each with its place.
     index: BTreeMap<String, usize>,
     warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
 struct Collected {
-    id: String,
     name: Option<String>,
     shape: Option<Shape>,
     order: Option<ScanOrder>,
@@ -150,7 +151,7 @@ impl Collect {
             Some(&index) => index,
             None => {
                 self.index.insert(id.to_owned(), self.images.len());
-                self.images.push(Collected { id: id.to_owned(), name: None, shape, order: None, objects: Vec::new() });
+                self.images.push(Collected { name: None, shape, order: None, objects: Vec::new() });
                 self.images.len() - 1
             }
         };
@@ -174,7 +175,14 @@ impl Collect {
     /// # Errors
     /// When two objects of one image have the same number, or only some have one.
     pub fn into_images(self) -> Result<Vec<ImageRuns>> {
-        self.images.into_iter().map(Collected::into_image).collect()
+        let mut ids = vec![String::new(); self.images.len()];
+        self.index.into_iter().for_each(|(id, place)| ids[place] = id);
+        let mut images = Vec::new();
+        reserve(&mut images, ids.len(), "the images of a file")?;
+        for (image, id) in self.images.into_iter().zip(ids) {
+            images.push(image.with_id(id)?);
+        }
+        Ok(images)
     }
 }
 
@@ -186,8 +194,8 @@ fn part(image: &str, label: Option<u64>) -> Place {
 }
 
 impl Collected {
-    fn into_image(self) -> Result<ImageRuns> {
-        let Self { id, name, shape, order, objects } = self;
+    fn with_id(self, id: String) -> Result<ImageRuns> {
+        let Self { name, shape, order, objects } = self;
         let numbered = objects.iter().filter(|(label, ..)| label.is_some()).count();
         if numbered > 0 && numbered < objects.len() {
             return Err(Error::format(
@@ -236,6 +244,10 @@ impl ObjectSink for Collect {
         image.order = Some(object.order);
         let more =
             Attributes { category: object.category.map(str::to_owned), score: object.score, crowd: object.crowd };
+        if image.objects.is_empty() {
+            // Files may have millions of images with one object each.
+            image.objects.reserve_exact(1);
+        }
         image.objects.push((object.label, object.runs.to_vec(), more));
         Ok(())
     }

@@ -54,7 +54,7 @@ fn is_index(name: &str) -> bool {
 }
 
 /// The names of the columns of images and runs, as a caller says them.
-fn two_names(header: &str) -> Result<[&str; 2]> {
+pub(super) fn two_names(header: &str) -> Result<[&str; 2]> {
     match header.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
         &[image, runs] if !image.is_empty() && !runs.is_empty() && image != runs => Ok([image, runs]),
         _ => Err(Error::Argument(format!(

@@ -50,8 +50,8 @@ pub(crate) const LARGEST: f64 = 9_007_199_254_740_992.0;
 /// Crossings of outlines with columns that may come of the polygons of one label, however few their points: 32 MiB of them.
 const ALWAYS: u64 = 1 << 22;
 
-/// Crossings that may come of one point.
-const FOR_EACH: u64 = 1 << 16;
+/// Crossings that may come of one point, beside those: 512 bytes. Between two points of a large outline lie a few columns.
+const FOR_EACH: u64 = 64;
 
 impl Polygons {
     /// The same polygons for a mask of another shape, or of none that is known.
@@ -69,7 +69,7 @@ impl Polygons {
     /// # Errors
     /// [`Error::UnknownShape`]; [`Error::Argument`] names feature and place of a coordinate that is not finite or past 2^53,
     /// and of a ring of fewer than three points that differ; [`Error::LimitExceeded`] for polygons that cover more columns
-    /// than 2^16 for each of their points, and more than 2^22.
+    /// than 64 for each of their points, and more than 2^22.
     ///
     /// ```
     /// use runmask::{FillRule, LabelMask, Shape};

@@ -68,8 +68,9 @@ impl Window {
 
 /// Runs that may come out whatever goes in.
 const ALWAYS: usize = 1 << 22;
-/// Runs that may come out for one that goes in: a run that fills many lines becomes one in each of them.
-const FOR_EACH: usize = 1 << 16;
+/// Runs that may come out for one that goes in, beside those: a run that fills many lines becomes one in each of them, but
+/// the runs of one label fill each line once.
+const FOR_EACH: usize = 64;
 
 impl LabelRuns {
     /// The part of the mask that lies in a window, as a mask of the window's shape. Labels that are left without pixels are

@@ -37,9 +37,6 @@ const SIDE: u32 = 512;
 /// A tile side must be a multiple of this.
 const SIDE_STEP: u32 = 16;
 
-/// Bytes that the lowest possible row of tiles may take, whatever the caller allows.
-const MOST_ROW_BYTES: u64 = 1 << 30;
-
 /// Tiles of all sizes together. Each takes 16 bytes of memory, and as many of the file.
 const MOST_TILES: u64 = 1 << 26;
 
@@ -105,14 +102,9 @@ fn tile_count(shape: Shape, tile: (u32, u32)) -> u64 {
     u64::from(shape.width.div_ceil(tile.0)) * u64::from(shape.height.div_ceil(tile.1))
 }
 
-/// An error when the mask is too large or too wide.
+/// An error when the mask has too many tiles.
 pub(super) fn check(shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
     let exceeded = |what: &str, limit, found| Err(Error::LimitExceeded { what: what.into(), limit, found });
-    let limit = MOST_ROW_BYTES.max(options.memory);
-    match u64::from(shape.width) * dtype.bytes() as u64 * u64::from(SIDE_STEP) {
-        found if found > limit => return exceeded("bytes in a row of tiles of a TIFF", limit, found),
-        _ => {}
-    }
     let tile = tile_of(shape, dtype, options);
     match sizes(shape, options.pyramid).map(|shape| tile_count(shape, tile)).sum() {
         found if found > MOST_TILES => exceeded("tiles of a TIFF", MOST_TILES, found),

@@ -11,13 +11,19 @@ import tifffile
 from conftest import discs, runmask
 from PIL import Image
 
-SHAPE = (1500, 2300)
-WAITS = pytest.mark.xfail(reason="OpenSlide does not see the smaller sizes yet")
+# Sides that are halved exactly, and sides that are not.
+EVEN, ODD = (1504, 2304), (1501, 2301)
 
 
-@pytest.fixture(scope="module", params=[np.uint8, np.uint16], ids=["u8", "u16"])
+@pytest.fixture(
+    scope="module",
+    params=[(np.uint8, EVEN), (np.uint16, EVEN), (np.uint8, ODD)],
+    ids=["u8", "u16", "u8-odd"],
+)
 def mask(request) -> np.ndarray:
-    return discs(*SHAPE, [*range(1, 200)], 3, request.param)
+    dtype, shape = request.param
+    # Labels of which the upper byte tells most apart.
+    return discs(*shape, [(300 if dtype == np.uint16 else 1) * label for label in range(1, 200)], 3, dtype)
 
 
 @pytest.fixture
@@ -72,7 +78,6 @@ def test_gdal(pyramid, mask, tmp_path):
 
 
 # Debian's OpenSlide has no Zstandard.
-@WAITS
 @pytest.mark.parametrize("pyramid", ["deflate"], indirect=True)
 def test_openslide(pyramid, mask, tmp_path):
     expected = levels(mask)
@@ -81,6 +86,10 @@ def test_openslide(pyramid, mask, tmp_path):
     for number, wanted in enumerate(expected):
         sides = (properties[f"openslide.level[{number}].{side}"] for side in ("height", "width"))
         assert tuple(map(int, sides)) == wanted.shape
+        if mask.shape == ODD and number > 0:
+            # openslide-write-png asks for rows of the full size, between which it interpolates unless they are halved
+            # exactly.
+            continue
         picture = tmp_path / f"{number}.png"
         run("openslide-write-png", pyramid, 0, 0, number, wanted.shape[1], wanted.shape[0], picture)
         grey = np.asarray(Image.open(picture).convert("RGB"))[:, :, 0]

@@ -245,7 +245,9 @@ pub(crate) struct Looks {
 }
 
 impl MaskOutputArgs {
-    pub(crate) fn options(&self) -> CreateOptions {
-        CreateOptions::new().format(self.mask_format).compression(self.compression).pyramid(self.pyramid)
+    /// How to write a mask in so much memory.
+    pub(crate) fn options(&self, memory: Option<u64>) -> CreateOptions {
+        let options = CreateOptions::new().format(self.mask_format).compression(self.compression).pyramid(self.pyramid);
+        memory.map_or(options.clone(), |memory| options.memory(memory))
     }
 }

@@ -66,7 +66,7 @@ fn write_mask<T: Label>(runs: &LabelRuns, args: &Components, console: &Console) 
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
     let task = console.start(&args.output.display().to_string(), bytes);
-    let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options())?;
+    let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options(args.either.memory))?;
     let decoded = decoder.decode_rows::<T>(|rows| {
         let rows = bytemuck::cast_slice(rows);
         output.write_rows(rows)?;

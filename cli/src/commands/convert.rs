@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Convert, console: &Console) -> Result<Status> {
         .drop_attributes(args.drop_attributes)
         .renumber(args.many.renumber)
         .file_name(args.write.file_name(args.shape.like.as_deref()));
-    let (from, mut reader) = input::open_runs(&args.runs, args.from, console)?;
+    let (from, mut reader) = input::open_runs(&args.runs, args.from, &read, console)?;
     let mut output = Output::create(&args.output)?;
     let warnings = format::convert((from, &mut reader, &read), (to, &mut output, &write))
         .map_err(|error| output.blame(error, &args.runs))?;

@@ -70,7 +70,7 @@ fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) ->
         // Not before it is known that there is something to write.
         let output = match &mut output {
             Some(output) => output,
-            None => output.insert(output::mask(&args.output, &args.mask, shape, T::DTYPE)?),
+            None => output.insert(output::mask(&args.output, &args.mask, args.memory, shape, T::DTYPE)?),
         };
         let pixels = bytemuck::cast_slice(&pixels);
         output.write_rows(pixels)?;
@@ -84,7 +84,7 @@ fn write(decoder: &Decoder<'_>, dtype: Dtype, args: &Decode, console: &Console) 
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(dtype.bytes() as u64);
     let task = console.start(&args.output.display().to_string(), bytes);
-    let mut output = output::mask(&args.output, &args.mask, shape, dtype)?;
+    let mut output = output::mask(&args.output, &args.mask, args.memory, shape, dtype)?;
     let mut written = Ok(());
     let decoded = decoder.decode_row_bytes(dtype, &mut |rows| {
         written = output.write_rows(rows);

@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod data;
 mod faults;
+mod frictions;
 mod masks;
 mod memory;
 mod operations;

@@ -98,6 +98,44 @@ fn a_shape_alone_takes_no_memory() {
     }
 }
 
+/// A few bytes that ask for a mask of long rows: it is written where `--memory` allows them.
+#[test]
+fn rows_take_no_more_memory_than_allowed_to_be_written() {
+    let folder = Folder::new();
+    let width = 60_000_000;
+    folder.write("runs.csv", "label,start,length\n1,5,7\n");
+    for (output, fits) in [("a.npy", true), ("a.raw", true), ("a.png", false), ("a.tif", false)] {
+        for words in [
+            format!("decode runs.csv -f table -o {output} --height 2 --width {width}"),
+            format!("synth glomeruli --height 2 --width {width} --dtype u8 -o {output}"),
+        ] {
+            let (ended, bytes) = peak(&folder, &words);
+            assert!(bytes < 200 * MIB, "{words}: {} MiB", bytes / MIB);
+            if fits {
+                assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words}");
+                continue;
+            }
+            let line = ended.one_line(&words);
+            assert!(line.contains("bytes of memory are needed") && line.contains("--memory"), "{line}");
+            assert!(!folder.names().iter().any(|name| name == output), "{words}");
+        }
+    }
+    folder.ok(&format!("decode runs.csv -f table -o a.png --height 2 --width {width} --memory 400M"));
+}
+
+/// Files of many small images and objects: each costs some hundred bytes, however short its row.
+#[test]
+fn many_images_take_memory_in_proportion_to_their_rows() {
+    let folder = Folder::new();
+    let rows: String = (0..600_000).map(|image| format!("{image:x},1 1\n")).collect();
+    folder.write("rows.csv", format!("id,rle\n{rows}"));
+    for (words, status) in [("decode rows.csv -o mask.npy --height 5 --width 5", 2), ("doctor rows.csv", 0)] {
+        let (ended, bytes) = peak(&folder, words);
+        assert_eq!(ended.status, Some(status), "{words}: {}", ended.stderr);
+        assert!(bytes < 600_000 * 650, "{words}: {} bytes each", bytes / 600_000);
+    }
+}
+
 #[test]
 fn memory_holds() {
     let folder = Folder::new();

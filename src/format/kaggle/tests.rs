@@ -229,13 +229,13 @@ fn tables_of_dataframes_are_read() {
     let images = read_images(Format::Kaggle, &mut &b"id,rle\na,nan\nb,NaN\nc,1 2\n"[..], &plain).unwrap();
     assert_eq!(images.iter().map(|image| image.runs.area()).collect::<Vec<_>>(), [0, 0, 2]);
     // A column of another name is asked for, and may be named.
-    let other = "slide,id,predicted_mask\nx,a,1 3\ny,a,9 2\n";
+    let other = "slide,id,pixels_of\nx,a,1 3\ny,a,9 2\n";
     let error = parse(Format::Kaggle, other, &plain).unwrap_err();
     assert_eq!(error.remedies(), [Remedy::NameColumns], "{error}");
     let named = |header: &str| ReadOptions::new().header(header.to_owned());
-    let error = parse(Format::Kaggle, other, &named("id,predicted_mask")).unwrap_err();
+    let error = parse(Format::Kaggle, other, &named("id,pixels_of")).unwrap_err();
     assert_eq!(error.remedies(), [Remedy::IgnoreColumns], "{error}");
-    let ignore = named("id, predicted_mask").ignore_columns(true);
+    let ignore = named("id, pixels_of").ignore_columns(true);
     assert_eq!(parse(Format::Kaggle, other, &ignore).unwrap(), expected);
     for wrong in ["id", "id,", "id,id", "a,b,c", ""] {
         assert!(matches!(parse(Format::Kaggle, other, &named(wrong)), Err(Error::Argument(_))), "{wrong}");

@@ -255,6 +255,9 @@ fn no_few_points_make_very_many_runs() {
         let error = feature(&[vec![ring]]).with_shape(shape).fill(*rule).unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { limit: ALWAYS, .. }), "{error}");
     }
+    let zigzag: Vec<_> = (0..1000).map(|point| [f64::from(point % 2) * 1e5, f64::from(point / 2)]).collect();
+    let error = feature(&[vec![zigzag]]).with_shape(shape).fill(FillRule::Centre).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { limit: ALWAYS, .. }), "{error}");
     let nothing = Shape { height: 0, width: u32::MAX };
     let ring = vec![[0.0, 1.0], [side, 1.0], [side, 2.0], [0.0, 2.0]];
     assert_eq!(feature(&[vec![ring]]).with_shape(nothing).fill(FillRule::Centre).unwrap().run_count(), 0);
