@@ -166,7 +166,12 @@ pub(crate) fn encode(
     console: &Console,
 ) -> Result<LabelRuns> {
     let task = console.start(name, pixel_bytes(&*source));
-    encoder.encode_source_with(&mut *source, &mut task.watch())
+    let runs = encoder.encode_source_with(&mut *source, &mut task.watch());
+    runs.map_err(|error| match error {
+        // The encoder does not know what it reads; a source names its file itself.
+        Error::Memory { limit: Some(_), .. } => error.in_file(Path::new(name)),
+        other => other,
+    })
 }
 
 /// Opens a run file in the format asked for, or in the one that its first bytes tell.

@@ -71,7 +71,8 @@ impl Temporary {
         for _ in 0..ATTEMPTS {
             // Nobody can abandon all outputs between the file and its entry.
             let mut unfinished = unfinished();
-            let file = builder().tempfile_in(folder).map_err(|error| cause(&error).unwrap_or(error))?;
+            let new = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
+            let file = with_name(folder, new)?;
             let entry = Entry(file.path().to_path_buf());
             unfinished.push(entry.0.clone());
             drop(unfinished);
@@ -103,8 +104,7 @@ impl Temporary {
                     // A link replaces nothing, a rename does. The name in between is there for a moment, in which nobody
                     // can abandon all outputs.
                     let _unfinished = unfinished();
-                    let named = builder().make_in(super::folder_of(name), |path| link(&file, path));
-                    let named = named.map_err(|error| cause(&error).unwrap_or(error))?;
+                    let named = with_name(super::folder_of(name), |path| link(&file, path))?;
                     named.persist(name).map(drop).map_err(|error| error.error)
                 }
                 linked => linked,
@@ -114,18 +114,14 @@ impl Temporary {
     }
 }
 
-fn builder() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-}
-
-/// The system's own answer, without the name of the temporary file, which nobody knows.
-fn cause(error: &io::Error) -> Option<io::Error> {
-    let inner = std::error::Error::source(error.get_ref()?)?.downcast_ref::<io::Error>()?;
-    inner.raw_os_error().map(io::Error::from_raw_os_error)
+/// What `make` makes under a temporary name. An error is the system's own, without that name, which nobody knows.
+fn with_name<R>(folder: &Path, mut make: impl FnMut(&Path) -> io::Result<R>) -> io::Result<NamedTempFile<R>> {
+    let mut cause = None;
+    let made = Builder::new()
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
+        .make_in(folder, |path| make(path).inspect_err(|error| cause = error.raw_os_error()));
+    made.map_err(|error| cause.map_or(error, io::Error::from_raw_os_error))
 }
 
 /// A file in `folder` that has no name, and can be given one.

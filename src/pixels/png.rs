@@ -10,12 +10,15 @@ use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
 use crate::shape::Shape;
 
+/// Bytes of the rows that the encoder holds, at most: of this row and the one before, filtered and not.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// Writes the picture of `shape` that the records describe as a PNG with 8 bits of red, green, blue and alpha.
 ///
 /// Memory is a few rows; what was written before an error is for the caller to throw away.
 ///
 /// # Errors
-/// Those of [`decode`]; [`Error::LimitExceeded`] when a row takes more than 1 GiB; [`Error::Unsupported`] for a picture
+/// Those of [`decode`]; [`Error::LimitExceeded`] when a row takes more than 64 MiB; [`Error::Unsupported`] for a picture
 /// without pixels.
 ///
 /// ```
@@ -38,7 +41,11 @@ pub fn decode_png(
         other => Error::Unsupported(other.to_string()),
     };
     check_row(shape, Dtype::U32)?;
-    // The encoder holds this row and the one before, filtered and not, and asks nobody whether there is room.
+    let found = 4 * 4 * u64::from(shape.width);
+    if found > MOST_BYTES {
+        return Err(Error::LimitExceeded { what: "bytes in rows of a picture".into(), limit: MOST_BYTES, found });
+    }
+    // The encoder asks nobody whether there is room.
     zeroed::<u32>(4 * u64::from(shape.width), "rows of a picture")?;
     let mut encoder = png::Encoder::new(writer, shape.width, shape.height);
     encoder.set_color(png::ColorType::Rgba);

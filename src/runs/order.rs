@@ -22,6 +22,7 @@ use rayon::prelude::*;
 
 use super::lines::cut;
 use crate::error::{Error, Result};
+use crate::memory::reserve;
 use crate::runs::{LabelRuns, Run, push};
 use crate::shape::{ScanOrder, Shape};
 
@@ -72,8 +73,13 @@ pub(crate) fn in_order(runs: &[Run], shape: Option<Shape>, from: ScanOrder, to: 
         return Ok(Cow::Borrowed(runs));
     }
     let shape = shape.ok_or_else(|| unknown_shape(from, to))?;
-    check(count(runs, shape, from), runs.len(), shape, to)?;
-    Ok(Cow::Owned(to_other_order(runs, shape, from)))
+    let most = count(runs, shape, from);
+    check(most, runs.len(), shape, to)?;
+    // Lists that grow take twice the memory of one that is as long as it has to be.
+    let mut result = Vec::new();
+    reserve(&mut result, usize::try_from(most).unwrap_or(usize::MAX), "runs in the other order")?;
+    push_other_order(runs, shape, from, &mut result);
+    Ok(Cow::Owned(result))
 }
 
 fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
@@ -82,10 +88,15 @@ fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
 
 /// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.
 fn to_other_order(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
-    let mut result: Vec<Run> = Vec::new();
+    let mut result = Vec::new();
+    push_other_order(runs, shape, order, &mut result);
+    result
+}
+
+fn push_other_order(runs: &[Run], shape: Shape, order: ScanOrder, result: &mut Vec<Run>) {
     sweep(runs, shape, order, |offsets, run| {
         let lines = u64::from(shape.lines(order));
-        let mut push = |run| push(&mut result, run);
+        let mut push = |run| push(result, run);
         match run {
             Covered::All => push(Run { start: offsets.start * lines, length: (offsets.end - offsets.start) * lines }),
             Covered::Intervals(intervals) => {
@@ -97,7 +108,6 @@ fn to_other_order(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
             }
         }
     });
-    result
 }
 
 /// How many runs [`to_other_order`] makes at most: those that it joins at the ends of scan lines count twice.

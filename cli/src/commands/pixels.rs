@@ -21,6 +21,9 @@ use crate::progress::Task;
 const MAX_HELD: u64 = 2 << 30;
 const MIN_HELD: u64 = 64 << 20;
 
+/// Bytes that one pixel may take: its own, and those of a copy in another form.
+const LARGEST_PIXEL: u64 = 16;
+
 /// Bytes of R G B A that a byte of a file can stand for.
 fn largest_factor(format: Option<ImageFormat>) -> u64 {
     4 * match format {
@@ -93,7 +96,12 @@ fn read(path: &Path) -> Result<DynamicImage> {
     let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
     // A header's word alone allocates nothing that the file could not fill.
     let length = std::fs::metadata(path).map_err(reading)?.len();
-    let held = length.saturating_mul(largest_factor(reader.format())).clamp(MIN_HELD, MAX_HELD);
+    let mut held = length.saturating_mul(largest_factor(reader.format())).clamp(MIN_HELD, MAX_HELD);
+    // What is beside the pixels, a profile of colours for instance, is no reason for more.
+    if let Ok(size) = imagesize::size(path) {
+        let pixels = (size.width as u64).saturating_mul(size.height as u64);
+        held = held.min(pixels.saturating_mul(LARGEST_PIXEL).saturating_add(MIN_HELD));
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(held);
     reader.limits(limits);

@@ -51,16 +51,24 @@ fn absent_tiles(height: u32, width: u32, tile: (u32, u32)) -> Vec<u8> {
     file
 }
 
-/// A grey PNG of one label.
-fn png(height: u32, width: u32) -> Vec<u8> {
+/// Zeros, deflated.
+fn deflated(pieces: u32, bytes: usize) -> Vec<u8> {
     let mut data = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    let row = vec![0; width as usize + 1];
-    (0..height).for_each(|_| data.write_all(&row).unwrap());
+    let piece = vec![0; bytes];
+    (0..pieces).for_each(|_| data.write_all(&piece).unwrap());
+    data.finish().unwrap()
+}
+
+/// A grey PNG of one label, with the profile of colours that these bytes are.
+fn png(height: u32, width: u32, profile: &[u8]) -> Vec<u8> {
+    let data = deflated(height, width as usize + 1);
     let header = [&height.to_be_bytes()[..], &[8, 0, 0, 0, 0]].concat();
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, body) in
-        [(b"IHDR", [&width.to_be_bytes()[..], &header].concat()), (b"IDAT", data.finish().unwrap()), (b"IEND", vec![])]
-    {
+    let mut chunks = vec![(b"IHDR", [&width.to_be_bytes()[..], &header].concat()), (b"IDAT", data), (b"IEND", vec![])];
+    if !profile.is_empty() {
+        chunks.insert(1, (b"iCCP", [b"name\0\0", profile].concat()));
+    }
+    for (kind, body) in chunks {
         file.extend((body.len() as u32).to_be_bytes());
         let chunk = [&kind[..], &body].concat();
         let mut checksum = flate2::Crc::new();
@@ -77,7 +85,7 @@ fn a_shape_alone_takes_no_memory() {
     folder.write("wide.tif", absent_tiles(128, 1 << 28, (16, 1 << 28)));
     folder.write("one.tif", absent_tiles(100_000, 100_000, (100_000, 100_000)));
     folder.write("tall.tif", absent_tiles(u32::MAX, 3, (u32::MAX, 3)));
-    folder.write("wide.png", png(4, 1 << 28));
+    folder.write("wide.png", png(4, 1 << 28, b""));
     let labels: Vec<u8> = (0..20_000_000_u32).flat_map(|pixel| (pixel / 1000 % 7).to_le_bytes()).collect();
     folder.write("row.npy", npy("<u4", 1, 20_000_000, &labels));
     for (file, sound) in
@@ -92,6 +100,7 @@ fn a_shape_alone_takes_no_memory() {
                 false => {
                     let line = ended.one_line(&words);
                     assert!(line.contains("bytes of memory are needed") && line.contains("--memory"), "{line}");
+                    assert!(line.contains(&format!("runmask: {file}: ")), "{line}");
                 }
             }
         }
@@ -133,6 +142,17 @@ fn many_images_take_memory_in_proportion_to_their_rows() {
         let (ended, bytes) = peak(&folder, words);
         assert_eq!(ended.status, Some(status), "{words}: {}", ended.stderr);
         assert!(bytes < 600_000 * 650, "{words}: {} bytes each", bytes / 600_000);
+    }
+}
+
+#[test]
+fn what_a_picture_holds_beside_its_pixels_takes_little() {
+    let folder = Folder::new();
+    folder.write("profile.png", png(2, 3, &deflated(400, 1 << 20)));
+    for words in ["pixels encode profile.png -o records", "info profile.png", "preview profile.png -o drawn.png"] {
+        let (ended, bytes) = peak(&folder, words);
+        assert!(bytes < 200 * MIB, "{words}: {} MiB, {}", bytes / MIB, ended.stderr);
+        assert!(matches!(ended.status, Some(0 | 2)), "{words}: {}", ended.stderr);
     }
 }
 
