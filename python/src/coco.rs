@@ -161,7 +161,7 @@ pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArr
 pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool) -> PyResult<Bound<'py, PyBytes>> {
     let packed = counts_of(py, &rles)?;
     let rles = work::run(py, None, |stop| read_all(&packed, stop))?.map_err(|wrong| wrong.raise(py))?;
-    let text = work::alone(py, None, move || {
+    let text = work::alone(py, None, move |_| {
         let shape = rles.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
         let lists: Vec<Vec<Run>> = rles.into_iter().map(|rle| rle.runs).collect();
         let runs = if intersect { intersection(lists) } else { union_of(&lists, shape) };
@@ -223,20 +223,19 @@ pub(crate) fn iou<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (detections, truths) = (counts_of(py, &detections)?, counts_of(py, &truths)?);
     let (rows, columns) = (detections.len(), truths.len());
-    let read = work::run(py, None, |stop| Ok((objects(&detections, stop)?, objects(&truths, stop)?)))?;
+    let read = work::run(py, None, |stop| Ok((read_all(&detections, stop)?, read_all(&truths, stop)?)))?;
     let (detections, truths) = read.map_err(|wrong: Wrong| wrong.raise(py))?;
-    let table = work::alone(py, None, move || detections.coco_iou(&truths, &crowd))?;
+    let table = work::alone(py, None, move |_| objects(detections)?.coco_iou(&objects(truths)?, &crowd))?;
     let table = table.map_err(|error| raise(py, error))?;
     table.into_pyarray(py).reshape([rows, columns])
 }
 
 /// Encodings as the labels 1, 2, 3 ... of one mask.
-fn objects(rles: &[Packed<'_>], stop: &Stop) -> Result<LabelRuns, Wrong> {
-    let rles = read_all(rles, stop)?;
+fn objects(rles: Vec<Rle>) -> runmask::Result<LabelRuns> {
     let shape = rles.first().map(|rle| rle.shape);
     if let Some(other) = rles.iter().find(|rle| Some(rle.shape) != shape) {
         let text = format!("encodings of several sizes, {} among them: masks of one size are needed", other.shape);
-        return Err(Wrong::Library(runmask::Error::Argument(text)));
+        return Err(runmask::Error::Argument(text));
     }
     let mut offsets = vec![0];
     offsets.extend(rles.iter().scan(0, |end, rle| {
@@ -245,7 +244,7 @@ fn objects(rles: &[Packed<'_>], stop: &Stop) -> Result<LabelRuns, Wrong> {
     }));
     let labels = (1..=rles.len() as u64).collect();
     let runs = rles.into_iter().flat_map(|rle| rle.runs).collect();
-    LabelRuns::from_parts(shape, ScanOrder::ColumnMajor, labels, offsets, runs).map_err(Wrong::Library)
+    LabelRuns::from_parts(shape, ScanOrder::ColumnMajor, labels, offsets, runs)
 }
 
 /// Rows and columns that hold all pixels; ends are exclusive.
@@ -388,7 +387,7 @@ pub(crate) fn from_polygons<'py>(
     let rings: Vec<&[Point]> =
         polygons.iter().map(|polygon| Ok(polygon.as_slice()?.as_chunks::<2>().0)).collect::<PyResult<_>>()?;
     let polygons = polygons_of(&rings, shape).map_err(|error| raise(py, error))?;
-    let texts = work::alone(py, None, move || {
+    let texts = work::alone(py, None, move |_| {
         let runs = polygons.fill(FillRule::Coco)?;
         let text = |(_, of_label): (u64, &[Run])| text_of(of_label, shape);
         Ok(runs.iter().map(text).collect::<Result<Vec<_>, Wrong>>())

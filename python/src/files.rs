@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
@@ -17,7 +18,7 @@ use runmask::format::{self, Format, Warning};
 use runmask::output::AtomicFile;
 use runmask::sink::{self, CreateOptions};
 use runmask::source::{self, OpenOptions, RawLayout, Source};
-use runmask::{Decoder, Dtype, Error, Label, LabelRuns, Shape};
+use runmask::{Decoder, Dtype, Error, LabelRuns, Shape};
 
 use crate::arrays::{LabelType, for_type, order_name};
 use crate::encode::{Raised, encode_source, encoder};
@@ -265,6 +266,7 @@ fn output<R>(path: &Path, stop: &Stop, work: impl FnOnce(&mut dyn Write) -> runm
     } else {
         work(&mut writer)?
     };
+    stop.check()?;
     file.finish()?;
     Ok(result)
 }
@@ -273,8 +275,10 @@ fn output<R>(path: &Path, stop: &Stop, work: impl FnOnce(&mut dyn Write) -> runm
 #[pyfunction]
 pub(crate) fn read(py: Python<'_>, path: PathBuf, format: Option<&str>, options: &Bound<'_, PyDict>) -> PyResult<Runs> {
     let (format, options) = (named(py, format)?, read_options(options)?);
-    let read = |format, reader: &mut dyn BufRead| format::read_with_warnings(format, reader, &options);
-    let read = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
+    let file = path.clone();
+    let read = work::alone(py, None, move |stop| {
+        open_runs(&file, format, stop, |format, reader| format::read_with_warnings(format, reader, &options))
+    })?;
     let (runs, warnings) = read.map_err(|error| raise_for(py, error, &path))?;
     warn(py, &path, &warnings)?;
     Ok(runs.into())
@@ -289,8 +293,10 @@ pub(crate) fn read_images(
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(String, Runs)>> {
     let (format, options) = (named(py, format)?, read_options(options)?);
-    let read = |format, reader: &mut dyn BufRead| format::read_images(format, reader, &options);
-    let images = work::run(py, None, |stop| open_runs(&path, format, stop, read))?;
+    let file = path.clone();
+    let images = work::alone(py, None, move |stop| {
+        open_runs(&file, format, stop, |format, reader| format::read_images(format, reader, &options))
+    })?;
     let images = images.map_err(|error| raise_for(py, error, &path))?;
     Ok(images.into_iter().map(|image| (image.id, Runs::from(image.runs))).collect())
 }
@@ -298,22 +304,23 @@ pub(crate) fn read_images(
 /// Writes the runs of one mask.
 pub(crate) fn write(
     py: Python<'_>,
-    runs: &LabelRuns,
-    path: &Path,
+    runs: &Arc<LabelRuns>,
+    path: PathBuf,
     format: Option<&str>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    let format = target_format(py, format, path)?;
+    let format = target_format(py, format, &path)?;
     let empty = PyDict::new(py);
     let given = options.unwrap_or(&empty);
     let mut options = write_options(given)?;
     if !given.contains("image")? {
-        options = options.image(stem(path));
+        options = options.image(stem(&path));
     }
-    let written = work::run(py, None, |stop| {
-        output(path, stop, |writer| format::write_with_warnings(format, writer, runs, &options))
+    let (runs, file) = (Arc::clone(runs), path.clone());
+    let written = work::alone(py, None, move |stop| {
+        output(&file, stop, |writer| format::write_with_warnings(format, writer, &runs, &options))
     })?;
-    warn(py, path, &written.map_err(|error| raise_for(py, error, path))?)
+    warn(py, &path, &written.map_err(|error| raise_for(py, error, &path))?)
 }
 
 /// A file's name without its extension.
@@ -337,17 +344,19 @@ pub(crate) fn convert(
     if !write.contains("image")? {
         options = options.image(stem(&source));
     }
-    let mut at_target = false;
-    let converted = work::run(py, None, |stop| {
-        open_runs(&source, from, stop, |from, reader| {
+    let (from_file, to_file) = (source.clone(), target.clone());
+    let (at_target, converted) = work::alone(py, None, move |stop| {
+        let mut at_target = false;
+        let converted = open_runs(&from_file, from, stop, |from, reader| {
             at_target = true;
-            output(&target, stop, |writer| {
+            output(&to_file, stop, |writer| {
                 at_target = false;
                 let warnings = format::convert((from, reader, &read), (to, writer, &options))?;
                 at_target = true;
                 Ok(warnings)
             })
-        })
+        });
+        (at_target, converted)
     })?;
     let warnings = converted.map_err(|error| raise_for(py, error, if at_target { &target } else { &source }))?;
     warn(py, &source, &warnings)
@@ -371,7 +380,8 @@ pub(crate) fn examine<'py>(
     shape: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let shape = shape.map(shape_of).transpose()?;
-    let report = work::run(py, None, |stop| doctor::examine(&mut input(&path, stop)?, shape))?;
+    let file = path.clone();
+    let report = work::alone(py, None, move |stop| doctor::examine(&mut input(&file, stop)?, shape))?;
     let report = report.map_err(|error| raise_for(py, error, &path))?;
     let found = PyDict::new(py);
     found.set_item("format", report.format.map(Format::name))?;
@@ -403,8 +413,8 @@ fn certainty<T>(finding: Finding<T>) -> &'static str {
 
 /// How a mask is written.
 #[derive(Debug)]
-pub(crate) struct MaskOutput<'a> {
-    pub(crate) path: &'a Path,
+pub(crate) struct MaskOutput {
+    pub(crate) path: PathBuf,
     pub(crate) dtype: Dtype,
     pub(crate) background: u64,
     pub(crate) options: CreateOptions,
@@ -412,18 +422,19 @@ pub(crate) struct MaskOutput<'a> {
 }
 
 /// Decodes runs into a mask file, some rows at a time.
-pub(crate) fn decode_to(py: Python<'_>, runs: &LabelRuns, output: &MaskOutput<'_>) -> PyResult<()> {
-    let decoder = Decoder::new(runs, output.background).map_err(|error| raise(py, error))?;
-    let written =
-        work::run(py, output.threads, |stop| for_type!(output.dtype, T => write_mask::<T>(&decoder, output, stop)))?;
-    written.map_err(|error| raise_for(py, error, output.path))
+pub(crate) fn decode_to(py: Python<'_>, runs: &Arc<LabelRuns>, output: MaskOutput) -> PyResult<()> {
+    let (runs, path) = (Arc::clone(runs), output.path.clone());
+    let written = work::alone(py, output.threads, move |stop| write_mask(&runs, &output, stop))?;
+    written.map_err(|error| raise_for(py, error, &path))
 }
 
-fn write_mask<T: Label>(decoder: &Decoder<'_>, output: &MaskOutput<'_>, stop: &Stop) -> runmask::Result<()> {
-    let mut sink = sink::create(output.path, decoder.shape(), T::DTYPE, &output.options)?;
-    decoder.decode_rows::<T>(|rows| {
+fn write_mask(runs: &LabelRuns, output: &MaskOutput, stop: &Stop) -> runmask::Result<()> {
+    let decoder = Decoder::new(runs, output.background)?;
+    let mut sink = sink::create(&output.path, decoder.shape(), output.dtype, &output.options)?;
+    decoder.decode_row_bytes(output.dtype, &mut |rows| {
         stop.check()?;
-        sink.write_rows(bytemuck::cast_slice(rows))
+        sink.write_rows(rows)
     })?;
+    stop.check()?;
     sink.finish()
 }

@@ -18,6 +18,9 @@ use crate::options::{named, pixel_size_of, shape_of};
 use crate::runs::{Runs, flat};
 use crate::work;
 
+/// Rows between two looks at whether to stop.
+const PIECE: usize = 1 << 18;
+
 /// Does `work` on the runs outside Python's lock.
 fn apply(
     py: Python<'_>,
@@ -26,7 +29,7 @@ fn apply(
     work: impl FnOnce(&LabelRuns) -> runmask::Result<LabelRuns> + Send + 'static,
 ) -> PyResult<Runs> {
     let runs = Arc::clone(runs);
-    work::alone(py, threads, move || work(&runs))?.map(Runs::from).map_err(|error| raise(py, error))
+    work::alone(py, threads, move |_| work(&runs))?.map(Runs::from).map_err(|error| raise(py, error))
 }
 
 #[pymethods]
@@ -82,7 +85,7 @@ impl Runs {
             options = options.pixel_size(Some(pixel_size_of(size)?));
         }
         let runs = Arc::clone(&self.runs);
-        let measured = work::alone(py, threads, move || runs.measure(&options))?;
+        let measured = work::alone(py, threads, move |_| runs.measure(&options))?;
         table(py, measured.map_err(|error| raise(py, error))?)
     }
 
@@ -257,7 +260,7 @@ impl Runs {
             .fill_holes(fill_holes)
             .largest(largest);
         let runs = Arc::clone(&self.runs);
-        let found = work::alone(py, threads, move || runs.components(&options))?;
+        let found = work::alone(py, threads, move |_| runs.components(&options))?;
         let (runs, sources) = found.map_err(|error| raise(py, error))?.into_parts();
         let runs = Bound::new(py, Self::from(runs))?;
         if return_sources {
@@ -332,7 +335,7 @@ fn table<'py>(py: Python<'py>, measures: Measures) -> PyResult<Bound<'py, PyDict
 #[pyfunction]
 pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>) -> PyResult<Runs> {
     let parts: Vec<Arc<LabelRuns>> = parts.iter().map(|part| Arc::clone(&part.get().runs)).collect();
-    let merged = work::alone(py, None, move || LabelRuns::merge(&parts))?;
+    let merged = work::alone(py, None, move |_| LabelRuns::merge(&parts))?;
     merged.map(Runs::from).map_err(|error| raise(py, error))
 }
 
@@ -344,7 +347,7 @@ pub(crate) fn overlaps<'py>(
     second: &Bound<'py, Runs>,
 ) -> PyResult<Bound<'py, PyArray2<u64>>> {
     let (first, second) = (Arc::clone(&first.get().runs), Arc::clone(&second.get().runs));
-    let found = work::alone(py, None, move || {
+    let found = work::alone(py, None, move |_| {
         let overlaps = first.overlaps(&second)?;
         let rows = overlaps.pairs().iter().flat_map(|pair| [pair.first, pair.second, pair.pixels]);
         Ok(rows.collect::<Vec<u64>>())
@@ -364,7 +367,7 @@ pub(crate) fn compare<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (truth, prediction) = (Arc::clone(&truth.get().runs), Arc::clone(&prediction.get().runs));
     let thresholds = thresholds.unwrap_or_else(|| F1_THRESHOLDS.to_vec());
-    let scores = work::alone(py, None, move || truth.compare(&prediction, &thresholds))?;
+    let scores = work::alone(py, None, move |_| truth.compare(&prediction, &thresholds))?;
     let scores = scores.map_err(|error| raise(py, error))?;
     let table = PyDict::new(py);
     for (name, score) in [
@@ -415,9 +418,17 @@ pub(crate) fn from_columns(
     if labels.len() != starts.len() || starts.len() != lengths.len() {
         return Err(PyValueError::new_err("label, start and length: columns of one length are needed"));
     }
-    let row = |((&label, &start), &length)| (label, Run { start, length });
-    let mut rows: Vec<(u64, Run)> = py.detach(|| labels.iter().zip(starts).zip(lengths).map(row).collect());
-    let built = work::alone(py, None, move || {
+    let mut rows = work::run(py, None, |stop| {
+        let mut rows: Vec<(u64, Run)> = Vec::with_capacity(labels.len());
+        for first in (0..labels.len()).step_by(PIECE) {
+            stop.check()?;
+            let piece = first..labels.len().min(first + PIECE);
+            rows.extend(piece.map(|row| (labels[row], Run { start: starts[row], length: lengths[row] })));
+        }
+        Ok(rows)
+    })?
+    .map_err(|error: runmask::Error| raise(py, error))?;
+    let built = work::alone(py, None, move |_| {
         if !rows.is_sorted() {
             rows.sort_unstable();
         }

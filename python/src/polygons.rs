@@ -215,7 +215,7 @@ impl Polygons {
         let rule: FillRule = rule.map(named).transpose()?.unwrap_or_default();
         let shape: Option<Shape> = shape.map(shape_of).transpose()?;
         let polygons = Arc::clone(&self.polygons);
-        let filled = work::alone(py, threads, move || match shape {
+        let filled = work::alone(py, threads, move |_| match shape {
             Some(shape) if polygons.shape() != Some(shape) => {
                 Arc::unwrap_or_clone(polygons).with_shape(shape).fill(rule)
             }
@@ -236,7 +236,7 @@ impl Polygons {
     #[pyo3(signature = (tolerance, *, threads=None))]
     fn simplify(&self, py: Python<'_>, tolerance: f64, threads: Option<usize>) -> PyResult<Self> {
         let polygons = Arc::clone(&self.polygons);
-        let simplified = work::alone(py, threads, move || polygons.simplify(tolerance))?;
+        let simplified = work::alone(py, threads, move |_| polygons.simplify(tolerance))?;
         simplified.map(|simplified| Self::from(simplified.into_polygons())).map_err(|error| raise(py, error))
     }
 
@@ -280,7 +280,7 @@ impl Runs {
     #[pyo3(signature = (*, threads=None))]
     fn polygons(&self, py: Python<'_>, threads: Option<usize>) -> PyResult<Polygons> {
         let runs = Arc::clone(&self.runs);
-        let traced = work::alone(py, threads, move || runs.polygons())?;
+        let traced = work::alone(py, threads, move |_| runs.polygons())?;
         traced.map(Polygons::from).map_err(|error| raise(py, error))
     }
 
@@ -327,7 +327,7 @@ impl Runs {
         path: std::path::PathBuf,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        crate::files::write(py, &self.runs, &path, Some("geojson"), options)
+        crate::files::write(py, &self.runs, path, Some("geojson"), options)
     }
 }
 

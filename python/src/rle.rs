@@ -16,7 +16,7 @@ use crate::work;
 #[pyfunction]
 pub(crate) fn to_text(py: Python<'_>, runs: &Bound<'_, Runs>, label: Option<u64>, base: u64) -> PyResult<String> {
     let runs = Arc::clone(&runs.get().runs);
-    work::alone(py, None, move || {
+    work::alone(py, None, move |_| {
         let one = match label {
             Some(label) => runs.get(label).unwrap_or_default().to_vec(),
             None => union(runs.runs().to_vec()),
@@ -51,7 +51,7 @@ pub(crate) fn from_text(py: Python<'_>, text: &str, shape: (u64, u64), base: u64
     let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let order = order_of(order)?;
     let text = text.to_owned();
-    let read = work::alone(py, None, move || -> Result<LabelRuns, Wrong> {
+    let read = work::alone(py, None, move |_| -> Result<LabelRuns, Wrong> {
         let mut runs = parse(&text, base)?;
         runs.sort_unstable();
         let offsets = vec![0, runs.len()];

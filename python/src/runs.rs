@@ -17,6 +17,9 @@ use crate::errors::raise;
 use crate::files::{self, MaskOutput};
 use crate::work;
 
+/// Runs that are copied between two looks at whether to stop.
+const PIECE: usize = 1 << 20;
+
 /// The runs of every label of one mask.
 ///
 /// Labels ascend and appear once. The runs of a label are pairs (start, length) of pixels that follow each other in scan
@@ -85,13 +88,19 @@ impl Runs {
         let offsets = flat(offsets, "offsets", 1)?;
         let runs = flat(runs, "runs", 2)?;
         let (labels, offsets, runs) = (labels.as_slice()?, offsets.as_slice()?, runs.as_slice()?);
-        let (labels, offsets, runs) = work::run(py, None, |_| {
+        let copied = work::run(py, None, |stop| {
             let offsets = offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect();
-            // Memory that nobody has touched is faster to fill by all threads.
-            let runs: Vec<Run> = bytemuck::cast_slice::<u64, Run>(runs).par_iter().copied().collect();
-            (labels.to_vec(), offsets, runs)
+            let given: &[Run] = bytemuck::cast_slice(runs);
+            let mut runs = Vec::with_capacity(given.len());
+            for piece in given.chunks(PIECE) {
+                stop.check()?;
+                // Memory that nobody has touched is faster to fill by all threads.
+                runs.par_extend(piece);
+            }
+            Ok((labels.to_vec(), offsets, runs))
         })?;
-        let made = work::alone(py, None, move || LabelRuns::from_parts(shape, order, labels, offsets, runs))?;
+        let (labels, offsets, runs) = copied.map_err(|error: runmask::Error| raise(py, error))?;
+        let made = work::alone(py, None, move |_| LabelRuns::from_parts(shape, order, labels, offsets, runs))?;
         made.map(Self::from).map_err(|error| raise(py, error))
     }
 
@@ -249,7 +258,7 @@ impl Runs {
         if let Some((row, column, height, width)) = window {
             let window = Window::new(row, column, height, width);
             let whole = Arc::clone(runs);
-            let part = work::alone(py, threads, move || whole.crop(window))?;
+            let part = work::alone(py, threads, move |_| whole.crop(window))?;
             cropped = Arc::new(part.map_err(|error| raise(py, error))?);
             runs = &cropped;
         }
@@ -292,8 +301,8 @@ impl Runs {
                 work::run(py, threads, |stop| {
                     let mut row = 0;
                     decoder.decode_rows::<T>(|rows| {
-                        stop.check()?;
                         for labels in rows.chunks_exact(width as usize) {
+                            stop.check()?;
                             pixels.row_mut(row).iter_mut().zip(labels).for_each(|(pixel, &label)| *pixel = label);
                             row += 1;
                         }
@@ -350,7 +359,7 @@ impl Runs {
         let compression =
             compression.parse::<Compression>().map_err(|error| PyValueError::new_err(error.to_string()))?;
         let options = CreateOptions::new().compression(compression).pyramid(pyramid);
-        files::decode_to(py, &self.runs, &MaskOutput { path: &path, dtype, background, options, threads })
+        files::decode_to(py, &self.runs, MaskOutput { path, dtype, background, options, threads })
     }
 
     /// Writes a run file. It appears under its name when it is finished, and not before.
@@ -421,7 +430,7 @@ impl Runs {
         format: Option<&str>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        files::write(py, &self.runs, &path, format, options)
+        files::write(py, &self.runs, path, format, options)
     }
 }
 

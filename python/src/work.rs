@@ -59,30 +59,37 @@ pub(crate) fn run<R: Send>(
             let stop = &stop;
             // Nobody waits any more only when a signal's handler failed, and then what it raised is what counts.
             scope.spawn(move |_| drop(sender.send(work(stop))));
-            wait(&receiver, Some(stop))
+            wait(&receiver, stop, true)
         })
     })?;
     done.ok_or_else(ended)
 }
 
-/// Does `work` as [`run`] does, for work that does not look whether it is to stop. After an exception of a signal's handler,
-/// which is raised at once, the work goes on by itself and its result is dropped.
+/// Does `work` as [`run`] does, for work that may take long to see that it is to stop. An exception of a signal's handler is
+/// raised at once; the work ends by itself, or goes on and its result is dropped.
 pub(crate) fn alone<R: Send + 'static>(
     py: Python<'_>,
     threads: Option<usize>,
-    work: impl FnOnce() -> R + Send + 'static,
+    work: impl FnOnce(&Stop) -> R + Send + 'static,
 ) -> PyResult<R> {
     let pool = pool(threads)?;
+    let stop = Arc::new(Stop::default());
     let done = py.detach(|| {
         let (sender, receiver) = mpsc::channel();
-        pool.spawn(move || drop(sender.send(work())));
-        wait(&receiver, None)
-    })?;
-    done.ok_or_else(ended)
+        let of_work = Arc::clone(&stop);
+        pool.spawn(move || drop(sender.send(work(&of_work))));
+        wait(&receiver, &stop, false)
+    });
+    if done.is_err() {
+        // What goes on must not be waited for by the calls that follow: they get threads of their own.
+        POOLS.lock().unwrap_or_else(PoisonError::into_inner).pools.remove(&threads.unwrap_or(0));
+    }
+    done?.ok_or_else(ended)
 }
 
-/// The result of the work, or what a signal's handler raised: with `stop` when the work has ended, otherwise at once.
-fn wait<R>(receiver: &Receiver<R>, stop: Option<&Stop>) -> PyResult<Option<R>> {
+/// The result of the work, which is told to stop when a signal's handler raises something. That is raised when the work has
+/// ended, or at once.
+fn wait<R>(receiver: &Receiver<R>, stop: &Stop, to_the_end: bool) -> PyResult<Option<R>> {
     let mut raised = None;
     loop {
         match receiver.recv_timeout(PATIENCE) {
@@ -91,9 +98,11 @@ fn wait<R>(receiver: &Receiver<R>, stop: Option<&Stop>) -> PyResult<Option<R>> {
                 if raised.is_none()
                     && let Err(error) = Python::attach(|py| py.check_signals())
                 {
-                    let Some(stop) = stop else { return Err(error) };
-                    raised = Some(error);
                     stop.ask();
+                    if !to_the_end {
+                        return Err(error);
+                    }
+                    raised = Some(error);
                 }
             }
             // The work panicked.

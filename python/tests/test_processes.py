@@ -81,6 +81,47 @@ def test_a_forked_process_works():
     os.close(read)
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there are no such signals here")
+def test_ctrl_c_ends_work_on_runs(tmp_path):
+    # Each of these takes several times as long as the wait for the signal; what goes on afterwards is not waited for.
+    code = """
+import os, signal, threading, time
+import numpy as np, runmask
+signal.signal(signal.SIGINT, signal.default_int_handler)
+mask = np.random.default_rng(1).integers(0, 5, (3000, 3000), np.uint8)
+runs = runmask.encode(mask)
+work = {
+    "a file": lambda: runs.write("runs.csv", "oid"),
+    "polygons": lambda: runs.to_geojson("runs.geojson"),
+    "measures": lambda: runs.measure(("perimeter", "euler_number", "area_convex", "feret_diameter_max")),
+    "scores": lambda: runmask.compare(runs, runs),
+}
+def press():
+    time.sleep(0.05)
+    started.append(time.monotonic())
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+for name, call in work.items():
+    started = []
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        call()
+        print(name, "was not interrupted", flush=True)
+    except KeyboardInterrupt:
+        print(time.monotonic() - started[0], flush=True)
+    thread.join()
+# What was interrupted does not hold up what comes next.
+runmask.encode(mask[:10])
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    waits = [float(line) for line in done.stdout.splitlines()]
+    # 0.2 s is the promise, on a machine that has nothing else to do.
+    assert len(waits) == 4 and max(waits) < 0.5, waits
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_spawned_process_gets_runs():
     runs = runmask.encode(MASK)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
