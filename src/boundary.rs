@@ -71,10 +71,10 @@ impl dyn Marker + '_ {
     /// The boundaries of a strip of labels of any type; with `above`, the mask's row 0 is the row above the strip.
     pub(crate) fn mark_any(&self, mask: AnyMask<'_>, above: bool) -> Result<AnyBoundaries> {
         Ok(match mask {
-            AnyLabel::U8(mask) => AnyLabel::U8(self.mark(Strip::new(mask, above), Boundaries::default())?),
-            AnyLabel::U16(mask) => AnyLabel::U16(self.mark(Strip::new(mask, above), Boundaries::default())?),
-            AnyLabel::U32(mask) => AnyLabel::U32(self.mark(Strip::new(mask, above), Boundaries::default())?),
-            AnyLabel::U64(mask) => AnyLabel::U64(self.mark(Strip::new(mask, above), Boundaries::default())?),
+            AnyLabel::U8(mask) => AnyLabel::U8(self.mark(Strip::new(mask, above)?, Boundaries::default())?),
+            AnyLabel::U16(mask) => AnyLabel::U16(self.mark(Strip::new(mask, above)?, Boundaries::default())?),
+            AnyLabel::U32(mask) => AnyLabel::U32(self.mark(Strip::new(mask, above)?, Boundaries::default())?),
+            AnyLabel::U64(mask) => AnyLabel::U64(self.mark(Strip::new(mask, above)?, Boundaries::default())?),
         })
     }
 }
@@ -92,9 +92,9 @@ pub(crate) trait Marks<T> {
 /// use runmask::{LabelMask, Shape, Strip};
 /// let pixels = [0u8, 5, 5, 0, 5, 5, 7, 5, 0, 7, 5, 7];
 /// let mask = LabelMask::new(&pixels, Shape { height: 4, width: 3 })?;
-/// let found = scalar::mark(Strip::new(mask, false));
+/// let found = scalar::mark(Strip::new(mask, false)?);
 /// assert_eq!(found, Boundaries::new(vec![0, 2, 3, 6], vec![0, 2, 0, 0, 2, 3], vec![0, 7, 5, 5, 0, 7])?);
-/// assert_eq!(found.line(2), (&[0, 2, 3][..], &[5, 0, 7][..]));
+/// assert_eq!(found.line(2), Some((&[0, 2, 3][..], &[5, 0, 7][..])));
 /// # Ok::<(), runmask::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -133,7 +133,7 @@ impl<T: Label> Boundaries<T> {
         }
         let boundaries = Self { line_starts, offsets, labels };
         for line in 0..boundaries.lines() {
-            let (offsets, labels) = boundaries.line(line);
+            let (offsets, labels) = boundaries.entries(line);
             if !offsets.is_sorted_by(|a, b| a < b) || !labels.is_sorted_by(|a, b| a != b) {
                 let message = format!("scan line {line}: offsets ascend and neighbouring labels differ, but not here");
                 return Err(Error::Argument(message));
@@ -162,11 +162,13 @@ impl<T: Label> Boundaries<T> {
         &self.labels
     }
 
-    /// Offsets and labels of one line.
-    ///
-    /// # Panics
-    /// When there is no such line, like slice indexing.
-    pub fn line(&self, line: usize) -> (&[u32], &[T]) {
+    /// Offsets and labels of one line; `None` when there is no such line.
+    pub fn line(&self, line: usize) -> Option<(&[u32], &[T])> {
+        (line < self.lines()).then(|| self.entries(line))
+    }
+
+    /// Offsets and labels of a line that is there.
+    pub(crate) fn entries(&self, line: usize) -> (&[u32], &[T]) {
         let range = self.line_starts[line] as usize..self.line_starts[line + 1] as usize;
         (&self.offsets[range.clone()], &self.labels[range])
     }

@@ -479,7 +479,7 @@ impl Encoder {
                     let view = view.rows(start + halo - u32::from(above), rows + u32::from(above));
                     self.mark_across(view, above, starts.len(), &crop(repeats, start..start + rows))?
                 }
-                Layout::Along => self.mark_strip(Strip::new(view.columns(start, rows), false), layout)?,
+                Layout::Along => self.mark_strip(Strip::new(view.columns(start, rows), false)?, layout)?,
             };
             Ok(Part { first: first + start, boundaries })
         };
@@ -524,7 +524,7 @@ impl Encoder {
             if next < repeat.start {
                 let above = above || next > 0;
                 let view = view.rows(next + halo - u32::from(above), repeat.start - next + u32::from(above));
-                strips.push((next, self.mark_strip(Strip::new(view, above), Layout::Across)?));
+                strips.push((next, self.mark_strip(Strip::new(view, above)?, Layout::Across)?));
             }
             next = repeat.end;
         }
@@ -555,9 +555,9 @@ impl Encoder {
         let count = usize::try_from(shape.pixels()).unwrap_or(usize::MAX);
         reserve(&mut pixels, count, "a strip without gaps between its pixels")?;
         for row in 0..shape.height {
-            pixels.extend((0..shape.width).map(|column| mask.get(row, column)));
+            pixels.extend((0..shape.width).map(|column| mask.at(row, column)));
         }
-        mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above()))
+        mark(Strip::new(LabelMask::new(&pixels, shape)?, strip.above())?)
     }
 
     /// Rows of memory in a strip of a mask that has `count` of them, `row_pixels` long.

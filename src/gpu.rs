@@ -364,7 +364,7 @@ mod tests {
         for mask in [LabelMask::new(&pixels, shape).unwrap(), LabelMask::fortran(&pixels, shape).unwrap()] {
             for above in [false, true] {
                 // What was not computed is zeros: no boundaries, not even those that begin each line.
-                let found = mark(gpu, Strip::new(mask, above)).unwrap();
+                let found = mark(gpu, Strip::new(mask, above).unwrap()).unwrap();
                 assert_eq!(found, Boundaries::none(shape.width), "{shape}, {}", T::DTYPE);
             }
         }

@@ -194,9 +194,14 @@ impl<'a, T: Label> LabelMask<'a, T> {
         self.column_stride
     }
 
-    /// The label at (row, column); panics outside the shape, like slice indexing.
-    pub fn get(&self, row: u32, column: u32) -> T {
-        assert!(row < self.shape.height && column < self.shape.width, "({row}, {column}) is outside {}", self.shape);
+    /// The label at (row, column); `None` outside the shape.
+    pub fn get(&self, row: u32, column: u32) -> Option<T> {
+        (row < self.shape.height && column < self.shape.width).then(|| self.at(row, column))
+    }
+
+    /// The label at (row, column), which is in the shape.
+    pub(crate) fn at(&self, row: u32, column: u32) -> T {
+        debug_assert!(row < self.shape.height && column < self.shape.width, "({row}, {column}) in {}", self.shape);
         self.pixels[self.index(row, column)]
     }
 

@@ -122,10 +122,10 @@ impl<'w, W: Write + ?Sized> RecordWriter<'w, W> {
             }
         };
         let line = LabelMask::new(labels, Shape { height: labels.len() as u32, width: 1 })?;
-        let boundaries = self.engine.mark(Strip::new(line, false), std::mem::take(&mut self.spare))?;
+        let boundaries = self.engine.mark(Strip::new(line, false)?, std::mem::take(&mut self.spare))?;
         let (mut pixel, mut count) = self.open;
         let mut start = 0;
-        let (offsets, labels) = boundaries.line(0);
+        let (offsets, labels) = boundaries.entries(0);
         for (&offset, &label) in offsets.iter().zip(labels) {
             // Only the first pixel may go on with the run before it.
             if label != pixel {

@@ -16,6 +16,8 @@
 //! first then carries the row above it, for the comparison at the seam. Lines that are contiguous in memory are cut
 //! between.
 
+use crate::boundary::MAX_STRIP_PIXELS;
+use crate::error::{Error, Result};
 use crate::mask::{Label, LabelMask};
 
 /// A piece of a mask, as an engine sees it.
@@ -32,8 +34,18 @@ impl<'a, T: Label> Strip<'a, T> {
     /// A strip of `mask`, whose columns are the scan lines; with `above`, row 0 is the row above the strip.
     ///
     /// A mask without rows has no row above either, whatever `above` says.
-    pub fn new(mask: LabelMask<'a, T>, above: bool) -> Self {
-        Self { mask, above: above && mask.shape().height > 0 }
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when there are more than [`MAX_STRIP_PIXELS`] pixels, the row above not counted.
+    pub fn new(mask: LabelMask<'a, T>, above: bool) -> Result<Self> {
+        let strip = Self { mask, above: above && mask.shape().height > 0 };
+        let (lines, length) = (strip.lines(), strip.length());
+        if u64::from(lines) * u64::from(length) > MAX_STRIP_PIXELS {
+            return Err(Error::Argument(format!(
+                "a strip of {length} pixels in {lines} lines has 2^32 pixels or more"
+            )));
+        }
+        Ok(strip)
     }
 
     /// The pixels, with the row above as row 0 when [`Strip::above`] says so.
@@ -64,4 +76,25 @@ pub enum Layout {
     Across,
     /// A row of memory is a line, so each strip holds some lines whole.
     Along,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Shape;
+
+    #[test]
+    fn strips_whose_boundaries_could_not_be_counted_are_refused() {
+        // One pixel, again and again.
+        let mask = |height| LabelMask::with_strides(&[7u8], 0, Shape { height, width: 1 << 16 }, 0, 0).unwrap();
+        assert!(matches!(Strip::new(mask(1 << 16), false), Err(Error::Argument(_))));
+        assert!(Strip::new(mask((1 << 16) - 1), false).is_ok());
+        assert!(Strip::new(mask(1 << 16), true).is_ok(), "the row above has no boundaries here");
+    }
+
+    #[test]
+    fn there_is_no_row_above_without_rows() {
+        let mask = LabelMask::new(&[0u8; 0], Shape { height: 0, width: 3 }).unwrap();
+        assert_eq!(Strip::new(mask, true).unwrap().length(), 0);
+    }
 }

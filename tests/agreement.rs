@@ -237,7 +237,7 @@ fn boundaries_agree_on<T: Label>() {
                 if above && view.shape().height == 0 {
                     continue;
                 }
-                let strip = Strip::new(view, above);
+                let strip = Strip::new(view, above).unwrap();
                 let expected: Boundaries<T> = scalar::mark(strip);
                 for level in SimdLevel::all() {
                     let found = simd::mark(level, strip);

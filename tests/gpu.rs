@@ -84,7 +84,7 @@ fn compare<T: Label>(engine: &Gpu, content: Content, height: u32, width: u32, ga
             if above && mask.shape().height == 0 {
                 continue;
             }
-            let strip = Strip::new(mask, above);
+            let strip = Strip::new(mask, above).unwrap();
             let expected = scalar::mark(strip);
             let found = gpu::mark(engine, strip).unwrap();
             assert!(
@@ -188,7 +188,7 @@ fn views_with_gaps_both_ways_are_refused() {
     let Some(engine) = adapter::open(&GpuOptions::default()) else { return };
     let labels = [0u8; 64];
     let mask = LabelMask::with_strides(&labels, 0, Shape { height: 4, width: 4 }, 16, 2).unwrap();
-    let error = gpu::mark(&engine, Strip::new(mask, false)).unwrap_err();
+    let error = gpu::mark(&engine, Strip::new(mask, false).unwrap()).unwrap_err();
     assert!(matches!(&error, runmask::Error::Argument(message) if message.contains("16 and 2")), "{error}");
 }
 
@@ -201,7 +201,7 @@ fn strides_of_zero_and_below() {
     for (origin, stride) in [(0, 0), (39 * 50, -50)] {
         let mask = LabelMask::with_strides(&labels, origin, shape, stride, 1).unwrap();
         for mask in [mask, mask.transposed()] {
-            let strip = Strip::new(mask, false);
+            let strip = Strip::new(mask, false).unwrap();
             assert_eq!(gpu::mark(&engine, strip).unwrap(), scalar::mark(strip));
         }
     }

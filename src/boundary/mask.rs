@@ -128,12 +128,12 @@ impl<T: Label> MaskBoundaries<T> {
                     length
                 }
             };
-            let outside = |line: &usize| boundaries.line(*line).0.last().is_some_and(|&offset| offset >= room);
+            let outside = |line: &usize| boundaries.entries(*line).0.last().is_some_and(|&offset| offset >= room);
             if let Some(line) = (0..boundaries.lines()).find(outside) {
                 return wrong(format!("line {line} has a boundary past its {room} pixels"));
             }
             if number == 0 || *layout == Layout::Along {
-                let late = |line: &usize| boundaries.line(*line).0.first() != Some(&0);
+                let late = |line: &usize| boundaries.entries(*line).0.first() != Some(&0);
                 if let Some(line) = (0..boundaries.lines()).find(late) {
                     return wrong(format!("line {line} does not begin with a boundary"));
                 }
@@ -146,7 +146,7 @@ impl<T: Label> MaskBoundaries<T> {
             for line in 0..lines as usize {
                 let mut before = None;
                 for (number, part) in parts.iter().enumerate() {
-                    let labels = part.boundaries.line(line).1;
+                    let labels = part.boundaries.entries(line).1;
                     if before.is_some() && labels.first() == before {
                         return Err(format!(
                             "strip {number}: line {line} begins with the label of the strip before it"

@@ -14,8 +14,8 @@ pub fn mark<T: Label>(strip: Strip<'_, T>) -> Boundaries<T> {
     for line in 0..strip.lines() {
         for offset in 0..strip.length() {
             let row = offset + above;
-            let label = mask.get(row, line);
-            if row == 0 || label != mask.get(row - 1, line) {
+            let label = mask.at(row, line);
+            if row == 0 || label != mask.at(row - 1, line) {
                 boundaries.offsets.push(offset);
                 boundaries.labels.push(label);
             }

@@ -55,7 +55,7 @@ const UNIT: usize = 64;
 /// use runmask::boundary::{scalar, simd};
 /// use runmask::{LabelMask, Shape, SimdLevel, Strip};
 /// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
-/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false);
+/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false)?;
 /// assert_eq!(simd::mark(SimdLevel::best(), strip), scalar::mark(strip));
 /// # Ok::<(), runmask::Error>(())
 /// ```
@@ -615,7 +615,7 @@ mod tests {
         let label = |row: u32, column: u32| (row / 7 + column / 9) % 5 * u32::from(row % 100 < 90);
         let pixels: Vec<u16> =
             (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| label(row, column) as u16)).collect();
-        let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false);
+        let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false).unwrap();
         let expected = crate::boundary::scalar::mark(strip);
         assert!(expected.offsets.len() > 9001);
         for level in SimdLevel::all() {

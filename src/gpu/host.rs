@@ -7,7 +7,7 @@ use super::Gpu;
 use super::buffers::{Image, Labels};
 use super::piece::{BLOCK, Params, Piece, padded};
 use super::shader::Variant;
-use crate::boundary::{Boundaries, MAX_STRIP_PIXELS, Marker, Marks};
+use crate::boundary::{Boundaries, Marker, Marks};
 use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label, LabelMask, any_label, each_label};
 use crate::strip::{Layout, Strip};
@@ -16,15 +16,15 @@ use crate::threads::Work;
 /// The boundaries of `strip`, bit for bit those of [`scalar::mark`](crate::boundary::scalar::mark).
 ///
 /// # Errors
-/// [`Error::Argument`] when neither the rows nor the columns of the strip lie in memory without gaps, or when it has 2^32
-/// pixels or more; [`Error::Engine`] when the device fails.
+/// [`Error::Argument`] when neither the rows nor the columns of the strip lie in memory without gaps; [`Error::Engine`]
+/// when the device fails.
 ///
 /// ```
 /// use runmask::boundary::scalar;
 /// use runmask::gpu::{self, Gpu, GpuOptions};
 /// use runmask::{LabelMask, Shape, Strip};
 /// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
-/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false);
+/// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false)?;
 /// // A machine without an adapter has nothing to open.
 /// if let Ok(device) = Gpu::open(&GpuOptions::default()) {
 ///     assert_eq!(gpu::mark(&device, strip)?, scalar::mark(strip));
@@ -70,9 +70,6 @@ fn mark_strip<T: Label>(gpu: &Gpu, strip: Strip<'_, T>) -> Result<Boundaries<T>>
     let (lines, length) = (strip.lines(), strip.length());
     if lines == 0 || length == 0 {
         return Ok(Boundaries::none(lines));
-    }
-    if u64::from(lines) * u64::from(length) > MAX_STRIP_PIXELS {
-        return Err(Error::Argument(format!("a strip of {length} pixels in {lines} lines has 2^32 pixels or more")));
     }
     let layout = layout_of(strip)?;
     let mut joined = Boundaries::none(0);
@@ -196,7 +193,7 @@ pub(crate) fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u
     let lines = stretches.first().map_or(0, |(_, stretch)| stretch.lines());
     for line in 0..lines {
         for (start, stretch) in &stretches {
-            let (offsets, labels) = stretch.line(line);
+            let (offsets, labels) = stretch.entries(line);
             joined.offsets.extend(offsets.iter().map(|offset| start + offset));
             joined.labels.extend_from_slice(labels);
         }

@@ -157,7 +157,7 @@ impl Gpu {
             let first = starts[number];
             let above = u32::from(layout == Layout::Across && first > 0);
             let rows = mask.rows(first - above, step.min(shape.height - first) + above);
-            let boundaries = mark(self, Strip::new(rows.in_order(order), above == 1))?;
+            let boundaries = mark(self, Strip::new(rows.in_order(order), above == 1)?)?;
             Ok(Part { first, boundaries })
         })?;
         Ok(MaskBoundaries { shape, order, layout, parts })
@@ -245,7 +245,7 @@ fn bytes_moved<T: Label>(mask: &MaskBoundaries<T>) -> f64 {
         let end = length.unwrap_or_else(|| mask.shape.line_length(mask.order));
         let length = if mask.layout == Layout::Across { end - part.first } else { end };
         let segments = boundaries.lines() as u64 * u64::from(length.div_ceil(SEGMENT));
-        let touched: u64 = (0..boundaries.lines()).map(|line| segments_of(boundaries.line(line).0)).sum();
+        let touched: u64 = (0..boundaries.lines()).map(|line| segments_of(boundaries.entries(line).0)).sum();
         let packed = Variant::packs(T::DTYPE, length);
         let event = Variant { dtype: T::DTYPE, layout: Layout::Across, aligned: true, packed }.event_bytes();
         // Counts are written, scanned in place and read; bits of touched segments are written and read.

@@ -105,7 +105,10 @@ impl Rings {
 
     /// The numbers of the rings of a polygon.
     pub(crate) fn of_polygon(&self, polygon: usize) -> Range<usize> {
-        self.polygon_offsets[polygon]..self.polygon_offsets[polygon + 1]
+        match self.polygon_offsets.get(polygon..) {
+            Some([first, end, ..]) => *first..*end,
+            _ => 0..0,
+        }
     }
 
     /// Adds all polygons of `other`.
@@ -227,10 +230,8 @@ impl Polygons {
         PolygonParts { labels, feature_offsets, polygon_offsets, ring_offsets, points }
     }
 
-    /// The rings of a polygon, the outer one first. Polygons are numbered through all features.
-    ///
-    /// # Panics
-    /// When there is no such polygon.
+    /// The rings of a polygon, the outer one first; none when there is no such polygon. Polygons are numbered through all
+    /// features.
     pub fn rings(&self, polygon: usize) -> impl ExactSizeIterator<Item = &[Point]> {
         self.rings.of_polygon(polygon).map(|ring| self.rings.ring(ring))
     }

@@ -14,7 +14,7 @@ pub(crate) fn runs<T: runmask::Label>(
     let mut runs: BTreeMap<u64, Vec<Run>> = BTreeMap::new();
     for position in 0..shape.pixels() {
         let (row, column) = order.row_column(position, shape);
-        let label: u64 = mask.get(row as u32, column as u32).into();
+        let label: u64 = mask.get(row as u32, column as u32).unwrap().into();
         if Some(label) == background {
             continue;
         }
