@@ -60,15 +60,19 @@ pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
 pub use self::components::{ComponentOptions, Components};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
+#[cfg(feature = "json")]
 pub(crate) use self::fill::{Filler, check_ring};
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
 pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;
+#[cfg(feature = "json")]
 pub(crate) use self::polygons::Rings;
 pub use self::polygons::{Point, PolygonParts, Polygons};
 pub use self::sets::SetOperation;
 pub use self::simplify::Simplified;
+#[cfg(feature = "json")]
 pub(crate) use self::simplify::{Simplifier, check_tolerance};
+#[cfg(feature = "json")]
 pub(crate) use self::trace::Tracer;
 pub use self::windows::Windows;
 

@@ -303,6 +303,7 @@ fn start<'w>(
     dtype: Dtype,
     options: &CreateOptions,
 ) -> Result<Box<dyn Sink + 'w>> {
+    let _ = options;
     match format {
         MaskFormat::Tiff if !target.is_seekable() => Err(target.name_in(no_pipe())),
         #[cfg(feature = "tiff")]

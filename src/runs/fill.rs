@@ -195,6 +195,7 @@ impl Filler {
     }
 
     /// Begins another object, of a mask of this shape.
+    #[cfg(feature = "json")]
     pub(crate) fn begin(&mut self, shape: Shape) {
         self.shape = shape;
         self.runs.clear();

@@ -73,6 +73,7 @@ impl Default for Rings {
 }
 
 impl Rings {
+    #[cfg(feature = "json")]
     pub(crate) fn clear(&mut self) {
         self.points.clear();
         self.ring_offsets.truncate(1);

@@ -14,7 +14,10 @@ const BUFFER: usize = 1 << 18;
 pub(super) enum Target<'w> {
     File(AtomicFile),
     /// A writer that can be sought, and where the mask begins in it.
-    Writer(BufWriter<Box<dyn WriteSeek + 'w>>, u64),
+    Writer(
+        BufWriter<Box<dyn WriteSeek + 'w>>,
+        #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only a TIFF is written out of order"))] u64,
+    ),
     /// A writer that cannot, and its name.
     Stream(BufWriter<Box<dyn Write + Send + 'w>>, Option<PathBuf>),
 }
@@ -65,6 +68,7 @@ impl<'w> Target<'w> {
     }
 
     /// Writes over the bytes from `place` of the mask on, after everything else was written.
+    #[cfg(feature = "tiff")]
     pub(super) fn write_at(&mut self, place: u64, bytes: &[u8]) -> io::Result<()> {
         let end = self.stream_position()?;
         let start = if let Self::Writer(_, start) = self { *start } else { 0 };
