@@ -145,6 +145,18 @@ fn many_images_take_memory_in_proportion_to_their_rows() {
     }
 }
 
+/// Boxes of one column, of which every row is a run that a few bytes stand for, turned to the other order.
+#[test]
+fn a_few_bytes_become_no_more_runs_than_allowed() {
+    let folder = Folder::new();
+    let mask = r#"<mask label="a" rle="0, 4194304" left="0" top="0" width="1" height="4194304"/>"#;
+    let image = format!(r#"<image id="1" name="x" width="2" height="4194304">{}</image>"#, mask.repeat(40));
+    folder.write("boxes.xml", format!("<annotations>{image}</annotations>"));
+    let (ended, bytes) = peak(&folder, "convert boxes.xml -o runs.json -f coco");
+    assert!(ended.one_line("convert").contains("runs of a file, of which"));
+    assert!(bytes < 300 * MIB, "{} MiB", bytes / MIB);
+}
+
 #[test]
 fn what_a_picture_holds_beside_its_pixels_takes_little() {
     let folder = Folder::new();
