@@ -98,6 +98,14 @@ pub enum Error {
         /// How one is named.
         remedy: Remedy,
     },
+    /// Something is where the output would go, and the caller does not say that it may be replaced.
+    #[error("{what}: it is not replaced")]
+    Exists {
+        /// What is there.
+        what: String,
+        /// How it is allowed.
+        remedy: Remedy,
+    },
     /// A format that this build of the library leaves out.
     #[error("{what}: this build reads and writes no {feature} files")]
     NotBuilt {
@@ -191,6 +199,8 @@ pub enum Remedy {
     NameLabel,
     /// Say which plane of an array of several is meant.
     NameIndex,
+    /// Allow that what is there is replaced.
+    Overwrite,
     /// Build with this Cargo feature.
     Build(&'static str),
 }
@@ -463,7 +473,7 @@ impl Error {
             Self::UnknownFormat { .. } => vec![Remedy::NameFormat],
             Self::Memory { limit: Some(_), .. } => vec![Remedy::AllowMemory],
             Self::LabelTooLarge { .. } => vec![Remedy::WiderType],
-            Self::Ambiguous { remedy, .. } => vec![*remedy],
+            Self::Ambiguous { remedy, .. } | Self::Exists { remedy, .. } => vec![*remedy],
             Self::NotBuilt { feature, .. } => vec![Remedy::Build(feature)],
             _ => Vec::new(),
         };
@@ -497,6 +507,7 @@ impl Error {
             | Self::UnknownShape { what }
             | Self::Overlap { what, .. }
             | Self::Ambiguous { what, .. }
+            | Self::Exists { what, .. }
             | Self::LabelTooLarge { what, .. } => what.insert_str(0, &format!("{}: ", path.display())),
             Self::Io { .. } | Self::Engine { .. } | Self::Stopped => {}
         }

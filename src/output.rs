@@ -17,6 +17,8 @@ use self::temporary::Temporary;
 use crate::error::{Error, Result};
 
 mod temporary;
+#[cfg(feature = "zarr")]
+pub(crate) use self::temporary::TemporaryFolder;
 
 pub use self::temporary::abandon_all;
 

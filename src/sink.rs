@@ -10,6 +10,7 @@
 //! | TIFF (`.tif`, `.tiff`) | all; BigTIFF in tiles, with a pyramid when asked for | no |
 //! | PNG (`.png`) | 8 and 16 bits | yes |
 //! | NPY (`.npy`) | all; C order, little endian | yes |
+//! | OME-Zarr labels (a folder: `.zarr`, `.zarr/labels/NAME`) | all; a pyramid, Zstandard, background left out | no |
 //! | raw (`.raw`, `.bin`) | all; rows without gaps, little endian | yes |
 //!
 //! A row takes at most 1 GiB, and as many rows as the format needs at once take at most [`CreateOptions::memory`].
@@ -24,6 +25,7 @@ use crate::mask::Dtype;
 use crate::memory::check_row;
 use crate::names::names;
 use crate::output::AtomicFile;
+use crate::runs::PixelSize;
 use crate::shape::Shape;
 
 #[cfg(feature = "npy")]
@@ -34,6 +36,10 @@ mod raw;
 mod target;
 #[cfg(feature = "tiff")]
 mod tiff;
+#[cfg(feature = "tiff")]
+mod tiles;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 /// A mask that is written from top to bottom.
 ///
@@ -75,9 +81,11 @@ pub enum MaskFormat {
     Npy,
     /// Labels without a header.
     Raw,
+    /// The labels of an OME-Zarr store: a folder.
+    Zarr,
 }
 
-names! { "a format of mask files", MaskFormat { Tiff => "tiff", Png => "png", Npy => "npy", Raw => "raw" } }
+names! { "a format of mask files", MaskFormat { Tiff => "tiff", Png => "png", Npy => "npy", Raw => "raw", Zarr => "zarr" } }
 
 impl MaskFormat {
     /// The format that the extension of `path` names.
@@ -91,8 +99,18 @@ impl MaskFormat {
             Some("png") => Ok(Self::Png),
             Some("npy") => Ok(Self::Npy),
             Some("raw" | "bin") => Ok(Self::Raw),
+            Some("zarr") => Ok(Self::Zarr),
+            // A label inside a store.
+            _ if path
+                .ancestors()
+                .skip(1)
+                .any(|folder| folder.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr"))) =>
+            {
+                Ok(Self::Zarr)
+            }
             _ => {
-                let message = "a mask file ends in .tif, .tiff, .png, .npy, .raw or .bin, or its format is named";
+                let message =
+                    "a mask file ends in .tif, .tiff, .png, .npy, .zarr, .raw or .bin, or its format is named";
                 Err(Error::Argument(message.into()).in_file(path))
             }
         }
@@ -112,24 +130,53 @@ pub enum Compression {
 
 names! { "a compression of TIFF tiles", Compression { Deflate => "deflate", Zstd => "zstd" } }
 
+/// A version of OME-Zarr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OmeVersion {
+    /// On Zarr 2, for older readers.
+    V04,
+    /// On Zarr 3.
+    #[default]
+    V05,
+}
+
+names! { "a version of OME-Zarr", OmeVersion { V04 => "0.4", V05 => "0.5" } }
+
 /// How to write a mask file.
 ///
 /// ```
 /// use runmask::sink::{Compression, CreateOptions};
 /// let options = CreateOptions::new().compression(Compression::Zstd).pyramid(true);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CreateOptions {
     pub(crate) format: Option<MaskFormat>,
     pub(crate) compression: Compression,
     pub(crate) pyramid: bool,
     pub(crate) ome: Option<bool>,
     pub(crate) memory: u64,
+    pub(crate) ome_version: Option<OmeVersion>,
+    pub(crate) shards: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) pixel_size: Option<PixelSize>,
+    pub(crate) colors: Vec<(u64, [u8; 4])>,
 }
 
 impl Default for CreateOptions {
     fn default() -> Self {
-        Self { format: None, compression: Compression::Deflate, pyramid: false, ome: None, memory: 256 << 20 }
+        Self {
+            format: None,
+            compression: Compression::Deflate,
+            pyramid: false,
+            ome: None,
+            memory: 256 << 20,
+            ome_version: None,
+            shards: false,
+            overwrite: false,
+            pixel_size: None,
+            colors: Vec::new(),
+        }
     }
 }
 
@@ -174,6 +221,41 @@ impl CreateOptions {
         self
     }
 
+    /// The version of OME-Zarr of a new store, 0.5 unless given. A label goes into a store in the store's own version.
+    #[must_use]
+    pub fn ome_version(mut self, version: impl Into<Option<OmeVersion>>) -> Self {
+        self.ome_version = version.into();
+        self
+    }
+
+    /// Whether 8 x 8 chunks of an OME-Zarr store share a file; only version 0.5 has that.
+    #[must_use]
+    pub fn shards(mut self, shards: bool) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Whether an OME-Zarr label or array that exists is replaced; it is an error otherwise. Mask files are always replaced.
+    #[must_use]
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// The size of a pixel in an OME-Zarr store; a label of an image has that of the image.
+    #[must_use]
+    pub fn pixel_size(mut self, size: impl Into<Option<PixelSize>>) -> Self {
+        self.pixel_size = size.into();
+        self
+    }
+
+    /// The colours of labels in an OME-Zarr store: red, green, blue and opacity of each.
+    #[must_use]
+    pub fn colors(mut self, colors: impl IntoIterator<Item = (u64, [u8; 4])>) -> Self {
+        self.colors = colors.into_iter().collect();
+        self
+    }
+
     /// Bytes that rows may take before they are written, 256 MiB unless said otherwise. A wide TIFF gets lower tiles; a
     /// mask that is still too wide for its format is an error: [`Error::Memory`].
     #[must_use]
@@ -201,6 +283,10 @@ pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) 
     let format = options.format.map_or_else(|| MaskFormat::of(path), Ok)?;
     let in_file = |error: Error| error.in_file(path);
     check(format, shape, dtype, options).map_err(in_file)?;
+    #[cfg(feature = "zarr")]
+    if format == MaskFormat::Zarr {
+        return Ok(Box::new(zarr::ZarrSink::create(path, shape, dtype, options)?));
+    }
     let file = AtomicFile::create(path)?;
     if format == MaskFormat::Tiff && !file.is_seekable() {
         return Err(in_file(no_pipe()));
@@ -259,7 +345,11 @@ pub fn to_stream<'w>(
 fn check(format: MaskFormat, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<()> {
     check_row(shape, dtype)?;
     check_memory(format, shape, dtype, options)?;
-    if matches!(format, MaskFormat::Tiff | MaskFormat::Png) && shape.pixels() == 0 {
+    #[cfg(not(feature = "zarr"))]
+    if format == MaskFormat::Zarr {
+        return Err(Error::not_built("zarr"));
+    }
+    if matches!(format, MaskFormat::Tiff | MaskFormat::Png | MaskFormat::Zarr) && shape.pixels() == 0 {
         return Err(Error::Unsupported(format!("a {format} file cannot hold an empty mask ({shape}); NPY can")));
     }
     if format == MaskFormat::Png && dtype > Dtype::U16 {
@@ -280,6 +370,8 @@ fn check_memory(format: MaskFormat, shape: Shape, dtype: Dtype, options: &Create
         MaskFormat::Raw | MaskFormat::Npy => 2,
         // The encoder keeps four.
         MaskFormat::Png => 5,
+        // The lowest chunks and what they are compressed to, at all sizes.
+        MaskFormat::Zarr => 64,
         // The lowest tiles and what they are compressed to, at all sizes.
         MaskFormat::Tiff => TIFF_ROWS * if options.pyramid { 2 } else { 1 },
     };
@@ -312,6 +404,10 @@ fn start<'w>(
         MaskFormat::Png => Ok(Box::new(png::PngSink::new(target, shape, dtype)?)),
         #[cfg(feature = "npy")]
         MaskFormat::Npy => Ok(Box::new(npy::create(target, shape, dtype)?)),
+        MaskFormat::Zarr => {
+            let message = "an OME-Zarr store is a folder; give its path".to_owned();
+            Err(target.name_in(Error::Unsupported(message)))
+        }
         MaskFormat::Raw => Ok(Box::new(raw::RawSink::new(target, shape, dtype))),
         #[cfg(not(all(feature = "tiff", feature = "image", feature = "npy")))]
         other => {

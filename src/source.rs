@@ -43,7 +43,7 @@ pub mod synth;
 #[cfg(feature = "tiff")]
 mod tiff;
 #[cfg(feature = "zarr")]
-mod zarr;
+pub(crate) mod zarr;
 
 pub use self::options::{OpenOptions, RawLayout};
 pub use self::pages::{LevelInfo, PageInfo, pages, pixel_size};

@@ -91,7 +91,7 @@ Examples:
   zcat mask.npy.gz | runmask encode - -o mask.csv
   runmask encode labels.bin --dtype u32 --height 40000 --width 30000 -o labels.csv")]
 pub(crate) struct Encode {
-    /// Mask files (TIFF, PNG, NPY, raw); - is stdin
+    /// Mask files (TIFF, PNG, NPY, Zarr, raw); - is stdin
     #[arg(value_name = "MASK", required = true)]
     pub(crate) masks: Vec<PathBuf>,
     /// The run file; - is stdout. A format that holds many images takes several masks in one file
@@ -124,7 +124,8 @@ pub(crate) struct Encode {
 
 /// Decode a run file: write its mask
 ///
-/// The extension selects the format of the mask: .tif (tiled BigTIFF), .png, .npy, .raw or .bin. Pixels without runs are 0.
+/// The extension selects the format of the mask: .tif (tiled BigTIFF), .png, .npy, .raw, .bin, or .zarr
+/// (OME-Zarr labels; `slide.zarr/labels/NAME` adds a label to an image). Pixels without runs are 0.
 /// A warning is printed when the given height and width look exchanged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -361,7 +362,7 @@ pub(crate) struct Synth {
     /// Number of columns
     #[arg(long, value_name = "PIXELS")]
     pub(crate) width: u32,
-    /// The mask file; the extension selects the format: .tif, .png, .npy, .raw or .bin
+    /// The mask file; the extension selects the format: .tif, .png, .npy, .zarr, .raw or .bin
     #[arg(short, long, value_name = "MASK")]
     pub(crate) output: PathBuf,
     #[command(flatten)]

@@ -17,6 +17,8 @@ mod preview;
 mod synth;
 mod verify;
 
+pub(crate) use self::preview::color;
+
 use std::io::Write;
 use std::path::Path;
 

@@ -136,7 +136,7 @@ pub(crate) fn runs_go_to(path: &Path) -> Result<()> {
 
 /// Refuses the name of a run file or of another kind of picture for a mask.
 pub(crate) fn mask_goes_to(path: &Path) -> Result<()> {
-    const USE: &str = "but the output is a mask: use .tif, .png, .npy, .raw or .bin";
+    const USE: &str = "but the output is a mask: use .tif, .png, .npy, .zarr, .raw or .bin";
     match Kind::of_name(path) {
         Some(Kind::Runs) => refuse(path, &format!("has the extension of a run file, {USE}")),
         Some(Kind::Picture) => refuse(path, &format!("has the extension of a picture, {USE}")),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use runmask::output::AtomicFile;
-use runmask::sink::{self, Sink};
+use runmask::sink::{self, MaskFormat, Sink};
 use runmask::{Dtype, Error, Result, Shape};
 
 use crate::args::MaskOutputArgs;
+use crate::commands::color;
 use crate::paths::{is_stream, named};
 
 /// A file that gets its name when it is committed, or stdout. What is given up leaves no file; stdout then has what was
@@ -91,19 +92,27 @@ fn to_stdout(file: BufWriter<File>) -> io::Result<()> {
     Stdout.flush()
 }
 
-/// Begins a mask file, or a mask on stdout.
+/// Begins a mask file of these labels, or a mask on stdout.
 pub(crate) fn mask(
     path: &Path,
     args: &MaskOutputArgs,
     memory: Option<u64>,
     shape: Shape,
     dtype: Dtype,
+    labels: &[u64],
 ) -> Result<Box<dyn Sink>> {
     let options = args.options(memory);
     match args.mask_format {
         Some(format) if is_stream(path) => {
             let sink = sink::to_stream(Stdout, format, shape, dtype, &options);
             Ok(Box::new(MaskOnStdout(sink.map_err(on_stdout)?)))
+        }
+        _ if matches!(args.mask_format.map_or_else(|| MaskFormat::of(path), Ok), Ok(MaskFormat::Zarr)) => {
+            let color = |(&label, place): (&u64, u64)| {
+                let [_, red, green, blue] = color(place).to_be_bytes();
+                (label, [red, green, blue, u8::MAX])
+            };
+            sink::create(path, shape, dtype, &options.colors(labels.iter().zip(0..).map(color)))
         }
         _ => sink::create(path, shape, dtype, &options),
     }

@@ -45,6 +45,7 @@ fn phrase(remedy: Remedy) -> Option<Cow<'static, str>> {
         Remedy::AllowMemory => "--memory allows more",
         Remedy::WiderType => "--dtype names a wider type",
         Remedy::NameLabel => "--label names one",
+        Remedy::Overwrite => "--overwrite replaces it",
         Remedy::NameIndex => "--index AXIS=N names one",
         Remedy::Build(feature) => {
             return Some(format!("build the program with `--features {feature}`").into());

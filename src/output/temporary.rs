@@ -22,7 +22,10 @@ const ATTEMPTS: usize = 16;
 pub fn abandon_all(end: impl FnOnce()) {
     let unfinished = unfinished();
     for file in unfinished.iter() {
-        let _ = fs::remove_file(file);
+        if fs::remove_file(file).is_err() {
+            // A folder, to which somebody may be adding right now.
+            let _ = (0..ATTEMPTS).try_for_each(|_| fs::remove_dir_all(file).map_or(Ok(()), Err));
+        }
     }
     end();
 }
@@ -40,6 +43,60 @@ pub(super) enum Temporary {
     Unnamed(File),
     /// The file, and its entry, which is dropped after it.
     Named(NamedTempFile, Entry),
+}
+
+/// A folder that is gone when it is dropped.
+#[cfg(feature = "zarr")]
+#[derive(Debug)]
+pub(crate) struct TemporaryFolder {
+    folder: tempfile::TempDir,
+    /// Dropped after the folder.
+    _entry: Entry,
+}
+
+#[cfg(feature = "zarr")]
+impl TemporaryFolder {
+    /// A new folder in `parent`.
+    pub(crate) fn create(parent: &Path) -> io::Result<Self> {
+        let mut builder = Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let mut unfinished = unfinished();
+        let folder = builder.tempdir_in(parent)?;
+        let entry = Entry(folder.path().to_path_buf());
+        unfinished.push(entry.0.clone());
+        drop(unfinished);
+        Ok(Self { folder, _entry: entry })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives the folder its name, in the same folder. What is there is replaced when `replace` says so, and is an error
+    /// otherwise.
+    pub(crate) fn persist(self, name: &Path, replace: bool) -> io::Result<()> {
+        // Nobody can abandon all outputs in between.
+        let _unfinished = unfinished();
+        if fs::symlink_metadata(name).is_err() {
+            fs::rename(self.folder.path(), name)?;
+        } else if replace {
+            let old = Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(super::folder_of(name))?;
+            let aside = old.path().join("old");
+            fs::rename(name, &aside)?;
+            if let Err(error) = fs::rename(self.folder.path(), name) {
+                fs::rename(&aside, name)?;
+                return Err(error);
+            }
+        } else {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        // Its old name is nobody's.
+        let _ = self.folder.keep();
+        drop(_unfinished);
+        Ok(())
+    }
 }
 
 /// A name that is known to [`abandon_all`].

@@ -20,8 +20,8 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use self::tiles::{Packer, Tile, TileRow};
 use super::target::Target;
+use super::tiles::{Packer, Tile, TileRow};
 use super::{Compression, CreateOptions, Progress, Sink};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
@@ -29,7 +29,6 @@ use crate::memory::reserve;
 use crate::shape::Shape;
 
 mod directory;
-mod tiles;
 
 /// Labels along a side of a tile.
 const SIDE: u32 = 512;

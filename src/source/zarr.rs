@@ -22,7 +22,7 @@ mod blosc;
 mod chunk;
 mod codec;
 mod metadata;
-mod node;
+pub(crate) mod node;
 mod store;
 
 /// How stores in a file are told and opened.

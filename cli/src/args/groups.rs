@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runmask::format::{CocoForm, Compat, Format, JsonCounts, LargeCounts, ObjectType};
-use runmask::sink::{Compression, CreateOptions, MaskFormat};
+use runmask::sink::{Compression, CreateOptions, MaskFormat, OmeVersion};
 use runmask::{Dtype, Engine, FillRule, ScanOrder};
 
-use super::operations::{Properties, properties_parser};
+use super::operations::{PixelSizeArg, Properties, properties_parser};
 use super::values::*;
 
 /// How masks are encoded.
@@ -225,9 +225,21 @@ pub(crate) struct MaskOutputArgs {
     /// TIFF: how tiles are compressed; deflate is read by every program, zstd is faster and smaller
     #[arg(long, value_parser = choice!(Compression), value_name = "METHOD", default_value = "deflate")]
     pub(crate) compression: Compression,
-    /// TIFF: also write the mask at half the size, a quarter and so on, for viewers
+    /// TIFF: also write the mask at half the size, a quarter and so on, for viewers; an OME-Zarr store always has them
     #[arg(long)]
     pub(crate) pyramid: bool,
+    /// Zarr: the version of OME-Zarr of a new store [default: 0.5]
+    #[arg(long, value_name = "VERSION", value_parser = choice!(OmeVersion))]
+    pub(crate) ome: Option<OmeVersion>,
+    /// Zarr: put 8 x 8 chunks into each file
+    #[arg(long)]
+    pub(crate) shards: bool,
+    /// Zarr: replace a label or array that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Zarr: side of a pixel in micrometres, or height,width [default: that of the image, or of a store given with --like]
+    #[arg(long, value_name = "UM")]
+    pub(crate) pixel_size: Option<PixelSizeArg>,
 }
 
 /// The content of a synthetic mask.
@@ -247,7 +259,14 @@ pub(crate) struct Looks {
 impl MaskOutputArgs {
     /// How to write a mask in so much memory.
     pub(crate) fn options(&self, memory: Option<u64>) -> CreateOptions {
-        let options = CreateOptions::new().format(self.mask_format).compression(self.compression).pyramid(self.pyramid);
+        let options = CreateOptions::new()
+            .format(self.mask_format)
+            .compression(self.compression)
+            .pyramid(self.pyramid)
+            .ome_version(self.ome)
+            .shards(self.shards)
+            .overwrite(self.overwrite)
+            .pixel_size(self.pixel_size.and_then(|size| size.0));
         memory.map_or(options.clone(), |memory| options.memory(memory))
     }
 }

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::Path;
 
 use runmask::format::{self, Format, WriteOptions};
-use runmask::sink::{self, MaskFormat};
+use runmask::sink::MaskFormat;
 use runmask::{ComponentOptions, Decoder, Dtype, Error, Label, LabelRuns, Result};
 
 use crate::args::Components;
 use crate::console::Console;
 use crate::exit::Status;
 use crate::input;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::paths::{named, one_stdin, refuse_inputs};
 
 pub(crate) fn run(args: &Components, console: &Console) -> Result<Status> {
@@ -66,7 +66,7 @@ fn write_mask<T: Label>(runs: &LabelRuns, args: &Components, console: &Console) 
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(T::DTYPE.bytes() as u64);
     let task = console.start(&args.output.display().to_string(), bytes);
-    let mut output = sink::create(&args.output, shape, T::DTYPE, &args.mask.options(args.either.memory))?;
+    let mut output = output::mask(&args.output, &args.mask, args.either.memory, shape, T::DTYPE, runs.labels())?;
     let decoded = decoder.decode_rows::<T>(|rows| {
         let rows = bytemuck::cast_slice(rows);
         output.write_rows(rows)?;

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     }
     let decoder = Decoder::new(&runs, args.background).map_err(|error| error.in_file(&args.runs))?;
     let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(&runs, args.background));
-    write(&decoder, dtype, args, console)?;
+    write(&decoder, runs.labels(), dtype, args, console)?;
     Ok(Status::Done)
 }
 
@@ -70,7 +70,7 @@ fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) ->
         // Not before it is known that there is something to write.
         let output = match &mut output {
             Some(output) => output,
-            None => output.insert(output::mask(&args.output, &args.mask, args.memory, shape, T::DTYPE)?),
+            None => output.insert(output::mask(&args.output, &args.mask, args.memory, shape, T::DTYPE, runs.labels())?),
         };
         let pixels = bytemuck::cast_slice(&pixels);
         output.write_rows(pixels)?;
@@ -80,11 +80,11 @@ fn write_window<T: Label>(runs: &LabelRuns, args: &Decode, console: &Console) ->
     output.map_or(Ok(()), sink::Sink::finish)
 }
 
-fn write(decoder: &Decoder<'_>, dtype: Dtype, args: &Decode, console: &Console) -> Result<()> {
+fn write(decoder: &Decoder<'_>, labels: &[u64], dtype: Dtype, args: &Decode, console: &Console) -> Result<()> {
     let shape = decoder.shape();
     let bytes = shape.pixels().saturating_mul(dtype.bytes() as u64);
     let task = console.start(&args.output.display().to_string(), bytes);
-    let mut output = output::mask(&args.output, &args.mask, args.memory, shape, dtype)?;
+    let mut output = output::mask(&args.output, &args.mask, args.memory, shape, dtype, labels)?;
     let mut written = Ok(());
     let decoded = decoder.decode_row_bytes(dtype, &mut |rows| {
         written = output.write_rows(rows);

@@ -237,7 +237,7 @@ impl Picture {
 
 /// The colour of the label at this place, as 0x00RRGGBB, never 0: neighbours in the list are far apart on the circle of
 /// hues, and lightness changes as well, so that touching objects can be told apart.
-fn color(place: u64) -> u32 {
+pub(crate) fn color(place: u64) -> u32 {
     /// The golden section of the circle: multiples of it never come close to each other.
     const STEP: f64 = 0.618_033_988_749_895;
     let hue = (place % (1 << 20)) as f64 * STEP % 1.0;

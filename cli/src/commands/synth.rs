@@ -19,7 +19,7 @@ pub(crate) fn run(args: &args::Synth, console: &Console) -> Result<Status> {
     let shape = Shape { height: args.height, width: args.width };
     let mut source = args.looks.synth(args.kind, shape)?;
     let row_bytes = u64::from(shape.width) * source.dtype().bytes() as u64;
-    let mut output = output::mask(&args.output, &args.mask, args.memory, shape, source.dtype())?;
+    let mut output = output::mask(&args.output, &args.mask, args.memory, shape, source.dtype(), &[])?;
     let task = console.start(&args.output.display().to_string(), pixel_bytes(&source));
     let at_once = (BYTES_AT_ONCE / row_bytes.max(1)).clamp(1, u64::from(shape.height.max(1)));
     let mut rows = zeroed(at_once * row_bytes)?;

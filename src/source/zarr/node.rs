@@ -429,3 +429,57 @@ fn axes(names: &[String], array: &Array) -> String {
     let axes: Vec<String> = names.iter().zip(&array.shape).map(|(name, length)| format!("{name}: {length}")).collect();
     axes.join(", ")
 }
+
+/// An image group, to which a label is written.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The names and units of its axes; empty when the group has no image.
+    pub(crate) axes: Vec<(String, Option<String>)>,
+    /// The sides of the array of each level, and the sides of its pixels.
+    pub(crate) levels: Vec<(Vec<u64>, Option<Vec<f64>>)>,
+    /// Whether the group is a label itself.
+    pub(crate) is_label: bool,
+}
+
+#[derive(Deserialize)]
+struct ShapeOnly {
+    shape: Vec<u64>,
+}
+
+/// What a folder is to somebody who writes: `None` when it is no node, `Some(None)` when it is an array.
+pub(crate) fn image(folder: &std::path::Path) -> Result<Option<Option<Image>>> {
+    let store = Store::Folder(folder.to_path_buf());
+    let reader = Reader { store: &store };
+    let read = || {
+        if ["zarr.json", ".zarray", ".zgroup", ".zattrs"].iter().all(|name| !folder.join(name).exists()) {
+            return Ok(None);
+        }
+        if let Some(text) = reader.text("", "zarr.json")? {
+            let node: Version3 = parse(&text, "", "the zarr.json")?;
+            if node.node_type == "array" {
+                return Ok(Some(None));
+            }
+        } else if reader.text("", ".zarray")?.is_some() {
+            return Ok(Some(None));
+        }
+        let attributes = reader.group("")?.unwrap_or_default();
+        let is_label = attributes.image_label.is_some();
+        let Some(multiscales) = attributes.multiscales else {
+            return Ok(Some(Some(Image { axes: Vec::new(), levels: Vec::new(), is_label })));
+        };
+        let image = label("", None, multiscales)?;
+        let mut levels = Vec::new();
+        for (key, scale) in image.levels.iter().zip(image.scales) {
+            // An image may have pixels that no mask has.
+            let text = match reader.text(key, "zarr.json")? {
+                Some(text) => Some(text),
+                None => reader.text(key, ".zarray")?,
+            };
+            let Some(text) = text else { return Err(reader.nothing(key, "an array", "none")) };
+            levels.push((parse::<ShapeOnly>(&text, key, "the metadata of an array")?.shape, scale));
+        }
+        let axes = image.axes.iter().map(|axis| (axis.name().to_owned(), axis.unit().map(str::to_owned))).collect();
+        Ok(Some(Some(Image { axes, levels, is_label })))
+    };
+    read().map_err(|error: Error| error.in_file(folder))
+}

@@ -1,0 +1,594 @@
+//! The labels of an OME-Zarr store.
+//!
+//! Gets rows; gives a group with a pyramid of chunks: a store of its own, or a label of an image group, which then lists it.
+//! Everything is written to a folder beside the target, which gets its name at the end, so that a label is there whole or
+//! not at all. Chunks of background are left out. A pixel of a smaller level is the first of those that it stands for.
+//!
+//! ```text
+//!   slide.zarr            a new store: the label is its root
+//!   slide.zarr/labels/NAME    a label of the image that slide.zarr is: as many levels, the same sides
+//!     zarr.json  0/zarr.json  0/c/0/0 ...  1/zarr.json ...           version 0.5
+//!     .zgroup .zattrs  0/.zarray  0/0/0 ...                          version 0.4
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::tiles::{Packer, Tile, TileRow};
+use super::{Compression, CreateOptions, OmeVersion, Progress, Sink};
+use crate::error::{Error, Remedy, Result};
+use crate::mask::Dtype;
+use crate::memory::reserve;
+use crate::output::{AtomicFile, TemporaryFolder};
+use crate::shape::Shape;
+use crate::source::zarr::node::{self, Image};
+
+/// Sides of a chunk.
+const SIDE: u32 = 1024;
+
+/// The fewest rows of a chunk, whatever the memory.
+const LEAST_ROWS: u32 = 16;
+
+/// Chunks of a shard along each side.
+const PER_SHARD: u32 = 8;
+
+/// Bytes of the place of a chunk in the index of a shard, one number.
+const NUMBER: usize = 8;
+
+/// Compressed chunks of one label that are remembered.
+const MAX_CONSTANT: usize = 64;
+
+/// Labels whose colours are listed: viewers choose colours for more themselves, and the list would be longer than the mask.
+const MOST_COLORS: usize = 1 << 16;
+
+/// A label that is written.
+#[derive(Debug)]
+pub(super) struct ZarrSink {
+    progress: Progress,
+    folder: TemporaryFolder,
+    target: Target,
+    levels: Vec<Level>,
+    packer: Packer,
+    constant: HashMap<u64, Vec<u8>>,
+    colors: Vec<(u64, [u8; 4])>,
+}
+
+/// Where the label goes.
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    version: OmeVersion,
+    replace: bool,
+    /// The image group that it is a label of.
+    group: Option<PathBuf>,
+    /// Names and units of all axes.
+    axes: Vec<(String, Option<String>)>,
+}
+
+/// The shape of a level, every how many pixels of the mask are one of it, and the sides of a pixel along all axes.
+type Size = (Shape, u32, Vec<f64>);
+
+/// One size of the mask.
+#[derive(Debug)]
+struct Level {
+    folder: PathBuf,
+    shape: Shape,
+    /// Every so many rows and columns of the mask are one of this level.
+    factor: u32,
+    /// Sides of a pixel along all axes.
+    scale: Vec<f64>,
+    row: TileRow,
+    /// Rows of chunks that were written.
+    done: u32,
+    shards: Option<Vec<Option<Shard>>>,
+}
+
+/// A shard that is written.
+#[derive(Debug)]
+struct Shard {
+    file: BufWriter<File>,
+    position: u64,
+    /// Offset and length of each chunk; all bits set where there is none.
+    index: Vec<[u64; 2]>,
+}
+
+impl ZarrSink {
+    pub(super) fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Self> {
+        let writing = |error: io::Error| Error::io("writing", path, error);
+        let (target, sizes) = plan(path, shape, options).map_err(|error| error.in_file(path))?;
+        if options.shards && target.version == OmeVersion::V04 {
+            let message = "OME-Zarr 0.4 has no shards; 0.5 has them".to_owned();
+            return Err(Error::Unsupported(message).in_file(path));
+        }
+        let parent = match target.group.as_deref().or(path.parent()) {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let folder = TemporaryFolder::create(parent).map_err(writing)?;
+        let level = |(number, (shape, factor, scale)): (usize, Size)| {
+            let folder = folder.path().join(number.to_string());
+            let (wide, tall) = chunk_of(shape, dtype, options);
+            let shards = options.shards.then(|| (0..shape.width.div_ceil(wide * PER_SHARD)).map(|_| None).collect());
+            Level { folder, shape, factor, scale, row: TileRow::new(shape.width, wide, tall, dtype), done: 0, shards }
+        };
+        let levels = sizes.into_iter().enumerate().map(level).collect();
+        Ok(Self {
+            progress: Progress::new(shape, dtype),
+            target,
+            levels,
+            packer: Packer::new(Compression::Zstd),
+            constant: HashMap::new(),
+            colors: options.colors.clone(),
+            folder,
+        })
+    }
+
+    fn error(&self, error: io::Error) -> Error {
+        Error::io("writing", &self.target.path, error)
+    }
+
+    /// Adds rows to a level, of which `first` is the number of the first.
+    fn add(&mut self, level: usize, first: u32, rows: &[u8]) -> Result<()> {
+        let dtype = self.progress.dtype;
+        let full = self.progress.shape.width as usize * dtype.bytes();
+        let Level { shape, factor, .. } = self.levels[level];
+        if factor == 1 {
+            return self.push(level, rows);
+        }
+        let mut sampled = Vec::new();
+        for (row, number) in rows.chunks_exact(full).zip(first..) {
+            if number % factor == 0 && number / factor < shape.height {
+                let labels = row.chunks_exact(dtype.bytes()).step_by(factor as usize).take(shape.width as usize);
+                labels.for_each(|label| sampled.extend_from_slice(label));
+            }
+        }
+        self.push(level, &sampled)
+    }
+
+    /// Adds rows of a level.
+    fn push(&mut self, number: usize, mut rows: &[u8]) -> Result<()> {
+        let dtype = self.progress.dtype;
+        while !rows.is_empty() {
+            let level = &mut self.levels[number];
+            let row_bytes = level.shape.width as usize * dtype.bytes();
+            let count = (rows.len() / row_bytes).min(level.row.left() as usize);
+            let (these, rest) = rows.split_at(count * row_bytes);
+            level.row.push(these)?;
+            rows = rest;
+            if level.row.left() == 0 {
+                self.write_chunks(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a row of chunks.
+    fn write_chunks(&mut self, number: usize) -> Result<()> {
+        let dtype = self.progress.dtype;
+        let tiles = self.levels[number].row.take();
+        let packed = self.packer.pack_all(&tiles, dtype).map_err(|error| self.error(error))?;
+        for ((tile, packed), column) in tiles.into_iter().zip(packed).zip(0..) {
+            let written = match tile {
+                Tile::Constant(0) => continue,
+                Tile::Constant(label) => {
+                    let packed = match self.constant.get(&label) {
+                        // Chunks of all levels are equal but where a level is smaller than a chunk.
+                        Some(packed) if number == 0 => packed.clone(),
+                        _ => self
+                            .packer
+                            .pack_constant(label, &self.levels[number].row)
+                            .map_err(|error| self.error(error))?,
+                    };
+                    let written = self.levels[number].write(column, &packed, &self.target);
+                    if number == 0 && self.constant.len() < MAX_CONSTANT {
+                        self.constant.insert(label, packed);
+                    }
+                    written
+                }
+                Tile::Labels(_) => self.levels[number].write(column, &packed, &self.target),
+            };
+            written.map_err(|error| self.error(error))?;
+        }
+        let level = &mut self.levels[number];
+        level.done += 1;
+        if level.done.is_multiple_of(PER_SHARD) {
+            level.finish_shards().map_err(|error| self.error(error))?;
+        }
+        Ok(())
+    }
+
+    /// The metadata of all nodes.
+    fn write_metadata(&self) -> io::Result<()> {
+        let (version, axes) = (self.target.version, &self.target.axes);
+        let root = self.folder.path();
+        for level in &self.levels {
+            fs::create_dir_all(&level.folder)?;
+            let leading = vec![1; axes.len() - 2];
+            let sides =
+                |height: u32, width: u32| -> Vec<u32> { leading.iter().copied().chain([height, width]).collect() };
+            let (wide, tall) = level.row.tile();
+            let shape = sides(level.shape.height, level.shape.width);
+            let chunk = sides(tall, wide);
+            let dtype = self.progress.dtype;
+            match version {
+                OmeVersion::V04 => {
+                    let name = if dtype == Dtype::U8 { "|u1".to_owned() } else { format!("<u{}", dtype.bytes()) };
+                    write_json(
+                        &level.folder.join(".zarray"),
+                        &json!({
+                            "zarr_format": 2, "shape": shape, "chunks": chunk, "dtype": name, "fill_value": 0, "order": "C",
+                            "filters": null, "dimension_separator": "/", "compressor": {"id": "zstd", "level": 3},
+                        }),
+                    )?;
+                }
+                OmeVersion::V05 => {
+                    let bytes = match dtype {
+                        Dtype::U8 => json!({"name": "bytes"}),
+                        _ => json!({"name": "bytes", "configuration": {"endian": "little"}}),
+                    };
+                    let zstd = json!({"name": "zstd", "configuration": {"level": 3, "checksum": false}});
+                    let codecs = json!([bytes, zstd]);
+                    let (stored, codecs) = match level.shards {
+                        None => (chunk, codecs),
+                        Some(_) => (
+                            sides(tall * PER_SHARD, wide * PER_SHARD),
+                            json!([{
+                                "name": "sharding_indexed",
+                                "configuration": {
+                                    "chunk_shape": chunk, "codecs": codecs, "index_location": "end",
+                                    "index_codecs": [
+                                        {"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
+                                },
+                            }]),
+                        ),
+                    };
+                    let names: Vec<&str> = axes.iter().map(|(name, _)| name.as_str()).collect();
+                    write_json(
+                        &level.folder.join("zarr.json"),
+                        &json!({
+                            "zarr_format": 3, "node_type": "array", "shape": shape, "fill_value": 0, "codecs": codecs,
+                            "data_type": format!("uint{}", 8 * dtype.bytes()),
+                            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": stored}},
+                            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+                            "attributes": {}, "dimension_names": names,
+                        }),
+                    )?;
+                }
+            }
+        }
+        let attributes = self.attributes();
+        match version {
+            OmeVersion::V04 => {
+                write_json(&root.join(".zgroup"), &json!({"zarr_format": 2}))?;
+                write_json(&root.join(".zattrs"), &attributes)
+            }
+            OmeVersion::V05 => write_json(
+                &root.join("zarr.json"),
+                &json!({"zarr_format": 3, "node_type": "group", "attributes": {"ome": attributes}}),
+            ),
+        }
+    }
+
+    /// What OME-Zarr says of the label.
+    fn attributes(&self) -> Value {
+        let Target { version, axes, path, group, .. } = &self.target;
+        let axis = |(name, unit): &(String, Option<String>)| {
+            let kind = match name.as_str() {
+                "t" => "time",
+                "c" => "channel",
+                _ => "space",
+            };
+            match unit {
+                Some(unit) => json!({"name": name, "type": kind, "unit": unit}),
+                None => json!({"name": name, "type": kind}),
+            }
+        };
+        let dataset = |(number, level): (usize, &Level)| {
+            json!({"path": number.to_string(),
+                "coordinateTransformations": [{"type": "scale", "scale": level.scale}]})
+        };
+        let mut multiscale = json!({
+            "name": path.file_stem().unwrap_or_default().to_string_lossy(),
+            "axes": axes.iter().map(axis).collect::<Vec<_>>(),
+            "datasets": self.levels.iter().enumerate().map(dataset).collect::<Vec<_>>(),
+        });
+        let mut label = json!({});
+        if self.colors.len() <= MOST_COLORS && !self.colors.is_empty() {
+            let color = |(label, rgba): &(u64, [u8; 4])| json!({"label-value": label, "rgba": rgba});
+            label["colors"] = self.colors.iter().map(color).collect();
+        }
+        if group.is_some() {
+            label["source"] = json!({"image": "../../"});
+        }
+        if *version == OmeVersion::V04 {
+            multiscale["version"] = json!("0.4");
+            label["version"] = json!("0.4");
+            return json!({"multiscales": [multiscale], "image-label": label});
+        }
+        json!({"version": "0.5", "multiscales": [multiscale], "image-label": label})
+    }
+}
+
+impl Sink for ZarrSink {
+    fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
+        let first = self.progress.next_row;
+        self.progress.count(rows.len())?;
+        (0..self.levels.len()).try_for_each(|level| self.add(level, first, rows))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.progress.finish()?;
+        for level in 0..self.levels.len() {
+            if !self.levels[level].row.is_empty() {
+                self.write_chunks(level)?;
+            }
+            self.levels[level].finish_shards().map_err(|error| self.error(error))?;
+        }
+        self.write_metadata().map_err(|error| self.error(error))?;
+        let Self { folder, target, .. } = *self;
+        let writing = |error: io::Error| Error::io("writing", &target.path, error);
+        if let Some(group) = &target.group {
+            make_labels_group(group, target.version).map_err(writing)?;
+        }
+        folder.persist(&target.path, target.replace).map_err(writing)?;
+        match &target.group {
+            Some(group) => add_to_list(group, &target),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Level {
+    /// Writes the bytes of a chunk of the row at hand.
+    fn write(&mut self, column: u32, bytes: &[u8], target: &Target) -> io::Result<()> {
+        let leading = target.axes.len() - 2;
+        let mut folder = self.folder.clone();
+        if target.version == OmeVersion::V05 {
+            folder.push("c");
+        }
+        (0..leading).for_each(|_| folder.push("0"));
+        let Some(shards) = &mut self.shards else {
+            folder.push(self.done.to_string());
+            fs::create_dir_all(&folder)?;
+            return fs::write(folder.join(column.to_string()), bytes);
+        };
+        let Some(shard) = shards.get_mut((column / PER_SHARD) as usize) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let shard = match shard {
+            Some(shard) => shard,
+            none => {
+                folder.push((self.done / PER_SHARD).to_string());
+                fs::create_dir_all(&folder)?;
+                let file = BufWriter::new(File::create(folder.join((column / PER_SHARD).to_string()))?);
+                let index = vec![[u64::MAX; 2]; (PER_SHARD * PER_SHARD) as usize];
+                none.insert(Shard { file, position: 0, index })
+            }
+        };
+        shard.file.write_all(bytes)?;
+        let place = self.done % PER_SHARD * PER_SHARD + column % PER_SHARD;
+        shard.index[place as usize] = [shard.position, bytes.len() as u64];
+        shard.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes the indices of the shards at hand.
+    fn finish_shards(&mut self) -> io::Result<()> {
+        for shard in self.shards.iter_mut().flatten() {
+            let Some(Shard { mut file, index, .. }) = shard.take() else { continue };
+            let mut bytes = Vec::with_capacity(2 * NUMBER * index.len() + 4);
+            index.iter().flatten().for_each(|number| bytes.extend(number.to_le_bytes()));
+            bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+            file.write_all(&bytes)?;
+            file.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Width and height of the chunks of a level.
+fn chunk_of(shape: Shape, dtype: Dtype, options: &CreateOptions) -> (u32, u32) {
+    let row_bytes = u64::from(shape.width) * dtype.bytes() as u64;
+    // Half for the rows of chunks of all levels together, half for what is being compressed.
+    let rows = u32::try_from(options.memory / 4 / row_bytes.max(1)).unwrap_or(u32::MAX).clamp(LEAST_ROWS, SIDE);
+    // A power of two.
+    let rows = 1 << rows.ilog2();
+    (shape.width.min(SIDE), shape.height.min(rows))
+}
+
+/// Where a label goes, and the shape, factor and scale of each level.
+fn plan(path: &Path, shape: Shape, options: &CreateOptions) -> Result<(Target, Vec<Size>)> {
+    let argument = |message: String| Err(Error::Argument(message));
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let group = parent.parent().filter(|_| parent.file_name().is_some_and(|name| name == "labels"));
+    let group = match group {
+        Some(group) => Some(if group == Path::new("") { Path::new(".") } else { group }),
+        None => None,
+    };
+    let image = group.map(node::image).transpose()?.flatten();
+    let there = node::image(path)?;
+    let replace = match (&there, path.exists()) {
+        (Some(Some(Image { is_label: false, .. })), _) => {
+            return argument("an OME-Zarr group is there, which is no label: a label goes to labels/NAME in it".into());
+        }
+        (None, true) => return argument("something is there that is no Zarr label".into()),
+        (None, false) => false,
+        (Some(_), _) if options.overwrite => true,
+        (Some(_), _) => {
+            return Err(Error::Exists { what: "a label or array is there".into(), remedy: Remedy::Overwrite });
+        }
+    };
+    let (Some(group), Some(image)) = (group, image) else {
+        let inside = path
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder != &Path::new("") && matches!(node::image(folder), Ok(Some(_))));
+        if let Some(inside) = inside {
+            return argument(format!(
+                "{} is a Zarr store: a label of it goes to labels/NAME in a group",
+                inside.display()
+            ));
+        }
+        if group.is_some() {
+            return argument("no Zarr group is there that the label could belong to".into());
+        }
+        let version = options.ome_version.unwrap_or_default();
+        let unit = options.pixel_size.map(|_| "micrometer".to_owned());
+        let axes = ["y", "x"].map(|name| (name.to_owned(), unit.clone())).to_vec();
+        let target = Target { path: path.to_path_buf(), version, replace, group: None, axes };
+        return Ok((target, halves(shape, options)?));
+    };
+    let Some(image) = image else { return argument(format!("{} is an array, not a group", group.display())) };
+    let version = if group.join("zarr.json").exists() { OmeVersion::V05 } else { OmeVersion::V04 };
+    if let Some(asked) = options.ome_version
+        && asked != version
+    {
+        return argument(format!("the group is of OME-Zarr {version}, and a label of it cannot be of {asked}"));
+    }
+    if path.file_name().and_then(|name| name.to_str()).is_none() {
+        return argument("the name of a label is text".into());
+    }
+    let mut axes = image.axes.clone();
+    let sizes = match image.levels.first() {
+        Some((sides, _)) => {
+            if axes.len() != sides.len() {
+                axes = ["t", "c", "z", "y", "x"]
+                    .iter()
+                    .skip(5_usize.saturating_sub(sides.len()))
+                    .map(|name| ((*name).to_owned(), None))
+                    .collect();
+            }
+            if !sides.ends_with(&[u64::from(shape.height), u64::from(shape.width)]) || axes.len() != sides.len() {
+                let found: Vec<String> = sides.iter().map(u64::to_string).collect();
+                return argument(format!("a label has the sides of its image, {}, and not {shape}", found.join(" x ")));
+            }
+            of_image(shape, &image, options)
+        }
+        None => {
+            let unit = options.pixel_size.map(|_| "micrometer".to_owned());
+            axes = ["y", "x"].map(|name| (name.to_owned(), unit.clone())).to_vec();
+            halves(shape, options)?
+        }
+    };
+    Ok((Target { path: path.to_path_buf(), version, replace, group: Some(group.to_path_buf()), axes }, sizes))
+}
+
+/// The full size, half of it and so on, until it fits into one chunk.
+fn halves(shape: Shape, options: &CreateOptions) -> Result<Vec<Size>> {
+    let mut sizes = Vec::new();
+    reserve(&mut sizes, 32, "levels")?;
+    let mut factor = 1_u32;
+    loop {
+        let size = Shape { height: shape.height.div_ceil(factor), width: shape.width.div_ceil(factor) };
+        let (tall, wide) = options.pixel_size.map_or((1.0, 1.0), |size| (size.height(), size.width()));
+        sizes.push((size, factor, vec![tall * f64::from(factor), wide * f64::from(factor)]));
+        if size.height.max(size.width) <= SIDE {
+            return Ok(sizes);
+        }
+        factor *= 2;
+    }
+}
+
+/// As many levels as the image has, of its sizes where these are every so many pixels of the full size.
+fn of_image(shape: Shape, image: &Image, options: &CreateOptions) -> Vec<Size> {
+    let level = |(number, (sides, scale)): (usize, &(Vec<u64>, Option<Vec<f64>>))| {
+        let usual = 1_u32 << number.min(31);
+        let [.., height, width] = sides[..] else { return (shape, 1, Vec::new()) };
+        let factor = u64::from(shape.height.max(shape.width)).div_ceil(height.max(width).max(1));
+        let nearest =
+            (u64::from(shape.height.max(shape.width)) as f64 / height.max(width).max(1) as f64).round() as u64;
+        let fits = |side: u32, small: u64, factor: u64| {
+            factor > 0 && (small == u64::from(side) / factor || small == u64::from(side).div_ceil(factor)) && small > 0
+        };
+        let factor = [nearest, factor]
+            .into_iter()
+            .find(|&factor| fits(shape.height, height, factor) && fits(shape.width, width, factor));
+        let (size, factor) = match factor {
+            // Both are at most the sides of the mask.
+            Some(factor) => (Shape { height: height as u32, width: width as u32 }, factor as u32),
+            None => (Shape { height: shape.height.div_ceil(usual), width: shape.width.div_ceil(usual) }, usual),
+        };
+        let own = scale.clone().filter(|scale| scale.len() == sides.len());
+        let scale = own.unwrap_or_else(|| {
+            let (tall, wide) = options.pixel_size.map_or((1.0, 1.0), |size| (size.height(), size.width()));
+            let leading = vec![1.0; sides.len() - 2];
+            leading.into_iter().chain([tall * f64::from(factor), wide * f64::from(factor)]).collect()
+        });
+        (size, factor, scale)
+    };
+    image.levels.iter().enumerate().map(level).collect()
+}
+
+/// The text of metadata.
+fn text_of(value: &Value) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn write_json(path: &Path, value: &Value) -> io::Result<()> {
+    fs::write(path, text_of(value)?)
+}
+
+/// Makes the group of all labels of an image, unless it is there.
+fn make_labels_group(group: &Path, version: OmeVersion) -> io::Result<()> {
+    let labels = group.join("labels");
+    fs::create_dir_all(&labels)?;
+    let (name, node) = match version {
+        OmeVersion::V04 => (".zgroup", json!({"zarr_format": 2})),
+        OmeVersion::V05 => (
+            "zarr.json",
+            json!({
+                "zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", "labels": []}},
+            }),
+        ),
+    };
+    match labels.join(name).exists() {
+        true => Ok(()),
+        false => write_json(&labels.join(name), &node),
+    }
+}
+
+/// Adds a label to the list of its image.
+fn add_to_list(group: &Path, target: &Target) -> Result<()> {
+    let name = target.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = group.join("labels").join(if target.version == OmeVersion::V04 { ".zattrs" } else { "zarr.json" });
+    let mut node: Value = match fs::read(&path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).map_err(|error| Error::io("reading", &path, io::Error::other(error)))?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
+        Err(error) => return Err(Error::io("reading", &path, error)),
+    };
+    let ome = match target.version {
+        OmeVersion::V04 => Some(&mut node),
+        OmeVersion::V05 => {
+            if node["attributes"]["ome"].is_null() && (node["attributes"].is_null() || node["attributes"].is_object()) {
+                node["attributes"]["ome"] = json!({"version": "0.5"});
+            }
+            node.pointer_mut("/attributes/ome")
+        }
+    };
+    let Some(Value::Object(ome)) = ome else {
+        let message = "expected an object of attributes".to_owned();
+        return Err(Error::io("reading", &path, io::Error::other(message)));
+    };
+    let labels = ome.entry("labels").or_insert_with(|| json!([]));
+    if labels.as_array().is_none() {
+        *labels = json!([]);
+    }
+    if let Some(labels) = labels.as_array_mut()
+        && !labels.iter().any(|label| label.as_str() == Some(&name))
+    {
+        labels.push(json!(name));
+        let mut file = AtomicFile::create(&path)?;
+        let text = text_of(&node).and_then(|text| file.write_all(&text));
+        text.map_err(|error| file.error(error))?;
+        file.finish()?;
+    }
+    Ok(())
+}
