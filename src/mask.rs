@@ -128,7 +128,7 @@ pub(crate) type AnyMask<'a> = AnyLabel<LabelMask<'a, u8>, LabelMask<'a, u16>, La
 /// use runmask::{LabelMask, Shape};
 /// let pixels = [0u8, 7, 7, 0, 7, 0];
 /// let mask = LabelMask::new(&pixels, Shape { height: 2, width: 3 })?;
-/// assert_eq!(mask.get(1, 1), 7);
+/// assert_eq!(mask.get(1, 1), Some(7));
 /// # Ok::<(), runmask::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
