@@ -80,6 +80,20 @@ impl Folder {
         command
     }
 
+    /// The program, which heeds interrupts also where the tests run in the background of a shell, which passes on to its
+    /// background that interrupts are ignored; and what ignores them from its start goes on to.
+    #[cfg(unix)]
+    pub(crate) fn interruptible<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let program = self.command(arguments);
+        if !cfg!(target_os = "linux") {
+            return program;
+        }
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(program.get_program()).args(program.get_args());
+        command.env("XDG_RUNTIME_DIR", self.path()).current_dir(self.path()).stdin(Stdio::null());
+        command
+    }
+
     /// Runs the program with these words as arguments.
     pub(crate) fn run(&self, words: &str) -> Ended {
         Ended::of(self.command(words.split_whitespace()).output().unwrap())

@@ -181,7 +181,7 @@ fn a_kill_leaves_nothing_behind() {
     let folder = Folder::new();
     for name in ["noise.npy", "noise.tif", "noise.png"] {
         let mut child = folder
-            .command(["synth", "noise", "--height", "400000", "--width", "20000", "-o", name])
+            .interruptible(["synth", "noise", "--height", "400000", "--width", "20000", "-o", name])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -259,7 +259,7 @@ fn an_interrupt_leaves_nothing_behind() {
         let folder = Folder::new();
         folder.write(name, "old");
         let mut child = folder
-            .command(["synth", "noise", "--height", "400000", "--width", "20000", "-o", name])
+            .interruptible(["synth", "noise", "--height", "400000", "--width", "20000", "-o", name])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -280,7 +280,7 @@ fn an_interrupt_leaves_nothing_behind() {
 fn progress_is_for_terminals_or_for_those_who_ask() {
     let folder = Folder::new();
     // Long enough for the first second to pass.
-    let words = "synth noise --height 100000 --width 10000 -o noise.npy";
+    let words = "synth noise --height 1000000 --width 10000 -o noise.npy";
     for (insist, lines) in [("", false), ("--progress", true)] {
         let mut child = folder
             .command(words.split_whitespace().chain(insist.split_whitespace()))
@@ -289,7 +289,7 @@ fn progress_is_for_terminals_or_for_those_who_ask() {
             .unwrap();
         std::thread::sleep(Duration::from_millis(if lines { 2500 } else { 1200 }));
         assert!(child.try_wait().unwrap().is_none(), "the mask is too small for this machine");
-        let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        let _ = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         let mut text = String::new();
         child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         child.wait().unwrap();
