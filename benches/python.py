@@ -122,7 +122,7 @@ def coco_(arguments):
     """pycocotools' functions, ours and those of other packages."""
     masks = blobs(1000, 1024)
     peers = {"runmask": coco}
-    for name, module in [("pycocotools", "pycocotools.mask"), ("hotcoco", "hotcoco.mask"), ("faster_coco_eval", "faster_coco_eval.mask")]:
+    for name, module in [("pycocotools", "pycocotools.mask"), ("hotcoco", "hotcoco.mask"), ("faster_coco_eval", "faster_coco_eval.core.mask")]:
         try:
             peers[name] = importlib.import_module(module)
         except ImportError:
