@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Union
 
 import numpy.typing as npt
@@ -22,11 +23,13 @@ def open(
     path: PathLike,
     page: int = 0,
     level: int = 0,
+    label: str | None = None,
     *,
+    index: Mapping[str, int] | None = None,
     dtype: npt.DTypeLike | None = None,
     shape: tuple[int, int] | None = None,
 ) -> MaskFile:
-    """Opens a mask file: TIFF, BigTIFF and OME-TIFF, PNG, NPY, or labels without a header.
+    """Opens a mask file: TIFF, BigTIFF and OME-TIFF, PNG, NPY, an OME-Zarr store, or labels without a header.
 
     Its pixels stay where they are until :meth:`MaskFile.encode` reads them, strip by strip and in bounded memory, or
     :meth:`MaskFile.read` reads them all.
@@ -37,7 +40,11 @@ def open(
     page : int
         The page of a TIFF, from 0.
     level : int
-        The level of its pyramid, 0 being the full size.
+        The level of the pyramid of a page or store, 0 being the full size.
+    label : str, optional
+        The name of the labels of an OME-Zarr image that has several.
+    index : dict, optional
+        The place along other axes of an OME-Zarr store than y and x, ``{"t": 0, "z": 4}``.
     dtype, shape : optional
         The type and (height, width) of a file that has no header, whose labels are little endian.
 
@@ -60,7 +67,7 @@ def open(
     >>> mask.encode()[7]
     array([[2, 3]], dtype=uint64)
     """
-    return MaskFile(os.fspath(path), page, level, dtype, shape)
+    return MaskFile(os.fspath(path), page, level, label, index, dtype, shape)
 
 
 def read(

@@ -210,6 +210,8 @@ class MaskFile:
         path: str,
         page: int,
         level: int,
+        label: str | None,
+        index: Mapping[str, int] | None,
         dtype: npt.DTypeLike | None,
         shape: tuple[int, int] | None,
     ) -> MaskFile: ...

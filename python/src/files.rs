@@ -1,5 +1,6 @@
 //! Mask files and run files.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -42,12 +43,15 @@ pub(crate) struct MaskFile {
 #[pymethods]
 impl MaskFile {
     #[new]
-    #[pyo3(signature = (path, page, level, dtype, shape))]
+    #[pyo3(signature = (path, page, level, label, index, dtype, shape))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
         py: Python<'_>,
         path: PathBuf,
         page: u32,
         level: u32,
+        label: Option<String>,
+        index: Option<BTreeMap<String, u64>>,
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
@@ -59,7 +63,7 @@ impl MaskFile {
             }
             _ => return Err(PyValueError::new_err("a mask without a header needs both, dtype and shape")),
         };
-        let options = OpenOptions::new().page(page).level(level).raw(raw);
+        let options = OpenOptions::new().page(page).level(level).label(label).index(index.unwrap_or_default()).raw(raw);
         let opened = work::run(py, None, |_| source::open(&path, &options))?;
         let source = opened.map_err(|error| raise_for(py, error, &path))?;
         let (shape, dtype) = (source.shape(), source.dtype());

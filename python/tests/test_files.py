@@ -54,6 +54,17 @@ def test_pages_and_levels(tmp_path):
     assert np.array_equal(runmask.open(pyramid, level=1).read(), large[::2, ::2])
 
 
+def test_stores(tmp_path):
+    path = tmp_path / "mask.zarr"
+    runmask.encode(MASK).decode_to(path, "uint16")
+    assert np.array_equal(runmask.open(path).read(), MASK)
+    assert runmask.open(path).encode() == runmask.encode(MASK)
+    with pytest.raises(ValueError, match="nuclei"):
+        runmask.open(path, label="nuclei")
+    with pytest.raises(ValueError, match="q"):
+        runmask.open(path, index={"q": 1})
+
+
 def test_progress(file):
     path, options = file
     seen = []
