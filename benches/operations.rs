@@ -16,12 +16,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use runmask::source::synth::{Kind, Synth};
 use runmask::source::{self, OpenOptions, Source};
 use runmask::{
-    ComponentOptions, Dtype, Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Measures, Property, SetOperation,
-    Shape, Values, Window, Windows,
+    ComponentOptions, Decoder, Dtype, Encoder, Label, LabelMask, LabelRuns, MeasureOptions, Measures, Property, Run,
+    SetOperation, Shape, Values, Window, Windows,
 };
 
 /// Labels of fewer pixels are removed.
@@ -51,15 +51,21 @@ fn table(runs: &LabelRuns, options: &MeasureOptions) -> Measures {
     runs.measure(options).expect("the runs carry a shape")
 }
 
-fn at_least(pixels: u64) -> impl FnMut(u64, &[runmask::Run]) -> bool {
-    move |_, runs| runs.iter().map(|run| run.length).sum::<u64>() >= pixels
+fn small(_: u64, runs: &[Run]) -> bool {
+    runs.iter().map(|run| run.length).sum::<u64>() < SMALL
+}
+
+/// Takes the labels of few pixels out of a mask.
+fn clean<T: Label>(encoder: &Encoder, pixels: &mut [T], shape: Shape) {
+    let small = encode(encoder, pixels, shape).retain(small);
+    Decoder::new(&small, 0).and_then(|decoder| decoder.erase(pixels)).expect("the mask is that of the runs");
+    encoder.recycle(small);
 }
 
 /// A mask without its labels of few pixels.
-fn cleaned<T: Label>(encoder: &Encoder, mask: &LabelMask<'_, T>) -> Vec<T> {
-    let runs = encoder.encode(mask).expect("encodes").retain(at_least(SMALL));
-    let pixels = runmask::decode(&runs).expect("labels of a mask fit it");
-    encoder.recycle(runs);
+fn cleaned<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> Vec<T> {
+    let mut pixels = pixels.to_vec();
+    clean(encoder, &mut pixels, shape);
     pixels
 }
 
@@ -99,7 +105,7 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let shared = pixels.iter().zip(other).filter(|(a, b)| **a != T::default() && **b != T::default()).count() as u64;
     assert_eq!(overlaps.pairs().iter().map(|pair| pair.pixels).sum::<u64>(), shared);
 
-    let cleaned = cleaned(encoder, &mask);
+    let cleaned = cleaned(encoder, pixels, shape);
     let kept = |label: T| label == T::default() || expected[&label].0 >= SMALL;
     assert!(pixels.iter().zip(&cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
 
@@ -194,7 +200,13 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
         });
     });
     drop(other);
-    group.bench_function("mask: small labels removed", |bencher| bencher.iter(|| cleaned(&encoder, &mask)));
+    group.bench_function("mask: small labels removed", |bencher| {
+        bencher.iter(|| cleaned(&encoder, pixels, shape));
+    });
+    group.bench_function("mask: small labels removed in place", |bencher| {
+        let copy = || pixels.to_vec();
+        bencher.iter_batched_ref(copy, |pixels| clean(&encoder, pixels, shape), BatchSize::PerIteration);
+    });
     group.finish();
 }
 
@@ -236,7 +248,11 @@ fn from_runs(criterion: &mut Criterion, name: &str, runs: &LabelRuns, other: &La
     let parts = LabelRuns::merge(&[runs]).expect("one part");
     assert_eq!(&parts, runs);
     group.bench_function("runs: small labels removed", |bencher| {
-        bencher.iter_batched(|| runs.clone(), |runs| runs.retain(at_least(SMALL)), criterion::BatchSize::PerIteration);
+        bencher.iter_batched(
+            || runs.clone(),
+            |runs| runs.retain(|label, runs| !small(label, runs)),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }

@@ -33,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label};
 use crate::memory::{check_row, reserve, zeroed};
 use crate::progress::Progress;
+use crate::runs::lines::{Lines, Piece};
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -107,6 +108,15 @@ pub struct Decoder<'a> {
     background: u64,
 }
 
+/// A label of a mask of `T`.
+fn narrow<T: Label>(label: u64) -> Result<T> {
+    T::from_u64(label).ok_or_else(|| Error::LabelTooLarge {
+        what: format!("a mask of {}", T::DTYPE),
+        label,
+        largest: T::DTYPE.max(),
+    })
+}
+
 impl<'a> Decoder<'a> {
     /// A decoder of `runs`: pixels without a run get the label `background`.
     ///
@@ -170,14 +180,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn decode_labels_into<T: Label>(&self, pixels: &mut [T], progress: Option<Callback<'_>>) -> Result<()> {
-        if pixels.len() as u64 != self.shape.pixels() {
-            return Err(Error::Argument(format!(
-                "a mask of {} has {} pixels, but there is room for {}",
-                self.shape,
-                self.shape.pixels(),
-                pixels.len()
-            )));
-        }
+        self.check_room(pixels.len())?;
         let background = self.check_labels()?;
         if pixels.is_empty() {
             return Ok(());
@@ -205,6 +208,46 @@ impl<'a> Decoder<'a> {
             Ok(())
         });
         self.conclude(bands.collect())
+    }
+
+    /// Writes the background over the pixels of all runs in `pixels`, a mask in C order, and leaves all others as they are:
+    /// takes these labels out of a mask in place. Runs may overlap.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `pixels` has another length than the mask; [`Error::LabelTooLarge`] when the background does
+    /// not fit.
+    ///
+    /// ```
+    /// use runmask::{Decoder, LabelMask, Shape};
+    /// let mut pixels = [7u8, 0, 3, 7, 3, 3];
+    /// let runs = runmask::encode(&LabelMask::new(&pixels, Shape { height: 2, width: 3 })?)?;
+    /// let small = runs.retain(|_, runs| runs.iter().map(|run| run.length).sum::<u64>() < 3);
+    /// Decoder::new(&small, 0)?.erase(&mut pixels)?;
+    /// assert_eq!(pixels, [0, 0, 3, 0, 3, 3]);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn erase<T: Label>(&self, pixels: &mut [T]) -> Result<()> {
+        self.check_room(pixels.len())?;
+        let background = narrow::<T>(self.background)?;
+        let Shape { height, width } = self.shape;
+        let (height, width) = (u64::from(height), width as usize);
+        let mut lines = Lines::new(self.shape.line_length(self.runs.order()));
+        for &run in self.runs.runs() {
+            match self.runs.order() {
+                ScanOrder::RowMajor => pixels[run.start as usize..run.end() as usize].fill(background),
+                ScanOrder::ColumnMajor => lines.cut(run, |Piece { line, lines, start, end }| {
+                    if u64::from(lines) == 1 && u64::from(end - start) < height {
+                        let column = pixels[line as usize..].iter_mut().step_by(width);
+                        let rows = column.skip(start as usize).take((end - start) as usize);
+                        rows.for_each(|pixel| *pixel = background);
+                    } else {
+                        let rows = pixels.chunks_exact_mut(width);
+                        rows.for_each(|row| row[line as usize..][..lines as usize].fill(background));
+                    }
+                }),
+            }
+        }
+        Ok(())
     }
 
     /// Calls `write` with some whole rows at a time, from the top, in C order. An error of `write` ends the work.
@@ -287,17 +330,20 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    fn check_room(&self, pixels: usize) -> Result<()> {
+        match self.shape.pixels() {
+            found if found == pixels as u64 => Ok(()),
+            found => Err(Error::Argument(format!(
+                "a mask of {} has {found} pixels, but there is room for {pixels}",
+                self.shape
+            ))),
+        }
+    }
+
     /// The background as a label of the mask, when it and all labels fit and no label with runs is the background.
     fn check_labels<T: Label>(&self) -> Result<T> {
-        let narrow = |label: u64| {
-            T::from_u64(label).ok_or_else(|| Error::LabelTooLarge {
-                what: format!("a mask of {}", T::DTYPE),
-                label,
-                largest: T::DTYPE.max(),
-            })
-        };
         // Labels ascend.
-        self.runs.labels().last().copied().map(narrow).transpose()?;
+        self.runs.labels().last().copied().map(narrow::<T>).transpose()?;
         if self.runs.get(self.background).is_some_and(|runs| !runs.is_empty()) {
             let label = self.background;
             return Err(Error::Argument(format!("label {label} has runs, but {label} is the background")));

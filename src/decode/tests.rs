@@ -196,3 +196,26 @@ fn an_error_of_the_writer_ends_the_work() {
     assert!(matches!(stopped, Err(Error::Stopped)));
     assert_eq!(pixels.last(), Some(&9));
 }
+
+proptest! {
+    /// By pixels: the definition.
+    #[test]
+    fn erasing_leaves_all_other_pixels(runs in crate::runs::testing::any_runs(), background in 0_u16..3) {
+        let shape = runs.shape().unwrap();
+        let before: Vec<u16> = (0..shape.pixels()).map(|pixel| 10 + pixel as u16).collect();
+        let mut expected = before.clone();
+        for position in runs.runs().iter().flat_map(|run| run.start..run.end()) {
+            let (row, column) = runs.order().row_column(position, shape);
+            expected[(row * u64::from(shape.width) + column) as usize] = background;
+        }
+        let mut found = before;
+        Decoder::new(&runs, background.into()).unwrap().erase(&mut found).unwrap();
+        prop_assert_eq!(&found, &expected);
+        found.push(0);
+        prop_assert!(matches!(Decoder::new(&runs, 0).unwrap().erase(&mut found), Err(Error::Argument(_))));
+        let large = Decoder::new(&runs, 256).unwrap();
+        let mut bytes = vec![0_u8; found.len() - 1];
+        let too_large = matches!(large.erase(&mut bytes), Err(Error::LabelTooLarge { label: 256, .. }));
+        prop_assert!(too_large);
+    }
+}

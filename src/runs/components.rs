@@ -11,11 +11,12 @@ mod holes;
 
 use rayon::prelude::*;
 
-use super::build::Tail;
-use super::lines::{self, Piece, by_line, touching};
-use super::measure::{Connectivity, root, union};
+use super::build::{Empty, build};
+use super::lines::{self, Piece};
+use super::measure::Connectivity;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
+use crate::memory::zeroed;
 use crate::shape::ScanOrder;
 
 /// Chooses what [`LabelRuns::components`] makes.
@@ -93,24 +94,30 @@ impl Components {
 }
 
 /// A connected piece.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Component {
     /// Column and row of the first pixel, as one number.
     first: u64,
     area: u64,
     /// Place of the label that it is a piece of.
     label: usize,
-    /// Its runs among those of its block.
-    runs: std::ops::Range<usize>,
-    /// Whether it has holes.
+    /// Its place in its block.
+    index: usize,
+    /// Number of its runs.
+    runs: usize,
+    /// Whether it may have holes.
     holes: bool,
 }
 
 /// The pieces of some labels.
 #[derive(Debug, Default)]
 struct Block {
+    /// Label by label.
     components: Vec<Component>,
-    runs: Vec<Run>,
+    /// Of labels of several pieces: the set of each part of a run that lies in one scan line, in order.
+    sets: Vec<u32>,
+    /// The component of each set.
+    owners: Vec<usize>,
 }
 
 /// Labels that a thread takes apart at a time.
@@ -148,38 +155,92 @@ impl LabelRuns {
             let mut scratch = Scratch::default();
             let mut made = Block::default();
             for label in block * BLOCK..((block + 1) * BLOCK).min(base.labels.len()) {
-                scratch.take_apart(base.runs_at(label), length, base.order, options.connectivity, label, &mut made);
+                scratch.take_apart(base.runs_at(label), length, base.order, options.connectivity, label, &mut made)?;
             }
-            made
+            Ok(made)
         };
-        let mut blocks: Vec<Block> = (0..base.labels.len().div_ceil(BLOCK)).into_par_iter().map(take_apart).collect();
-        if options.fill_holes > 0 {
-            holes::fill(&mut blocks, self, length, options)?;
-        }
-        let mut all: Vec<(usize, &Component)> = blocks
-            .iter()
-            .enumerate()
-            .flat_map(|(block, made)| made.components.iter().map(move |component| (block, component)))
-            .filter(|(_, component)| component.area >= options.min_area)
-            .collect();
+        let blocks: Result<Vec<Block>> =
+            (0..base.labels.len().div_ceil(BLOCK)).into_par_iter().map(take_apart).collect();
+        let blocks = blocks?;
+        let mut all: Vec<Component> = blocks.iter().flat_map(|made| &made.components).copied().collect();
         // Two labels that overlap may have the same first pixel.
-        all.par_sort_unstable_by_key(|(_, component)| (component.first, component.label));
+        all.par_sort_unstable_by_key(|component| (component.first, component.label));
+        let mut filled = None;
+        if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
+            let runs = write(base, &blocks, &all, length)?;
+            filled = Some(holes::fill(runs, &mut all, self, length, options)?);
+        }
+        let mut kept: Vec<(usize, Component)> = all.into_iter().enumerate().collect();
+        kept.retain(|(_, component)| component.area >= options.min_area);
         if options.largest {
-            keep_largest(&mut all, base.labels.len());
+            keep_largest(&mut kept, base.labels.len());
         }
-        let mut runs = Self::empty(self.shape, self.order);
-        runs.runs.reserve_exact(all.iter().map(|(_, component)| component.runs.len()).sum());
-        for (block, component) in &all {
-            runs.runs.extend_from_slice(&blocks[*block].runs[component.runs.clone()]);
-            runs.offsets.push(runs.runs.len());
-        }
-        runs.labels = (1..=all.len() as u64).collect();
-        Ok(Components { runs, sources: all.iter().map(|(_, component)| base.labels[component.label]).collect() })
+        let sources = kept.iter().map(|(_, component)| base.labels[component.label]).collect();
+        let runs = match filled {
+            None => {
+                let kept: Vec<Component> = kept.into_iter().map(|(_, component)| component).collect();
+                write(base, &blocks, &kept, length)?
+            }
+            Some(filled) => build(self.shape, self.order, kept.len(), Empty::Keep, |index, runs| {
+                runs.extend_from_slice(filled.runs_at(kept[index].0));
+                Ok(index as u64 + 1)
+            })?,
+        };
+        Ok(Components { runs, sources })
     }
 }
 
+/// The runs of components, numbered from 1.
+fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
+    let mut result = LabelRuns::empty(base.shape, base.order);
+    let count = components.iter().map(|component| component.runs as u64).sum();
+    result.runs = zeroed(count, "runs of connected pieces")?;
+    result.labels = (1..=components.len() as u64).collect();
+    // The places of each component's runs; none of one that was left out.
+    let mut places: Vec<Vec<std::slice::IterMut<'_, Run>>> =
+        blocks.iter().map(|made| made.components.iter().map(|_| Default::default()).collect()).collect();
+    let mut rest = &mut result.runs[..];
+    let mut end = 0;
+    for component in components {
+        let (own, others) = rest.split_at_mut(component.runs);
+        rest = others;
+        places[component.label / BLOCK][component.index] = own.iter_mut();
+        end += component.runs;
+        result.offsets.push(end);
+    }
+    blocks.par_iter().zip(places).for_each(|(made, mut places)| {
+        let mut sets = made.sets.iter();
+        for components in made.components.chunk_by(|a, b| a.label == b.label) {
+            let runs = base.runs_at(components[0].label);
+            let mut before: Option<(usize, Run)> = None;
+            let mut put = |owner: usize, run: Run| match &mut before {
+                // What is joined is never apart in the order of the label's runs.
+                Some((last, before)) if *last == owner && before.end() == run.start => before.length += run.length,
+                _ => {
+                    if let Some((owner, run)) = before.replace((owner, run)) {
+                        places[owner].next().into_iter().for_each(|place| *place = run);
+                    }
+                }
+            };
+            if let [only] = components {
+                runs.iter().for_each(|&run| put(only.index, run));
+            } else {
+                lines::joined(runs, length, |piece| {
+                    // There is one for each piece.
+                    let set = sets.next().map_or(0, |&set| set as usize);
+                    put(made.owners[set], piece.run(length));
+                });
+            }
+            if let Some((owner, run)) = before {
+                places[owner].next().into_iter().for_each(|place| *place = run);
+            }
+        }
+    });
+    Ok(result)
+}
+
 /// Leaves the first of the largest pieces of each label. Pieces are in the order of their numbers.
-fn keep_largest(all: &mut Vec<(usize, &Component)>, labels: usize) {
+fn keep_largest(all: &mut Vec<(usize, Component)>, labels: usize) {
     let mut largest = vec![0; labels];
     for (_, component) in all.iter() {
         largest[component.label] = component.area.max(largest[component.label]);
@@ -195,17 +256,57 @@ fn keep_largest(all: &mut Vec<(usize, &Component)>, labels: usize) {
     });
 }
 
+/// Pieces of one label that are known to be connected, so far.
+#[derive(Clone, Copy, Debug)]
+struct Set {
+    /// A set that it belongs to, with a smaller number; itself when it is a whole.
+    parent: u32,
+    /// Number of pieces.
+    pieces: usize,
+    area: u64,
+    first: u64,
+}
+
+/// A piece of the line at hand or of the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    start: u32,
+    end: u32,
+    set: u32,
+}
+
+/// Pieces near the line at hand that are kept before old ones are forgotten.
+const NEAR: usize = 1 << 10;
+
 /// Memory that is kept from label to label.
 #[derive(Default)]
 struct Scratch {
-    pieces: Vec<Piece>,
-    parents: Vec<usize>,
-    /// The number of each root's component, then of each piece's.
-    numbers: Vec<usize>,
-    ends: Vec<usize>,
+    sets: Vec<Set>,
+    near: Vec<Near>,
+    /// Pairs of pieces, one of which ends with a line where the other begins with the next line, by their sets.
+    seams: Vec<(u32, u32)>,
+}
+
+/// Puts two sets into one; gives the number of both together.
+#[inline]
+fn unite(sets: &mut [Set], a: u32, b: u32) -> u32 {
+    sets[a.max(b) as usize].parent = a.min(b);
+    a.min(b)
+}
+
+/// The set that holds all that is connected to a set.
+#[inline]
+fn top(sets: &mut [Set], mut set: u32) -> u32 {
+    while sets[set as usize].parent != set {
+        let parent = sets[set as usize].parent;
+        sets[set as usize].parent = sets[parent as usize].parent;
+        set = parent;
+    }
+    set
 }
 
 impl Scratch {
+    /// Finds the connected pieces of a label.
     fn take_apart(
         &mut self,
         runs: &[Run],
@@ -214,86 +315,114 @@ impl Scratch {
         connectivity: Connectivity,
         label: usize,
         made: &mut Block,
-    ) {
-        let Self { pieces, parents, numbers, ends } = self;
-        lines::pieces(runs, length, pieces);
-        parents.clear();
-        parents.extend(0..pieces.len());
-        // Pairs that touch, of each set: with as many as runs, less one, a set has no hole.
-        let mut before = 0..0;
+    ) -> Result<()> {
+        let Self { sets, near, seams } = self;
+        sets.clear();
+        near.clear();
+        seams.clear();
+        // What is connected by edges only must share a place at least.
+        let apart = u32::from(connectivity == Connectivity::Four);
+        let (numbers, owners) = (made.sets.len(), made.owners.len());
+        let column_major = order == ScanOrder::ColumnMajor;
+        // Pairs that touch: with as many as pieces, less one for each component, there is no hole.
         let mut touch = 0;
-        let mut sets = pieces.len();
-        for range in by_line(pieces) {
-            let last = pieces[before.clone()].first().map(|piece| piece.last_line());
-            if last.is_some_and(|last| last + 1 == pieces[range.start].line) {
-                touching(&pieces[before.clone()], &pieces[range.clone()], |i, j| {
-                    let (i, j) = (before.start + i, range.start + j);
-                    let (a, b) = (pieces[i], pieces[j]);
-                    if connectivity == Connectivity::Eight || (a.start < b.end && b.start < a.end) {
-                        touch += 1;
-                        sets -= usize::from(union(parents, i, j));
-                    }
-                });
+        let mut before = 0..0;
+        let mut line_start = 0;
+        let mut line: Option<Piece> = None;
+        let mut too_many = false;
+        lines::joined(runs, length, |piece| {
+            if line.is_none_or(|last| last.line != piece.line) {
+                let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
+                if near.len() > NEAR {
+                    near.drain(..line_start);
+                    line_start = 0;
+                }
+                before = if follows { line_start } else { near.len() }..near.len();
+                line_start = near.len();
+                if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length)) {
+                    // The second number is that of the piece's set, which is known below.
+                    seams.push((last.set, u32::MAX));
+                }
+                line = Some(piece);
             }
-            before = range;
-        }
-        // Of all sets together: lines that are filled whole are chains without a hole.
-        let holes = pieces.len() < touch + sets;
-        let first = |piece: &Piece| match order {
-            ScanOrder::ColumnMajor => u64::from(piece.line) << 32 | u64::from(piece.start),
-            ScanOrder::RowMajor => u64::from(piece.start) << 32 | u64::from(piece.line),
-        };
-        let run = |piece: &Piece| Run {
-            start: u64::from(piece.line) * u64::from(length) + u64::from(piece.start),
-            length: u64::from(piece.length()) * u64::from(piece.lines),
-        };
-        let start = made.components.len();
-        // A root is the first piece of its set, so that it has its number before the others ask.
-        numbers.clear();
-        for (index, piece) in pieces.iter().enumerate() {
-            let root = root(parents, index);
-            let area = u64::from(piece.length()) * u64::from(piece.lines);
-            let number = if root == index {
-                made.components.push(Component { first: first(piece), area: 0, label, runs: 0..0, holes });
-                made.components.len() - 1 - start
+            // Whoever ends before the piece touches nothing further.
+            while before.start < before.end && near[before.start].end < piece.start + apart {
+                before.start += 1;
+            }
+            let mut own = None;
+            while before.start < before.end && near[before.start].start + apart <= piece.end {
+                let Near { end, set, .. } = near[before.start];
+                let other = top(sets, set);
+                touch += 1;
+                own = match own {
+                    Some(own) if own != other => Some(unite(sets, own, other)),
+                    _ => Some(other),
+                };
+                if end > piece.end {
+                    break;
+                }
+                before.start += 1;
+            }
+            let first = if column_major {
+                u64::from(piece.line) << 32 | u64::from(piece.start)
             } else {
-                numbers[root]
+                u64::from(piece.start) << 32 | u64::from(piece.line)
             };
-            numbers.push(number);
-            let component = &mut made.components[start + number];
-            component.area += area;
-            component.first = component.first.min(first(piece));
-            component.runs.end += 1;
+            let area = u64::from(piece.length()) * u64::from(piece.lines);
+            let set = own.unwrap_or_else(|| {
+                let set = sets.len() as u32;
+                too_many |= owners + sets.len() >= u32::MAX as usize;
+                sets.push(Set { parent: set, pieces: 0, area: 0, first });
+                set
+            });
+            let known = &mut sets[set as usize];
+            known.pieces += 1;
+            known.area += area;
+            known.first = known.first.min(first);
+            if let Some((_, unknown @ u32::MAX)) = seams.last_mut() {
+                *unknown = set;
+            }
+            near.push(Near { start: piece.start, end: piece.end, set });
+            made.sets.push((owners + set as usize) as u32);
+        });
+        if too_many {
+            let limit = u64::from(u32::MAX);
+            let found = (owners + sets.len()) as u64;
+            return Err(Error::LimitExceeded { what: "connected pieces of some labels".into(), limit, found });
+        }
+        let start = made.components.len();
+        // A parent has its component before its children ask.
+        for index in 0..sets.len() {
+            let set = sets[index];
+            let mut owner = made.components.len();
+            if set.parent as usize == index {
+                let Set { area, first, pieces, .. } = set;
+                made.components.push(Component { first, area, label, index: owner, runs: pieces, holes: false });
+            } else {
+                owner = made.owners[owners + set.parent as usize];
+                let component = &mut made.components[owner];
+                component.area += set.area;
+                component.runs += set.pieces;
+                component.first = component.first.min(set.first);
+            }
+            made.owners.push(owner);
         }
         let components = &mut made.components[start..];
-        if let [only] = components {
-            let from = made.runs.len();
-            let mut tail = Tail::new(&mut made.runs);
-            pieces.iter().for_each(|piece| tail.push(run(piece)));
-            only.runs = from..made.runs.len();
-            return;
-        }
-        // Each component's pieces get a place of their own, and close up where they join.
-        ends.clear();
-        let mut next = made.runs.len();
-        for component in components.iter_mut() {
-            ends.push(next);
-            next += std::mem::replace(&mut component.runs, next..next).end;
-        }
-        made.runs.resize(next, Run { start: 0, length: 0 });
-        for (piece, &number) in pieces.iter().zip(&*numbers) {
-            let (run, end) = (run(piece), &mut ends[number]);
-            let joined = *end > components[number].runs.start && made.runs[*end - 1].end() == run.start;
-            if joined {
-                made.runs[*end - 1].length += run.length;
-            } else {
-                made.runs[*end] = run;
-                *end += 1;
+        // Of all components together.
+        let holes = made.sets.len() - numbers < touch + components.len();
+        components.iter_mut().for_each(|component| component.holes = holes);
+        for &(one, other) in &*seams {
+            let (one, other) = (made.owners[owners + one as usize], made.owners[owners + other as usize]);
+            if one == other {
+                made.components[one].runs -= 1;
             }
         }
-        for (component, &end) in components.iter_mut().zip(&*ends) {
-            component.runs.end = end;
+        if made.components.len() - start < 2 {
+            // Nobody asks for the sets of a label in one piece.
+            made.sets.truncate(numbers);
+            made.owners.truncate(owners);
         }
+        Ok(())
     }
 }
 

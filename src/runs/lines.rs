@@ -29,6 +29,15 @@ impl Piece {
         self.end - self.start
     }
 
+    /// The run that it is, in lines of `length` pixels.
+    #[inline]
+    pub(crate) fn run(self, length: u32) -> Run {
+        Run {
+            start: u64::from(self.line) * u64::from(length) + u64::from(self.start),
+            length: u64::from(self.length()) * u64::from(self.lines),
+        }
+    }
+
     /// The last of its lines.
     #[inline]
     pub(crate) fn last_line(self) -> u32 {
@@ -95,7 +104,22 @@ impl Lines {
     }
 }
 
-/// The pieces of runs, with pieces that touch in a line joined: some files keep such runs apart.
+/// Calls `each` with the pieces of runs, with pieces that touch in a line joined: some files keep such runs apart.
+#[inline(always)]
+pub(crate) fn joined(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
+    let mut before: Option<Piece> = None;
+    cut(runs, length, |piece| match &mut before {
+        Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
+        _ => {
+            if let Some(before) = before.replace(piece) {
+                each(before);
+            }
+        }
+    });
+    before.into_iter().for_each(each);
+}
+
+/// The pieces that [`joined`] gives.
 pub(crate) fn pieces(runs: &[Run], length: u32, into: &mut Vec<Piece>) {
     into.clear();
     cut(runs, length, |piece| match into.last_mut() {

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::{Block, ComponentOptions};
+use super::{Component, ComponentOptions};
 use crate::error::Result;
+use crate::runs::build::{Empty, Tail, build};
 use crate::runs::lines::{self, Piece, by_line, touching};
 use crate::runs::measure::{Connectivity, root, union};
 use crate::runs::sets::{SetOperation, combine};
@@ -19,10 +20,8 @@ use crate::runs::{LabelRuns, Run, push};
 struct Rank {
     /// Area of the hole.
     area: u64,
-    /// The first pixel of the piece around it.
-    first: u64,
-    /// The piece: its block and its place there.
-    piece: (usize, usize),
+    /// The number of the piece around it.
+    piece: usize,
 }
 
 /// Background that a piece may fill.
@@ -38,26 +37,26 @@ struct Hole {
     runs: Vec<Run>,
 }
 
-/// Fills the holes of pieces, where they are background in `mask`.
-pub(super) fn fill(blocks: &mut [Block], mask: &LabelRuns, length: u32, options: &ComponentOptions) -> Result<()> {
-    let holes: Vec<((usize, usize), Hole)> = blocks
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(block, made)| {
-            let with_holes = made.components.iter().enumerate().filter(|(_, component)| component.holes);
-            with_holes.flat_map(move |(index, component)| {
-                let holes = holes(&made.runs[component.runs.clone()], length, options);
-                holes.into_iter().map(move |hole| ((block, index), hole))
-            })
-        })
-        .collect();
+/// Fills the holes of pieces, where they are background in `mask`. `runs` has those of each component, in the same order.
+pub(super) fn fill(
+    runs: LabelRuns,
+    components: &mut [Component],
+    mask: &LabelRuns,
+    length: u32,
+    options: &ComponentOptions,
+) -> Result<LabelRuns> {
+    let of_piece = |(piece, component): (usize, &Component)| {
+        let holes = if component.holes { holes(runs.runs_at(piece), length, options) } else { Vec::new() };
+        holes.into_iter().map(move |hole| (piece, hole))
+    };
+    let holes: Vec<(usize, Hole)> = components.par_iter().enumerate().flat_map_iter(of_piece).collect();
     if holes.is_empty() {
-        return Ok(());
+        return Ok(runs);
     }
     let foreground = mask.foreground(1)?;
     let mut stretches = Vec::new();
     for &(piece, Hole { area, ref runs }) in &holes {
-        let rank = Rank { area, first: blocks[piece.0].components[piece.1].first, piece };
+        let rank = Rank { area, piece };
         for run in runs {
             let from = foreground.runs.partition_point(|other| other.end() <= run.start);
             let to = from + foreground.runs[from..].partition_point(|other| other.start < run.end());
@@ -66,23 +65,25 @@ pub(super) fn fill(blocks: &mut [Block], mask: &LabelRuns, length: u32, options:
             });
         }
     }
-    for ((block, index), runs) in innermost(&stretches) {
-        let made = &mut blocks[block];
-        let component = &mut made.components[index];
-        let mut all = made.runs[component.runs.clone()].to_vec();
-        component.area += runs.iter().map(|run| run.length).sum::<u64>();
-        all.extend(runs);
-        all.sort_unstable();
-        let mut joined = Vec::with_capacity(all.len());
-        all.into_iter().for_each(|run| push(&mut joined, run));
-        component.runs = made.runs.len()..made.runs.len() + joined.len();
-        made.runs.append(&mut joined);
+    let filled = innermost(&stretches);
+    for (piece, runs) in &filled {
+        components[*piece].area += runs.iter().map(|run| run.length).sum::<u64>();
     }
-    Ok(())
+    build(runs.shape, runs.order, components.len(), Empty::Keep, |piece, into| {
+        let own = runs.runs_at(piece);
+        match filled.binary_search_by_key(&piece, |filled| filled.0) {
+            Ok(index) => {
+                let mut tail = Tail::new(into);
+                combine(own, &filled[index].1, SetOperation::Union, |run| tail.push(run));
+            }
+            Err(_) => into.extend_from_slice(own),
+        }
+        Ok(runs.labels[piece])
+    })
 }
 
 /// The pixels that each piece gets, where each goes to the least rank that covers it.
-fn innermost(stretches: &[Stretch]) -> Vec<((usize, usize), Vec<Run>)> {
+fn innermost(stretches: &[Stretch]) -> Vec<(usize, Vec<Run>)> {
     let mut events: Vec<(u64, bool, Rank)> = Vec::with_capacity(2 * stretches.len());
     for stretch in stretches {
         events.push((stretch.start, true, stretch.rank));
@@ -91,7 +92,7 @@ fn innermost(stretches: &[Stretch]) -> Vec<((usize, usize), Vec<Run>)> {
     // Ends come before beginnings at the same place: a piece may fill two stretches that touch.
     events.sort_unstable();
     let mut active = BTreeSet::new();
-    let mut filled: Vec<((usize, usize), Run)> = Vec::new();
+    let mut filled: Vec<(usize, Run)> = Vec::new();
     let mut at = 0;
     for (position, begins, rank) in events {
         if let Some(&Rank { piece, .. }) = active.first()
@@ -107,7 +108,7 @@ fn innermost(stretches: &[Stretch]) -> Vec<((usize, usize), Vec<Run>)> {
         };
     }
     filled.sort_unstable_by_key(|(piece, run)| (*piece, run.start));
-    let mut pieces: Vec<((usize, usize), Vec<Run>)> = Vec::new();
+    let mut pieces: Vec<(usize, Vec<Run>)> = Vec::new();
     for (piece, run) in filled {
         match pieces.last_mut() {
             Some((last, runs)) if *last == piece => push(runs, run),
