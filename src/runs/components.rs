@@ -392,11 +392,10 @@ impl Scratch {
         }
         let start = made.components.len();
         // A parent has its component before its children ask.
-        for index in 0..sets.len() {
-            let set = sets[index];
+        for (index, set) in sets.iter().enumerate() {
             let mut owner = made.components.len();
             if set.parent as usize == index {
-                let Set { area, first, pieces, .. } = set;
+                let Set { area, first, pieces, .. } = *set;
                 made.components.push(Component { first, area, label, index: owner, runs: pieces, holes: false });
             } else {
                 owner = made.owners[owners + set.parent as usize];
