@@ -29,6 +29,7 @@ __all__ = [
     "doctor",
     "encode",
     "encode_rows",
+    "extension",
     "from_columns",
     "from_text",
     "labels_of_runs",
@@ -221,6 +222,8 @@ class MaskFile:
     def shape(self) -> tuple[int, int]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def band_rows(self) -> int: ...
     def encode(
         self,
         *,
@@ -228,6 +231,7 @@ class MaskFile:
         order: str = "F",
         engine: str = "auto",
         threads: int | None = None,
+        rows: tuple[int, int] | None = None,
         memory: int | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Runs: ...
@@ -243,6 +247,7 @@ def convert(
     read: dict[str, Any],
     write: dict[str, Any],
 ) -> None: ...
+def extension(format: str) -> str: ...
 def doctor(path: str, shape: tuple[int, int] | None) -> dict[str, Any]: ...
 def main(arguments: Sequence[str]) -> int: ...
 def _restore(

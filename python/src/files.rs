@@ -38,6 +38,7 @@ pub(crate) struct MaskFile {
     options: OpenOptions,
     shape: Shape,
     dtype: Dtype,
+    band_rows: u32,
 }
 
 #[pymethods]
@@ -66,8 +67,8 @@ impl MaskFile {
         let options = OpenOptions::new().page(page).level(level).label(label).index(index.unwrap_or_default()).raw(raw);
         let opened = work::run(py, None, |_| source::open(&path, &options))?;
         let source = opened.map_err(|error| raise_for(py, error, &path))?;
-        let (shape, dtype) = (source.shape(), source.dtype());
-        Ok(Self { path, options, shape, dtype })
+        let (shape, dtype, band_rows) = (source.shape(), source.dtype(), source.band_rows());
+        Ok(Self { path, options, shape, dtype, band_rows })
     }
 
     /// The name of the file.
@@ -88,6 +89,12 @@ impl MaskFile {
         numpy::get_array_module(py)?.call_method1("dtype", (format!("u{}", self.dtype.bytes()),))
     }
 
+    /// The number of rows that are cheapest to read at once: the height of a tile, or 1.
+    #[getter]
+    fn band_rows(&self) -> u32 {
+        self.band_rows
+    }
+
     fn __repr__(&self) -> String {
         let (height, width) = self.shape();
         format!("MaskFile({:?}, shape=({height}, {width}), dtype=uint{})", self.path, 8 * self.dtype.bytes())
@@ -99,6 +106,9 @@ impl MaskFile {
     /// ----------
     /// background, order, engine, threads
     ///     As in :func:`encode`.
+    /// rows : (first, end), optional
+    ///     Some rows only, the last one not included. Positions and shape stay those of the whole mask, so that
+    ///     :func:`merge` puts the parts of a mask together that several processes read.
     /// memory : int, optional
     ///     Bytes that may be taken; more is a MemoryError or a ValueError.
     /// progress : callable, optional
@@ -115,8 +125,8 @@ impl MaskFile {
     /// OSError
     ///     The file cannot be read.
     #[pyo3(
-        signature = (*, background=Some(0), order="F", engine="auto", threads=None, memory=None, progress=None),
-        text_signature = "($self, *, background=0, order='F', engine='auto', threads=None, memory=None, progress=None)"
+        signature = (*, background=Some(0), order="F", engine="auto", threads=None, rows=None, memory=None, progress=None),
+        text_signature = "($self, *, background=0, order='F', engine='auto', threads=None, rows=None, memory=None, progress=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "named in Python")]
     fn encode(
@@ -126,19 +136,25 @@ impl MaskFile {
         order: &str,
         engine: &str,
         threads: Option<usize>,
+        rows: Option<(u32, u32)>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Runs> {
         let encoder = encoder(py, background, order, engine, memory)?;
         let raised = Raised::default();
         let runs = work::run(py, threads, |stop| {
-            let mut source = source::open(&self.path, &self.options)?;
-            encode_source(&encoder, &mut *source, stop, &mut |done| match &progress {
+            let options = self.options.clone().rows(rows.map(|(first, end)| first..end));
+            let mut source = source::open(&self.path, &options)?;
+            let runs = encode_source(&encoder, &mut *source, stop, &mut |done| match &progress {
                 Some(progress) => Python::attach(|py| progress.call1(py, (done.done, done.total)))
                     .map(drop)
                     .map_err(|error| raised.keep(error)),
                 None => Ok(()),
-            })
+            })?;
+            match rows {
+                Some((first, _)) => runs.place((i64::from(first), 0), self.shape),
+                None => Ok(runs),
+            }
         })?;
         raised.check()?;
         runs.map(Runs::from).map_err(|error| raise_for(py, error, &self.path))
@@ -325,6 +341,12 @@ pub(crate) fn write(
         output(&file, stop, |writer| format::write_with_warnings(format, writer, &runs, &options))
     })?;
     warn(py, &path, &written.map_err(|error| raise_for(py, error, &path))?)
+}
+
+/// The extension of the files of a format.
+#[pyfunction]
+pub(crate) fn extension(py: Python<'_>, format: &str) -> PyResult<&'static str> {
+    Ok(named(py, Some(format))?.map_or("csv", Format::extension))
 }
 
 /// A file's name without its extension.

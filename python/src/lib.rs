@@ -40,6 +40,7 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(files::read_images, module)?,
         wrap_pyfunction!(files::convert, module)?,
         wrap_pyfunction!(files::examine, module)?,
+        wrap_pyfunction!(files::extension, module)?,
         wrap_pyfunction!(operations::merge, module)?,
         wrap_pyfunction!(operations::overlaps, module)?,
         wrap_pyfunction!(operations::compare, module)?,
