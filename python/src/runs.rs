@@ -503,8 +503,7 @@ pub(crate) fn flat<'py>(
     if !array.is_empty() && kind == b'i' && array.call_method0("min")?.lt(0)? {
         return Err(PyValueError::new_err(format!("{name}: expected numbers from 0, found a negative one")));
     }
-    let options = PyDict::new(py);
-    options.set_item("dtype", "u8")?;
-    let array = numpy.call_method("ascontiguousarray", (array,), Some(&options))?;
+    // Buffers that came over a network or out of a file begin anywhere.
+    let array = numpy.call_method1("require", (array, "u8", ["C", "A"]))?;
     array.call_method1("reshape", (-1,))?.extract()
 }

@@ -184,3 +184,13 @@ def test_regionprops_agree(mask):
     assert runs.labels.tolist() == table["label"].tolist()
     assert [int(of_label[:, 1].sum()) for _, of_label in runs] == table["area"].tolist()
     assert as_dict(runs) == runs_by_pixels(mask)
+
+
+def test_arrays_that_begin_at_any_byte():
+    runs = runmask.encode(MASK)
+    odd = [
+        np.frombuffer(b"." + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
+        for array in (runs.labels, runs.offsets, runs.runs)
+    ]
+    assert not odd[0].flags.aligned
+    assert runmask.Runs(*odd, shape=runs.shape, order=runs.order) == runs

@@ -1,0 +1,266 @@
+"""Masks on Dask have the runs of one machine."""
+
+import os
+import pickle
+import signal
+import threading
+import time
+
+import dask
+import dask.array
+import dask.dataframe
+import numpy as np
+import pandas
+import pyarrow.parquet
+import pytest
+import runmask
+import runmask.dask
+from distributed import Client, LocalCluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def mask_of(height, width, labels=9, seed=1, dtype="uint32"):
+    """Blobs that reach over every border, and some noise."""
+    random = np.random.default_rng(seed)
+    mask = np.kron(random.integers(0, labels, (height // 8 + 1, width // 8 + 1)), np.ones((8, 8), np.int64))
+    mask = mask[:height, :width] * (random.random((height, width)) < 0.95)
+    return mask.astype(dtype)
+
+
+def same(found, expected):
+    assert found == expected
+    arrays = [(runs.labels.tobytes(), runs.offsets.tobytes(), runs.runs.tobytes()) for runs in (found, expected)]
+    assert arrays[0] == arrays[1]
+    assert (found.shape, found.order) == (expected.shape, expected.order)
+
+
+def sizes(total):
+    """Chunks that make up a length, empty ones and single pixels among them."""
+    cuts = st.lists(st.integers(0, total), max_size=5).map(lambda cuts: [0, *sorted(cuts), total])
+    return cuts.map(lambda cuts: tuple(b - a for a, b in zip(cuts, cuts[1:])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 40), st.integers(0, 40), st.sampled_from("FC"), st.integers(2, 9))
+def test_every_chunking_gives_the_same_runs(data, height, width, order, split_every):
+    mask = mask_of(height, width, seed=height * 41 + width)
+    chunks = (data.draw(sizes(height)), data.draw(sizes(width)))
+    array = dask.array.from_array(mask, chunks=chunks)
+    with dask.config.set(scheduler="synchronous"):
+        found = runmask.dask.encode(array, order=order, split_every=split_every)
+    same(found, runmask.encode(mask, order=order))
+
+
+def test_labels_of_every_kind():
+    mask = mask_of(50, 70)
+    for dtype in ("bool", "uint8", "int16", "uint64", ">u4"):
+        array = dask.array.from_array(mask.astype(dtype), chunks=(20, 70))
+        same(runmask.dask.encode(array), runmask.encode(mask.astype(dtype)))
+    same(runmask.dask.encode(dask.array.from_array(mask, chunks=9), background=None), runmask.encode(mask, background=None))
+    negative = dask.array.from_array(np.array([[1, -1]]), chunks=1)
+    with pytest.raises(ValueError, match="-1"):
+        runmask.dask.encode(negative)
+
+
+def test_what_is_no_mask_is_refused():
+    for mask, error, words in [
+        (np.zeros((2, 2), int), TypeError, "runmask.encode takes an array in memory"),
+        (dask.array.zeros((2, 2, 2), dtype=int), ValueError, "two dimensions, found 3"),
+        (dask.array.zeros((2, 2)), TypeError, "not float64"),
+        (dask.array.zeros((9, 9), dtype=int)[dask.array.ones(9, dtype=bool)], ValueError, "compute_chunk_sizes"),
+        ("missing.tif", OSError, "missing.tif"),
+    ]:
+        with pytest.raises(error, match=words):
+            runmask.dask.encode(mask)
+    array = dask.array.zeros((2, 2), dtype=int)
+    with pytest.raises(ValueError, match="2 or more"):
+        runmask.dask.encode(array, split_every=1)
+    with pytest.raises(TypeError, match="takes no rows, page"):
+        runmask.dask.encode(array, rows=3, page=1)
+
+
+def test_a_block_that_comes_twice_is_an_error():
+    part = runmask.encode_block(np.ones((2, 2), np.uint8), (0, 0), (4, 4))
+    other = runmask.encode_block(np.ones((2, 2), np.uint8), (2, 2), (4, 4))
+    with pytest.raises(ValueError, match="two parts cover"):
+        runmask.dask._merge([part, other, part])
+
+
+def test_files_are_read_in_bands(tmp_path):
+    mask = mask_of(700, 300)
+    expected = {order: runmask.encode(mask, order=order) for order in "FC"}
+    np.save(tmp_path / "rows.npy", mask)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(mask))
+    expected["F"].decode_to(tmp_path / "mask.tif", "uint32")
+    expected["F"].decode_to(tmp_path / "mask.png", "uint16")
+    for file in ("rows.npy", "columns.npy", "mask.tif", "mask.png"):
+        for order in "FC":
+            for rows in (None, 1, 99, 256, 10_000):
+                if rows != 1 or file == "rows.npy":
+                    same(runmask.dask.encode(tmp_path / file, order=order, rows=rows), expected[order])
+    with pytest.raises(ValueError, match="1 or more"):
+        runmask.dask.encode(tmp_path / "rows.npy", rows=0)
+
+
+def test_the_graph_holds_no_pixels(tmp_path):
+    np.save(tmp_path / "mask.npy", np.ones((4000, 1000), np.uint32))
+    lazy = runmask.dask.encode(tmp_path / "mask.npy", rows=100, compute=False)
+    assert len(lazy.dask) == 40 + 5 + 1
+    assert len(pickle.dumps(dict(lazy.dask))) < 40_000
+    same(lazy.compute(), runmask.encode(np.ones((4000, 1000), np.uint32)))
+
+
+def test_many_slides(tmp_path):
+    masks = {f"slide{number}": mask_of(60, 50, seed=number) for number in range(4)}
+    for name, mask in masks.items():
+        np.save(tmp_path / f"{name}.npy", mask)
+    (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY nothing")
+    paths = [*(tmp_path / f"{name}.npy" for name in masks), tmp_path / "damaged.npy", tmp_path / "missing.npy"]
+    out = tmp_path / "out"
+    found = runmask.dask.encode_many(paths, out)
+    assert found.status.tolist() == ["done"] * 4 + ["failed"] * 2
+    assert found.labels[0] == len(runmask.encode(masks["slide0"]))
+    assert "damaged.npy" in found.message[4] and "missing.npy" in found.message[5]
+    assert sorted(os.listdir(out)) == [f"{name}.csv" for name in masks]
+    for name, mask in masks.items():
+        same(runmask.read(out / f"{name}.csv", shape=mask.shape), runmask.encode(mask))
+    # An empty file is none.
+    (out / "slide2.csv").write_bytes(b"")
+    again = runmask.dask.encode_many(paths, out)
+    assert again.status.tolist() == ["skipped", "skipped", "done", "skipped", "failed", "failed"]
+    as_coco = runmask.dask.encode_many(paths[:1], out, "coco")
+    assert as_coco.output.tolist() == [str(out / "slide0.json")]
+    with pytest.raises(ValueError, match="would both be written"):
+        runmask.dask.encode_many(["a/x.tif", "b/x.tif"], tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+def rows_of(frame, columns):
+    return frame.sort_values(columns).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("order", ["F", "C"])
+@pytest.mark.parametrize("npartitions", [None, 1, 5])
+def test_results_larger_than_a_worker(tmp_path, order, npartitions):
+    mask = mask_of(100, 90, labels=30)
+    array = dask.array.from_array(mask, chunks=(30, 40))
+    whole = runmask.encode(mask, order=order)
+    table = runmask.dask.table(array, order=order, npartitions=npartitions)
+
+    measured = runmask.dask.measure(table, ("label", "area", "bbox", "euler_number"), pixel_size=0.5)
+    expected = pandas.DataFrame(whole.measure(("label", "area", "bbox", "euler_number"), pixel_size=0.5))
+    assert measured.dtypes.tolist() == expected.dtypes.tolist()
+    pandas.testing.assert_frame_equal(rows_of(measured.compute(), ["label"]), expected)
+
+    for options in ({}, {"connectivity": 4}, {"min_area": 5}, {"largest": True}):
+        pieces = runmask.dask.components(table, **options).frame.compute()
+        same(runmask.from_table(pieces, shape=mask.shape, order=order), whole.components(**options))
+
+    folder = tmp_path / "runs"
+    files = runmask.dask.to_parquet(table, folder)
+    assert sorted(os.listdir(folder)) == [os.path.basename(file) for file in files]
+    assert len(files) == table.frame.npartitions
+    same(runmask.from_table(pandas.read_parquet(folder), shape=mask.shape, order=order), whole)
+    parts = [pyarrow.parquet.read_table(file) for file in files]
+    for part in parts:
+        assert part.schema.metadata[b"runmask.order"] == {"F": b"column-major", "C": b"row-major"}[order]
+        assert (part.schema.metadata[b"runmask.height"], part.schema.metadata[b"runmask.width"]) == (b"100", b"90")
+    # All runs of a label are in one file.
+    labels = [set(part["label"].to_pylist()) for part in parts]
+    assert sum(map(len, labels)) == len(set.union(*labels)) == len(whole)
+    same(runmask.merge(runmask.from_table(part, shape=mask.shape, order=order) for part in parts), whole)
+    with pytest.raises(FileExistsError):
+        runmask.dask.to_parquet(table, folder)
+    assert os.listdir(tmp_path) == ["runs"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    def broken(frame):
+        raise OSError("no room")
+
+    table = runmask.dask.table(dask.array.ones((4, 4), dtype=int, chunks=2), npartitions=2)
+    table = runmask.dask.Table(table.frame.map_partitions(broken, meta=table.frame._meta), table.shape, table.order)
+    with pytest.raises(OSError, match="no room"):
+        runmask.dask.to_parquet(table, tmp_path / "runs")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def client():
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
+        with Client(cluster) as client:
+            yield client
+
+
+def both_workers(client):
+    """The process ids of the workers, once both are there: the nanny of one that died starts another."""
+    for _ in range(300):
+        workers = set(client.run(os.getpid, on_error="ignore").values())
+        if len(workers) == 2:
+            return workers
+        time.sleep(0.1)
+    raise AssertionError(f"expected two workers, found {workers}")
+
+
+def dies_once(block, flag):
+    """A block whose first reader dies."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return block
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_changes_nothing(client, tmp_path):
+    mask = mask_of(600, 500, labels=200)
+    flag = tmp_path / "dead"
+    whole = dask.array.from_array(mask, chunks=(64, 100))
+    # With `meta`, Dask tries the function on no block of its own here.
+    array = whole.map_blocks(dies_once, flag=str(flag), meta=np.zeros((0, 0), mask.dtype))
+    with dask.config.set(scheduler=client):
+        found = runmask.dask.encode(array)
+    assert flag.exists()
+    same(found, runmask.encode(mask))
+
+
+def test_slides_of_a_worker_that_is_killed_are_done_by_others(client, tmp_path):
+    names = [f"slide{number:02}.npy" for number in range(40)]
+    for number, name in enumerate(names):
+        np.save(tmp_path / name, mask_of(900, 900, labels=2000, seed=number))
+    before = both_workers(client)
+    out = tmp_path / "out"
+
+    def kill():
+        while not (out.is_dir() and len(os.listdir(out)) > 4):
+            time.sleep(0.005)
+        os.kill(min(before), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with dask.config.set(scheduler=client):
+        found = runmask.dask.encode_many([tmp_path / name for name in names], out)
+    killer.join()
+    assert both_workers(client) != before
+    assert set(found.status) <= {"done", "skipped"}, found
+    assert sorted(os.listdir(out)) == [name.replace("npy", "csv") for name in names]
+    for number, name in enumerate(names):
+        mask = mask_of(900, 900, labels=2000, seed=number)
+        same(runmask.read(out / name.replace("npy", "csv"), shape=mask.shape), runmask.encode(mask))
+
+
+def test_tables_on_a_cluster(client):
+    mask = mask_of(300, 300, labels=500)
+    array = dask.array.from_array(mask, chunks=100)
+    with dask.config.set(scheduler=client):
+        measured = runmask.dask.measure(array, ("label", "area"), npartitions=3).compute()
+        pieces = runmask.dask.components(array, npartitions=3).frame.compute()
+    whole = runmask.encode(mask)
+    assert rows_of(measured, ["label"]).area.tolist() == whole.measure(("area",))["area"].tolist()
+    same(runmask.from_table(pieces, shape=mask.shape), whole.components())
