@@ -459,7 +459,8 @@ def _pieces(
 
 
 def _firsts(pieces: Runs) -> npt.NDArray[np.uint64]:
-    return pieces.runs[pieces.offsets[:-1], 0]
+    firsts: npt.NDArray[np.uint64] = pieces.runs[pieces.offsets[:-1], 0]
+    return firsts
 
 
 def _numbers(firsts: list[npt.NDArray[np.uint64]]) -> list[npt.NDArray[np.uint64]]:

@@ -503,7 +503,12 @@ pub(crate) fn flat<'py>(
     if !array.is_empty() && kind == b'i' && array.call_method0("min")?.lt(0)? {
         return Err(PyValueError::new_err(format!("{name}: expected numbers from 0, found a negative one")));
     }
-    // Buffers that came over a network or out of a file begin anywhere.
-    let array = numpy.call_method1("require", (array, "u8", ["C", "A"]))?;
+    let options = PyDict::new(py);
+    options.set_item("dtype", "u8")?;
+    let mut array = numpy.call_method("ascontiguousarray", (array,), Some(&options))?;
+    // Buffers that came over a network or out of a file begin at any byte.
+    if !array.getattr("flags")?.getattr("aligned")?.is_truthy()? {
+        array = array.call_method0("copy")?;
+    }
     array.call_method1("reshape", (-1,))?.extract()
 }

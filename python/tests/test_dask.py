@@ -1,8 +1,12 @@
 """Masks on Dask have the runs of one machine."""
 
 import os
+import pathlib
 import pickle
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -199,6 +203,12 @@ def client():
             yield client
 
 
+def on_cluster():
+    """The client's scheduler, which Dask takes where none is named. To name it would put the client into the settings that a
+    nanny sends to a new worker, and a client cannot be sent."""
+    return dask.config.set(scheduler=None)
+
+
 def both_workers(client):
     """The process ids of the workers, once both are there: the nanny of one that died starts another."""
     for _ in range(300):
@@ -224,7 +234,7 @@ def test_a_worker_that_is_killed_changes_nothing(client, tmp_path):
     whole = dask.array.from_array(mask, chunks=(64, 100))
     # With `meta`, Dask tries the function on no block of its own here.
     array = whole.map_blocks(dies_once, flag=str(flag), meta=np.zeros((0, 0), mask.dtype))
-    with dask.config.set(scheduler=client):
+    with on_cluster():
         found = runmask.dask.encode(array)
     assert flag.exists()
     same(found, runmask.encode(mask))
@@ -244,7 +254,7 @@ def test_slides_of_a_worker_that_is_killed_are_done_by_others(client, tmp_path):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with dask.config.set(scheduler=client):
+    with on_cluster():
         found = runmask.dask.encode_many([tmp_path / name for name in names], out)
     killer.join()
     assert both_workers(client) != before
@@ -258,9 +268,24 @@ def test_slides_of_a_worker_that_is_killed_are_done_by_others(client, tmp_path):
 def test_tables_on_a_cluster(client):
     mask = mask_of(300, 300, labels=500)
     array = dask.array.from_array(mask, chunks=100)
-    with dask.config.set(scheduler=client):
+    with on_cluster():
         measured = runmask.dask.measure(array, ("label", "area"), npartitions=3).compute()
         pieces = runmask.dask.components(array, npartitions=3).frame.compute()
     whole = runmask.encode(mask)
     assert rows_of(measured, ["label"]).area.tolist() == whole.measure(("area",))["area"].tolist()
     same(runmask.from_table(pieces, shape=mask.shape), whole.components())
+
+
+@pytest.mark.parametrize("title", ["Dask", "Multiprocessing"])
+def test_the_page_runs_as_written(title, tmp_path):
+    runmask.encode(mask_of(150, 200)).decode_to(tmp_path / "mask.tif", "uint16")
+    page = (pathlib.Path(__file__).parents[2] / "docs/SCALE.md").read_text()
+    section = page.split(f"## {title}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", section, re.S)
+    (tmp_path / "page.py").write_text("\n".join(blocks))
+    subprocess.run([sys.executable, "page.py"], cwd=tmp_path, check=True, timeout=100)
+    if title == "Dask":
+        assert (tmp_path / "runs/mask.json").is_file() and os.listdir(tmp_path / "pieces")
+    else:
+        expected = runmask.open(tmp_path / "mask.tif").encode()
+        same(runmask.read(tmp_path / "whole.csv", shape=expected.shape), expected)
