@@ -337,7 +337,10 @@ def table(
     [[7, 2, 2], [7, 4, 1]]
     """
     parts = _parts(mask, background, order, threads, rows, options)
-    shape = tuple(map(int, mask.shape)) if isinstance(mask, dask.array.Array) else _files.open(mask, **options).shape
+    if isinstance(mask, dask.array.Array):
+        shape = (int(mask.shape[0]), int(mask.shape[1]))
+    else:
+        shape = _files.open(mask, **options).shape
     frames = [dask.delayed(_frame, pure=False)(part) for part in parts]
     frame = dask.dataframe.from_delayed(frames, meta=_empty(), verify_meta=False)
     if len(parts) > 1 or npartitions not in (None, 1):
