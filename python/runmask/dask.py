@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
@@ -94,7 +94,7 @@ def encode(
     """
     if split_every < 2:
         raise ValueError(f"split_every: expected 2 or more, found {split_every}")
-    parts = _parts(mask, background, order, threads, rows, options)
+    _, parts = _parts(mask, background, order, threads, rows, options)
     while len(parts) > 1:
         groups = [parts[first : first + split_every] for first in range(0, len(parts), split_every)]
         parts = [group[0] if len(group) == 1 else dask.delayed(_merge, pure=False)(group) for group in groups]
@@ -120,8 +120,8 @@ def _parts(
     threads: int | None,
     rows: int | None,
     opening: dict[str, Any],
-) -> list[Any]:
-    """One task for each block; those that are beside each other along the scan lines follow each other."""
+) -> tuple[tuple[int, int], list[Any]]:
+    """The shape of the mask, and one task for each block; those that are beside each other along the scan lines follow each other."""
     options = {"background": background, "order": order, "threads": threads}
     if isinstance(mask, (str, os.PathLike)):
         return _parts_of_file(os.fspath(mask), rows, opening, options)
@@ -145,10 +145,12 @@ def _parts(
         if mask.chunks[0][row] and mask.chunks[1][column]:
             origin = (int(first_rows[row]), int(first_columns[column]))
             parts.append(dask.delayed(_encode_block, pure=False)(blocks[row, column], origin, shape, **options))
-    return parts or [_nothing(shape, order)]
+    return shape, parts or [_nothing(shape, order)]
 
 
-def _parts_of_file(path: str, rows: int | None, opening: dict[str, Any], options: dict[str, Any]) -> list[Any]:
+def _parts_of_file(
+    path: str, rows: int | None, opening: dict[str, Any], options: dict[str, Any]
+) -> tuple[tuple[int, int], list[Any]]:
     file = _files.open(path, **opening)
     height, width = file.shape
     if rows is None:
@@ -158,7 +160,8 @@ def _parts_of_file(path: str, rows: int | None, opening: dict[str, Any], options
         raise ValueError(f"rows: expected 1 or more, found {rows}")
     bands = [(first, min(height, first + rows)) for first in range(0, height, rows)]
     task = dask.delayed(_encode_rows, pure=False)
-    return [task(path, band, opening, **options) for band in bands] or [_nothing(file.shape, options["order"])]
+    parts = [task(path, band, opening, **options) for band in bands]
+    return file.shape, parts or [_nothing(file.shape, options["order"])]
 
 
 def _nothing(shape: tuple[int, int], order: Order) -> Any:
@@ -280,7 +283,9 @@ def _encode_file(
 
 
 def _run_all(tasks: list[Any]) -> list[Any]:
-    """The results of all tasks, or the exceptions that they end with."""
+    """The results of all tasks; on a cluster, the exception instead where a task has none, as when it kills its workers."""
+    if dask.config.get("scheduler", None) is not None:
+        return list(dask.compute(*tasks))
     try:
         from distributed import get_client, wait
 
@@ -336,11 +341,7 @@ def table(
     >>> runmask.dask.table(mask, npartitions=1).frame.compute().sort_values("start").to_numpy().tolist()
     [[7, 2, 2], [7, 4, 1]]
     """
-    parts = _parts(mask, background, order, threads, rows, options)
-    if isinstance(mask, dask.array.Array):
-        shape = (int(mask.shape[0]), int(mask.shape[1]))
-    else:
-        shape = _files.open(mask, **options).shape
+    shape, parts = _parts(mask, background, order, threads, rows, options)
     frames = [dask.delayed(_frame, pure=False)(part) for part in parts]
     frame = dask.dataframe.from_delayed(frames, meta=_empty(), verify_meta=False)
     if len(parts) > 1 or npartitions not in (None, 1):
@@ -516,24 +517,21 @@ def to_parquet(mask: Any, folder: PathLike, **options: Any) -> list[str]:
     if os.path.lexists(target):
         raise FileExistsError(f"{target} is there already")
     whole = _table_of(mask, options)
-    aside = tempfile.mkdtemp(prefix=f".{os.path.basename(target)}-", dir=os.path.dirname(target))
+    aside = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}-{uuid.uuid4().hex}")
+    os.mkdir(aside)
     try:
         write = dask.delayed(_write_partition, pure=False)
         partitions = whole.frame.to_delayed()
         files = [os.path.join(aside, f"part-{number:05}.parquet") for number in range(len(partitions))]
         dask.compute(*(write(part, file, whole.shape, whole.order) for part, file in zip(partitions, files)))
-        os.chmod(aside, 0o777 & ~_umask())
+        # Workers that died have left what they had begun.
+        for begun in {os.path.join(aside, name) for name in os.listdir(aside)}.difference(files):
+            os.remove(begun)
         os.rename(aside, target)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     return [os.path.join(target, os.path.basename(file)) for file in files]
-
-
-def _umask() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask
 
 
 def _write_partition(frame: Any, path: str, shape: tuple[int, int], order: Order) -> None:
@@ -542,7 +540,7 @@ def _write_partition(frame: Any, path: str, shape: tuple[int, int], order: Order
     rows = _tables.to_arrow(_runs(frame, shape, order))
     words = {"F": "column-major", "C": "row-major"}
     metadata = {"runmask.order": words[order], "runmask.height": str(shape[0]), "runmask.width": str(shape[1])}
-    # Another worker may have begun the same file before it died.
-    aside = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
+    # Another worker may be writing the same file, when this one is taken for dead.
+    aside = f"{path}.{uuid.uuid4().hex}"
     pyarrow.parquet.write_table(rows.replace_schema_metadata(metadata), aside)
     os.replace(aside, path)

@@ -196,6 +196,23 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def leaves_something(frame, folder):
+    """A partition whose worker has died before, in the middle of a file."""
+    for aside in folder.glob(".runs-*"):
+        (aside / "part-00000.parquet.dead").write_bytes(b"half")
+    return frame
+
+
+def test_what_dead_workers_left_is_no_part_of_the_folder(tmp_path):
+    mask = mask_of(20, 20)
+    table = runmask.dask.table(dask.array.from_array(mask, chunks=10), npartitions=2)
+    frame = table.frame.map_partitions(leaves_something, tmp_path, meta=table.frame._meta)
+    files = runmask.dask.to_parquet(runmask.dask.Table(frame, table.shape, table.order), tmp_path / "runs")
+    assert sorted(os.listdir(tmp_path / "runs")) == [os.path.basename(file) for file in files]
+    assert os.listdir(tmp_path) == ["runs"]
+    same(runmask.from_table(pandas.read_parquet(tmp_path / "runs"), shape=mask.shape), runmask.encode(mask))
+
+
 @pytest.fixture
 def client():
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
