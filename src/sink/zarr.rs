@@ -577,6 +577,10 @@ fn add_to_list(group: &Path, target: &Target) -> Result<()> {
         let message = "expected an object of attributes".to_owned();
         return Err(Error::io("reading", &path, io::Error::other(message)));
     };
+    if target.version == OmeVersion::V05 {
+        // ome-zarr-py leaves out what the specification asks for.
+        ome.entry("version").or_insert_with(|| json!("0.5"));
+    }
     let labels = ome.entry("labels").or_insert_with(|| json!([]));
     if labels.as_array().is_none() {
         *labels = json!([]);

@@ -148,9 +148,39 @@ def ome(folder: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     return made
 
 
+def pipelines(folder: Path) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Stores laid out as programs lay them out that convert slides and keep their results."""
+    cells, nuclei = mask("uint32"), np.roll(mask("uint32"), 10, axis=0)
+    form = ome_zarr.format.FormatV05()
+    # bioformats2raw: a root that says so, its images numbered, their metadata in OME; chunks with Blosc, in shards.
+    root = zarr.open_group(folder / "bioformats2raw", mode="w", zarr_format=3)
+    root.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    root.create_group("OME").attrs["ome"] = {"version": "0.5", "series": ["0", "1"]}
+    for series, pixels in enumerate((nuclei, cells)):
+        levels = [pixels[None, None, None], pixels[None, None, None, ::2, ::2]]
+        options = {"chunks": (1, 1, 1, SIDE, SIDE), "shards": (1, 1, 1, 2 * SIDE, 2 * SIDE), "compressors": blosc_3("lz4", "shuffle")}
+        ome_zarr.writer.write_multiscale(
+            levels, root.create_group(str(series)), axes="tczyx", fmt=form, storage_options=options
+        )
+    # spatialdata: elements by their kind; the group of labels may list nothing.
+    root = zarr.open_group(folder / "spatialdata", mode="w", zarr_format=3)
+    root.attrs["spatialdata_attrs"] = {"version": "0.2"}
+    for kind in ("images", "labels", "shapes"):
+        root.create_group(kind)
+    for label, pixels in (("cells", cells), ("nuclei", nuclei)):
+        group = root["labels"].create_group(label)
+        ome_zarr.writer.write_multiscale([pixels, pixels[::2, ::2]], group, axes="yx", fmt=form)
+        group.attrs["ome"] = {**group.attrs["ome"], "image-label": {"version": "0.5"}}
+    return {
+        "bioformats2raw": ([], nuclei),
+        "spatialdata": (["--label", "cells"], cells),
+    }
+
+
 def write_all(folder: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     """Writes all stores into a folder; the options that name the mask of each, and its pixels."""
-    return {name: ([], np.squeeze(pixels)) for name, pixels in arrays(folder).items()} | stacks(folder) | ome(folder)
+    plain = {name: ([], np.squeeze(pixels)) for name, pixels in arrays(folder).items()}
+    return plain | stacks(folder) | ome(folder) | pipelines(folder)
 
 
 def zip_store(store: Path, to: Path, compression: int = zipfile.ZIP_STORED) -> None:
