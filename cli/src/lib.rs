@@ -13,6 +13,7 @@ mod kind;
 mod memory;
 mod output;
 mod paths;
+mod picture;
 mod progress;
 mod remedy;
 mod signals;

@@ -153,6 +153,7 @@ class Runs:
         background: int = 0,
         compression: str = "deflate",
         pyramid: bool = False,
+        memory: int = 268435456,
         threads: int | None = None,
     ) -> None: ...
     def write(self, path: str | os.PathLike[str], format: str | None = None, **options: Any) -> None: ...

@@ -330,6 +330,8 @@ impl Runs {
     ///     Of the tiles of a TIFF.
     /// pyramid : bool
     ///     Whether a TIFF holds the mask at half the size, a quarter and so on as well.
+    /// memory : int
+    ///     Bytes that rows may take before they are written. A very wide mask needs more than the usual 256 MiB.
     /// threads : int, optional
     ///     All of the machine unless given.
     ///
@@ -337,9 +339,12 @@ impl Runs {
     /// ------
     /// ValueError
     ///     The shape is not known, runs of two labels overlap, or the format cannot hold the labels.
+    /// MemoryError
+    ///     Rows take more than `memory`.
     /// OSError
     ///     The file cannot be written.
-    #[pyo3(signature = (path, dtype=None, *, background=0, compression="deflate", pyramid=false, threads=None))]
+    #[pyo3(signature = (path, dtype=None, *, background=0, compression="deflate", pyramid=false, memory=1 << 28,
+                        threads=None))]
     #[expect(clippy::too_many_arguments, reason = "named in Python")]
     fn decode_to(
         &self,
@@ -349,6 +354,7 @@ impl Runs {
         background: u64,
         compression: &str,
         pyramid: bool,
+        memory: u64,
         threads: Option<usize>,
     ) -> PyResult<()> {
         let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
@@ -358,7 +364,7 @@ impl Runs {
         };
         let compression =
             compression.parse::<Compression>().map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let options = CreateOptions::new().compression(compression).pyramid(pyramid);
+        let options = CreateOptions::new().compression(compression).pyramid(pyramid).memory(memory);
         files::decode_to(py, &self.runs, MaskOutput { path, dtype, background, options, threads })
     }
 

@@ -54,6 +54,16 @@ def test_pages_and_levels(tmp_path):
     assert np.array_equal(runmask.open(pyramid, level=1).read(), large[::2, ::2])
 
 
+def test_rows_of_a_wide_mask_take_as_much_memory_as_allowed(tmp_path):
+    wide = runmask.Runs([3], [0, 1], [[7, 2]], shape=(2, 1 << 20))
+    path = tmp_path / "wide.npy"
+    with pytest.raises(MemoryError, match="memory= allows more"):
+        wide.decode_to(path, "uint64", memory=1 << 20)
+    assert not path.exists()
+    wide.decode_to(path, "uint64", memory=1 << 26)
+    assert np.array_equal(np.load(path), wide.decode("uint64"))
+
+
 def test_stores(tmp_path):
     path = tmp_path / "mask.zarr"
     runmask.encode(MASK).decode_to(path, "uint16")

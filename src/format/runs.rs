@@ -9,7 +9,7 @@
 //!   without the metadata (column-major unless told otherwise).
 //! * Order: either; the metadata says which. Base: positions count from 0. Background: not written.
 //! * Empty: no rows. A label without runs cannot be written.
-//! * Compression: snappy is written; snappy and none are read.
+//! * Compression: snappy is written; snappy, Zstandard and none are read: what pandas, DuckDB and polars write by themselves.
 //! * Limits: a file stands for at most 2^22 runs and one for each of its bytes, whatever its pages inflate to. It is held
 //!   in memory, for its directory is at its end.
 //! * Source: this project; Apache Parquet.
@@ -285,11 +285,11 @@ fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Re
     let order = options.order.unwrap_or(runs.order());
     let runs = in_order(runs, order)?;
     refuse_empty_labels(&FORMAT, &runs, options)?;
-    let bytes = to_bytes(&runs).map_err(|error| writing(std::io::Error::other(error)))?;
+    let bytes = to_bytes(&runs, Compression::SNAPPY).map_err(|error| writing(std::io::Error::other(error)))?;
     writer.write_all(&bytes).map_err(writing)
 }
 
-fn to_bytes(runs: &LabelRuns) -> Result<Vec<u8>, ParquetError> {
+fn to_bytes(runs: &LabelRuns, compression: Compression) -> Result<Vec<u8>, ParquetError> {
     let column = |name: &str| -> Result<Arc<Type>, ParquetError> {
         let unsigned = LogicalType::integer(64, false);
         let column = Type::primitive_type_builder(name, Physical::INT64)
@@ -306,7 +306,7 @@ fn to_bytes(runs: &LabelRuns) -> Result<Vec<u8>, ParquetError> {
     }
     let properties = WriterProperties::builder()
         .set_created_by("runmask".to_owned())
-        .set_compression(Compression::SNAPPY)
+        .set_compression(compression)
         .set_key_value_metadata(Some(words))
         .build();
     let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
@@ -326,5 +326,26 @@ fn to_bytes(runs: &LabelRuns) -> Result<Vec<u8>, ParquetError> {
             index += 1;
         }
         writer.close()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::basic::ZstdLevel;
+
+    use super::*;
+    use crate::format::{self, Format};
+    use crate::mask::LabelMask;
+
+    /// What pandas and DuckDB write by themselves, what polars writes, and no compression.
+    #[test]
+    fn every_usual_compression_is_read() {
+        let labels: Vec<u16> = (0..400_u32).map(|pixel| (pixel * pixel / 7 % 5) as u16).collect();
+        let runs = crate::encode(&LabelMask::new(&labels, Shape { height: 20, width: 20 }).unwrap()).unwrap();
+        for compression in [Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default()), Compression::UNCOMPRESSED] {
+            let bytes = to_bytes(&runs, compression).unwrap();
+            let found = format::read(Format::Runs, &mut &bytes[..], &ReadOptions::default()).unwrap();
+            assert_eq!(found, runs, "{compression}");
+        }
     }
 }

@@ -99,8 +99,18 @@ pub(super) fn reading(source: std::io::Error) -> Error {
     Error::Io { context: "read the runs".into(), source }
 }
 
+/// Bytes of a file that must be in memory whole. An endless stream ends here.
+const MOST_HELD: u64 = 2 << 30;
+
 /// Appends all that is left of a file that must be in memory whole.
-pub(crate) fn read_all(mut reader: impl Read, bytes: &mut Vec<u8>) -> Result<()> {
+///
+/// # Errors
+/// [`Error::LimitExceeded`] for more than [`MOST_HELD`] bytes; [`Error::Memory`] when there is no room for them.
+pub(crate) fn read_all(reader: impl Read, bytes: &mut Vec<u8>) -> Result<()> {
+    read_at_most(reader, bytes, MOST_HELD)
+}
+
+fn read_at_most(mut reader: impl Read, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
     /// Bytes that are read at once, at least.
     const PIECE: usize = 1 << 20;
     loop {
@@ -112,6 +122,10 @@ pub(crate) fn read_all(mut reader: impl Read, bytes: &mut Vec<u8>) -> Result<()>
         })?;
         if reader.by_ref().take(wanted as u64).read_to_end(bytes).map_err(reading)? < wanted {
             return Ok(());
+        }
+        let found = bytes.len() as u64;
+        if found > limit {
+            return Err(Error::LimitExceeded { what: "bytes of a run file that is held whole".into(), limit, found });
         }
     }
 }
@@ -426,4 +440,20 @@ pub(super) fn write_batches<T: Sync>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_file_is_not_held_for_ever() {
+        let mut bytes = Vec::new();
+        let error = read_at_most(std::io::repeat(b' '), &mut bytes, 5 << 20).unwrap_err();
+        assert!(matches!(error, Error::LimitExceeded { limit: 5_242_880, .. }), "{error}");
+        assert!(bytes.len() < 9 << 20);
+        bytes.clear();
+        read_at_most(&[7; 3 << 20][..], &mut bytes, 5 << 20).unwrap();
+        assert_eq!(bytes, [7; 3 << 20]);
+    }
 }

@@ -1,12 +1,12 @@
 //! `pixels`: pictures as escape-key records, and back.
 //!
-//! A picture is read whole, whatever its format; what records describe is written row by row.
+//! A PNG is read and written row by row; a picture of another format, or an interlaced one, is held whole.
 
 use std::path::Path;
 
-use image::{ColorType, DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage};
 use runmask::pixels::{ChannelOrder, RecordWriter, decode_png};
-use runmask::{Error, Place, Result};
+use runmask::{Error, Result};
 
 use crate::args::{Pixels, PixelsDecode, PixelsEncode};
 use crate::console::Console;
@@ -15,31 +15,11 @@ use crate::input;
 use crate::kind;
 use crate::output::Output;
 use crate::paths::{one_stdin, refuse_inputs};
+use crate::picture::{self, PngRows};
 use crate::progress::Task;
 
-/// Bytes that reading a picture may take: at most, and whatever the file's length.
+/// Bytes that a picture which is held whole may take, whatever the file's length.
 const MAX_HELD: u64 = 2 << 30;
-const MIN_HELD: u64 = 64 << 20;
-
-/// Bytes that one pixel may take: its own, and those of a copy in another form.
-const LARGEST_PIXEL: u64 = 16;
-
-/// Bytes of R G B A that a byte of a file can stand for.
-fn largest_factor(format: Option<ImageFormat>) -> u64 {
-    4 * match format {
-        // Deflate makes 1032 bytes of one, and each of them may be 8 grey pixels.
-        Some(ImageFormat::Png) => 1032 * 8,
-        // A code of 12 bits stands for up to 4096 pixels.
-        Some(ImageFormat::Gif) => 4096,
-        // A block of 64 grey pixels takes at least a bit.
-        Some(ImageFormat::Jpeg) => 512,
-        // Two bytes stand for a run of up to 255 pixels. (A file may also leave pixels out; none that is sound leaves
-        // out more than it holds by far.)
-        Some(ImageFormat::Bmp) => 128,
-        // Eight pixels without grey to a byte.
-        _ => 8,
-    }
-}
 
 /// Pixels of a picture between two reports of progress.
 const STEP: usize = 4 << 20;
@@ -59,11 +39,30 @@ fn order(bgra: bool) -> ChannelOrder {
 fn encode(args: &PixelsEncode, console: &Console) -> Result<()> {
     refuse_inputs(&args.output, [args.image.as_path()])?;
     kind::records_go_to(&args.output)?;
-    let picture = read(&args.image)?;
+    let (path, order) = (args.image.as_path(), order(args.bgra));
+    let name = path.display().to_string();
+    if let Some(rows) = PngRows::open(path)? {
+        let mut output = Output::create(&args.output)?;
+        let task = console.start(&name, rows.shape().pixels() * 4);
+        write_rows(rows, order, &task, &mut output).map_err(|error| output.blame(error, path))?;
+        return output.commit();
+    }
+    let picture = read(path)?;
     let mut output = Output::create(&args.output)?;
-    let task = console.start(&args.image.display().to_string(), picture.as_bytes().len() as u64);
-    write_records(&picture, order(args.bgra), &task, &mut output).map_err(|error| output.blame(error, &args.image))?;
+    let task = console.start(&name, picture.as_bytes().len() as u64);
+    write_records(&picture, order, &task, &mut output).map_err(|error| output.blame(error, path))?;
     output.commit()
+}
+
+fn write_rows(mut rows: PngRows, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
+    let (color, mut records, mut rgba) = (rows.color(), RecordWriter::new(order, output), Vec::new());
+    for row in 0..rows.shape().height {
+        to_rgba(rows.next(row)?, color, &mut rgba);
+        records.pixels(&rgba)?;
+        task.advance(rgba.len() as u64);
+    }
+    rows.finish()?;
+    records.finish()
 }
 
 fn write_records(picture: &DynamicImage, order: ChannelOrder, task: &Task, output: &mut Output) -> Result<()> {
@@ -92,34 +91,10 @@ fn to_rgba(pixels: &[u8], color: ColorType, rgba: &mut Vec<u8>) {
 
 /// A picture of any kind that has 8 bits for each channel.
 fn read(path: &Path) -> Result<DynamicImage> {
-    let reading = |error| Error::io("reading", path, error);
-    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
-    // A header's word alone allocates nothing that the file could not fill.
-    let length = std::fs::metadata(path).map_err(reading)?.len();
-    let mut held = length.saturating_mul(largest_factor(reader.format())).clamp(MIN_HELD, MAX_HELD);
-    // What is beside the pixels, a profile of colours for instance, is no reason for more.
-    if let Ok(size) = imagesize::size(path) {
-        let pixels = (size.width as u64).saturating_mul(size.height as u64);
-        held = held.min(pixels.saturating_mul(LARGEST_PIXEL).saturating_add(MIN_HELD));
-    }
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(held);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|error| match error {
-        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => reading(error),
-        ImageError::Unsupported(error) => Error::Unsupported(error.to_string()).in_file(path),
-        ImageError::Limits(error) => {
-            Error::Unsupported(format!("{error}: {held} bytes for a file of {length}")).in_file(path)
-        }
-        error => Error::format(Place::File, "a whole picture", error.to_string()).in_file(path),
-    })?;
+    let picture = picture::whole(path, MAX_HELD)?;
     match picture.color() {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(picture),
-        other => {
-            let bits = u32::from(other.bits_per_pixel()) / u32::from(other.channel_count());
-            let message = format!("a picture of {bits} bits a channel; a record holds 8 bits of each");
-            Err(Error::Unsupported(message).in_file(path))
-        }
+        other => Err(picture::deep(u32::from(other.bits_per_pixel()) / u32::from(other.channel_count())).in_file(path)),
     }
 }
 
@@ -157,6 +132,43 @@ mod tests {
             assert_eq!(rgba, expected);
             // The definition.
             assert_eq!(picture.into_rgba8().into_raw(), expected);
+        }
+    }
+
+    #[test]
+    fn rows_of_a_png_are_those_of_the_whole_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let bytes: Vec<u8> = (0..240_u32).map(|byte| (byte * byte / 3) as u8).collect();
+        for (color, depth, transparent) in [
+            (png::ColorType::Indexed, png::BitDepth::Two, true),
+            (png::ColorType::Indexed, png::BitDepth::Eight, false),
+            (png::ColorType::Grayscale, png::BitDepth::Four, false),
+            (png::ColorType::Grayscale, png::BitDepth::Eight, true),
+            (png::ColorType::Rgb, png::BitDepth::Eight, true),
+            (png::ColorType::Rgba, png::BitDepth::Eight, false),
+        ] {
+            let row = (color.samples() * depth as usize * 10).div_ceil(8);
+            let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), 10, (240 / row) as u32);
+            encoder.set_color(color);
+            encoder.set_depth(depth);
+            if color == png::ColorType::Indexed {
+                encoder.set_palette((0..768_u32).map(|byte| (byte * 5) as u8).collect::<Vec<_>>());
+            }
+            if transparent {
+                let key: &[u8] = if color == png::ColorType::Rgb { &[0, 0, 0, 0, 0, 3] } else { &[0, 9] };
+                encoder.set_trns(key);
+            }
+            encoder.write_header().unwrap().write_image_data(&bytes[..240 / row * row]).unwrap();
+            let mut rows = PngRows::open(&path).unwrap().unwrap();
+            let (mut found, mut rgba) = (Vec::<u8>::new(), Vec::new());
+            for y in 0..rows.shape().height {
+                let color = rows.color();
+                to_rgba(rows.next(y).unwrap(), color, &mut rgba);
+                found.extend(&rgba);
+            }
+            rows.finish().unwrap();
+            assert_eq!(found, picture::whole(&path, 1 << 30).unwrap().into_rgba8().into_raw(), "{color:?} {depth:?}");
         }
     }
 }

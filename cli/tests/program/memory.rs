@@ -168,6 +168,20 @@ fn what_a_picture_holds_beside_its_pixels_takes_little() {
     }
 }
 
+/// A megabyte of a PNG holds a thousand million pixels of one grey.
+#[test]
+fn a_png_becomes_records_row_by_row() {
+    let folder = Folder::new();
+    folder.write("grey.png", png(31_000, 31_000, &[]));
+    let (ended, bytes) = peak(&folder, "pixels encode grey.png -o records");
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(bytes < 64 * MIB, "{} MiB", bytes / MIB);
+    assert_eq!(folder.read("records").len() as u64, (31_000_u64 * 31_000).div_ceil(255) * 9);
+    let (ended, bytes) = peak(&folder, "preview grey.png -o over.png --outlines --over grey.png");
+    assert!(ended.one_line("preview").contains("grey.png"), "{}", ended.stderr);
+    assert!(bytes < 200 * MIB, "{} MiB", bytes / MIB);
+}
+
 #[test]
 fn memory_holds() {
     let folder = Folder::new();

@@ -5,17 +5,21 @@
 
 use std::path::Path;
 
-use image::imageops::{self, FilterType};
-use runmask::{Error, LabelRuns, Result};
+use image::imageops::FilterType;
+use runmask::{LabelRuns, Result};
 
 use super::{BACKGROUND, Frame, color, filled};
 use crate::console::{Console, shown};
+use crate::picture;
 
 /// Objects up to which outlines are two pixels wide: more of them would hide what they go around.
 const FEW: usize = 2000;
 
 /// Sides of a picture below the outlines may differ from those of the mask by this share, which is due to rounding.
 const SAME: f64 = 0.02;
+
+/// Bytes that the picture below the outlines may take: 64 million pixels of colour and alpha.
+const MAX_HELD: u64 = 256 << 20;
 
 /// The pixels of the picture, row after row: red, green and blue.
 pub(super) fn draw(runs: &LabelRuns, frame: Frame, over: Option<&Path>, console: &Console) -> Result<Vec<u8>> {
@@ -63,15 +67,7 @@ fn line(pixels: &mut [u8], [width, height]: [u32; 2], [a, b]: [[u32; 2]; 2], wid
 
 /// A picture in the size of the frame.
 fn scaled(path: &Path, frame: Frame, console: &Console) -> Result<Vec<u8>> {
-    let picture = image::ImageReader::open(path)
-        .and_then(|reader| reader.with_guessed_format())
-        .map_err(|error| Error::io("reading", path, error))?
-        .decode()
-        .map_err(|error| match error {
-            image::ImageError::IoError(error) => Error::io("reading", path, error),
-            other => Error::Unsupported(format!("not a picture that can be drawn over: {other}")).in_file(path),
-        })?
-        .into_rgb8();
+    let picture = picture::whole(path, MAX_HELD)?;
     let sides = |width: u32, height: u32| f64::from(width) / f64::from(height);
     let (mask, found) = (sides(frame.mask.width, frame.mask.height), sides(picture.width(), picture.height()));
     if (mask / found - 1.0).abs() > SAME {
@@ -84,7 +80,7 @@ fn scaled(path: &Path, frame: Frame, console: &Console) -> Result<Vec<u8>> {
             frame.mask.height
         ));
     }
-    Ok(imageops::resize(&picture, frame.width(), frame.height(), FilterType::Triangle).into_raw())
+    Ok(picture.resize_exact(frame.width(), frame.height(), FilterType::Triangle).into_rgb8().into_raw())
 }
 
 #[cfg(test)]
