@@ -297,6 +297,25 @@ pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) 
     start(Target::File(file), format, shape, dtype, &options)
 }
 
+/// The height and width that a mask must have which [`create`] writes to this path: those of the image, when it becomes a
+/// label of one (`slide.zarr/labels/NAME`); `None` when any will do.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Format`] when the image's metadata cannot be read.
+///
+/// ```
+/// let shape = runmask::sink::required_shape("slide.png".as_ref())?;
+/// assert_eq!(shape, None);
+/// # Ok::<(), runmask::Error>(())
+/// ```
+pub fn required_shape(path: &Path) -> Result<Option<Shape>> {
+    match MaskFormat::of(path) {
+        #[cfg(feature = "zarr")]
+        Ok(MaskFormat::Zarr) => zarr::image_shape(path),
+        _ => Ok(None),
+    }
+}
+
 /// A mask in `format` that is written to anything that can be written and sought: a [`Cursor`](io::Cursor), a file.
 ///
 /// The mask begins where the writer is. After an error, or without [`Sink::finish`], what is there is no whole mask.

@@ -203,7 +203,7 @@ pub(crate) fn read_runs(
 }
 
 /// Reads the runs of one mask, and says what was passed over.
-fn read_warned(
+pub(crate) fn read_warned(
     format: Format,
     reader: &mut dyn BufRead,
     options: &ReadOptions,

@@ -82,7 +82,7 @@ impl TemporaryFolder {
         if fs::symlink_metadata(name).is_err() {
             fs::rename(self.folder.path(), name)?;
         } else if replace {
-            let old = Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(super::folder_of(name))?;
+            let old = Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(super::folder_of(self.folder.path()))?;
             let aside = old.path().join("old");
             fs::rename(name, &aside)?;
             if let Err(error) = fs::rename(self.folder.path(), name) {

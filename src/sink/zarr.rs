@@ -1,8 +1,8 @@
 //! The labels of an OME-Zarr store.
 //!
 //! Gets rows; gives a group with a pyramid of chunks: a store of its own, or a label of an image group, which then lists it.
-//! Everything is written to a folder beside the target, which gets its name at the end, so that a label is there whole or
-//! not at all. Chunks of background are left out. A pixel of a smaller level is the first of those that it stands for.
+//! Everything is written to a folder in the image's, or beside a new store, which gets its name at the end; the list of labels
+//! is written before that and replaced right after. So a label is there whole or not at all. Chunks of background are left out. A pixel of a smaller level is the first of those that it stands for.
 //!
 //! ```text
 //!   slide.zarr            a new store: the label is its root
@@ -49,6 +49,7 @@ const MOST_COLORS: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct ZarrSink {
     progress: Progress,
+    /// What becomes the label, or the group of all labels where the image has none yet.
     folder: TemporaryFolder,
     target: Target,
     levels: Vec<Level>,
@@ -65,6 +66,8 @@ struct Target {
     replace: bool,
     /// The image group that it is a label of.
     group: Option<PathBuf>,
+    /// Whether that group has a group of labels.
+    listed: bool,
     /// Names and units of all axes.
     axes: Vec<(String, Option<String>)>,
 }
@@ -109,8 +112,9 @@ impl ZarrSink {
             _ => Path::new("."),
         };
         let folder = TemporaryFolder::create(parent).map_err(writing)?;
+        let root = target.root(&folder);
         let level = |(number, (shape, factor, scale)): (usize, Size)| {
-            let folder = folder.path().join(number.to_string());
+            let folder = root.join(number.to_string());
             let (wide, tall) = chunk_of(shape, dtype, options);
             let shards = options.shards.then(|| (0..shape.width.div_ceil(wide * PER_SHARD)).map(|_| None).collect());
             Level { folder, shape, factor, scale, row: TileRow::new(shape.width, wide, tall, dtype), done: 0, shards }
@@ -204,7 +208,7 @@ impl ZarrSink {
     /// The metadata of all nodes.
     fn write_metadata(&self) -> io::Result<()> {
         let (version, axes) = (self.target.version, &self.target.axes);
-        let root = self.folder.path();
+        let root = &self.target.root(&self.folder);
         for level in &self.levels {
             fs::create_dir_all(&level.folder)?;
             let leading = vec![1; axes.len() - 2];
@@ -331,14 +335,92 @@ impl Sink for ZarrSink {
         self.write_metadata().map_err(|error| self.error(error))?;
         let Self { folder, target, .. } = *self;
         let writing = |error: io::Error| Error::io("writing", &target.path, error);
-        if let Some(group) = &target.group {
-            make_labels_group(group, target.version).map_err(writing)?;
+        let Some(labels) = target.labels() else {
+            return folder.persist(&target.path, target.replace).map_err(writing);
+        };
+        let list = target.list(&labels)?;
+        if !target.listed {
+            // All labels are this one: their group appears with it.
+            let own = folder.path();
+            target.make_group(own).and_then(|()| write_json(&own.join(target.list_name()), &list)).map_err(writing)?;
+            return folder.persist(&labels, false).map_err(writing);
         }
+        target.make_group(&labels).map_err(writing)?;
+        let mut file = AtomicFile::create(&labels.join(target.list_name()))?;
+        let written = text_of(&list).and_then(|text| file.write_all(&text).and_then(|()| file.flush()));
+        written.map_err(|error| file.error(error))?;
         folder.persist(&target.path, target.replace).map_err(writing)?;
-        match &target.group {
-            Some(group) => add_to_list(group, &target),
-            None => Ok(()),
+        file.finish()
+    }
+}
+
+impl Target {
+    /// The folder of the label itself, in what is written.
+    fn root(&self, folder: &TemporaryFolder) -> PathBuf {
+        match self.path.file_name() {
+            Some(name) if self.group.is_some() && !self.listed => folder.path().join(name),
+            _ => folder.path().to_path_buf(),
         }
+    }
+
+    /// The group of all labels of the image.
+    fn labels(&self) -> Option<PathBuf> {
+        self.group.as_ref().map(|group| group.join("labels"))
+    }
+
+    /// The file in which the labels of an image are listed.
+    fn list_name(&self) -> &'static str {
+        if self.version == OmeVersion::V04 { ".zattrs" } else { "zarr.json" }
+    }
+
+    /// Makes a folder a group; of version 0.5 that is what its list does.
+    fn make_group(&self, folder: &Path) -> io::Result<()> {
+        let node = folder.join(".zgroup");
+        match self.version {
+            OmeVersion::V04 if !node.exists() => write_json(&node, &json!({"zarr_format": 2})),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the file with the list of labels holds when this one is among them.
+    fn list(&self, labels: &Path) -> Result<Value> {
+        let path = labels.join(self.list_name());
+        let failed = |error: io::Error| Error::io("reading", &path, error);
+        let new = match self.version {
+            OmeVersion::V04 => json!({}),
+            OmeVersion::V05 => json!({"zarr_format": 3, "node_type": "group", "attributes": {"ome": {}}}),
+        };
+        let mut node: Value = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(io::Error::other(error)))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new,
+            Err(error) => return Err(failed(error)),
+        };
+        let ome = match self.version {
+            OmeVersion::V04 => Some(&mut node),
+            OmeVersion::V05 => {
+                let attributes = node.as_object_mut().map(|node| node.entry("attributes").or_insert_with(|| json!({})));
+                let attributes = attributes.and_then(Value::as_object_mut);
+                attributes.map(|attributes| attributes.entry("ome").or_insert_with(|| json!({})))
+            }
+        };
+        let Some(ome) = ome.and_then(Value::as_object_mut) else {
+            return Err(failed(io::Error::other("expected an object of attributes")));
+        };
+        if self.version == OmeVersion::V05 {
+            // ome-zarr-py leaves out what the specification asks for.
+            ome.entry("version").or_insert_with(|| json!("0.5"));
+        }
+        // What lists nothing has the labels that are there.
+        let there = || node::children(labels).into_iter().map(Value::from).collect();
+        let list = ome.entry("labels").or_insert_with(there);
+        let Some(list) = list.as_array_mut() else {
+            return Err(failed(io::Error::other("expected a list of labels")));
+        };
+        let name = json!(self.path.file_name().unwrap_or_default().to_string_lossy());
+        if !list.contains(&name) {
+            list.push(name);
+        }
+        Ok(node)
     }
 }
 
@@ -400,15 +482,24 @@ fn chunk_of(shape: Shape, dtype: Dtype, options: &CreateOptions) -> (u32, u32) {
     (shape.width.min(SIDE), shape.height.min(rows))
 }
 
+/// The group that a label at this path is a label of, if there is one: that in which `labels` is.
+fn group_of(path: &Path) -> Option<&Path> {
+    let labels = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "labels"))?;
+    labels.parent().map(|group| if group == Path::new("") { Path::new(".") } else { group })
+}
+
+/// Height and width of the image that a label at this path is a label of.
+pub(super) fn image_shape(path: &Path) -> Result<Option<Shape>> {
+    let image = group_of(path).map(node::image).transpose()?.flatten().flatten();
+    let Some((sides, _)) = image.as_ref().and_then(|image| image.levels.first()) else { return Ok(None) };
+    let [.., height, width] = sides[..] else { return Ok(None) };
+    Shape::new(height, width).map(Some).map_err(|error| error.in_file(path))
+}
+
 /// Where a label goes, and the shape, factor and scale of each level.
 fn plan(path: &Path, shape: Shape, options: &CreateOptions) -> Result<(Target, Vec<Size>)> {
     let argument = |message: String| Err(Error::Argument(message));
-    let parent = path.parent().unwrap_or(Path::new(""));
-    let group = parent.parent().filter(|_| parent.file_name().is_some_and(|name| name == "labels"));
-    let group = match group {
-        Some(group) => Some(if group == Path::new("") { Path::new(".") } else { group }),
-        None => None,
-    };
+    let group = group_of(path);
     let image = group.map(node::image).transpose()?.flatten();
     let there = node::image(path)?;
     let replace = match (&there, path.exists()) {
@@ -439,7 +530,7 @@ fn plan(path: &Path, shape: Shape, options: &CreateOptions) -> Result<(Target, V
         let version = options.ome_version.unwrap_or_default();
         let unit = options.pixel_size.map(|_| "micrometer".to_owned());
         let axes = ["y", "x"].map(|name| (name.to_owned(), unit.clone())).to_vec();
-        let target = Target { path: path.to_path_buf(), version, replace, group: None, axes };
+        let target = Target { path: path.to_path_buf(), version, replace, group: None, listed: false, axes };
         return Ok((target, halves(shape, options)?));
     };
     let Some(image) = image else { return argument(format!("{} is an array, not a group", group.display())) };
@@ -474,7 +565,8 @@ fn plan(path: &Path, shape: Shape, options: &CreateOptions) -> Result<(Target, V
             halves(shape, options)?
         }
     };
-    Ok((Target { path: path.to_path_buf(), version, replace, group: Some(group.to_path_buf()), axes }, sizes))
+    let listed = group.join("labels").exists();
+    Ok((Target { path: path.to_path_buf(), version, replace, group: Some(group.to_path_buf()), listed, axes }, sizes))
 }
 
 /// The full size, half of it and so on, until it fits into one chunk.
@@ -532,67 +624,4 @@ fn text_of(value: &Value) -> io::Result<Vec<u8>> {
 
 fn write_json(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, text_of(value)?)
-}
-
-/// Makes the group of all labels of an image, unless it is there.
-fn make_labels_group(group: &Path, version: OmeVersion) -> io::Result<()> {
-    let labels = group.join("labels");
-    fs::create_dir_all(&labels)?;
-    let (name, node) = match version {
-        OmeVersion::V04 => (".zgroup", json!({"zarr_format": 2})),
-        OmeVersion::V05 => (
-            "zarr.json",
-            json!({
-                "zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", "labels": []}},
-            }),
-        ),
-    };
-    match labels.join(name).exists() {
-        true => Ok(()),
-        false => write_json(&labels.join(name), &node),
-    }
-}
-
-/// Adds a label to the list of its image.
-fn add_to_list(group: &Path, target: &Target) -> Result<()> {
-    let name = target.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let path = group.join("labels").join(if target.version == OmeVersion::V04 { ".zattrs" } else { "zarr.json" });
-    let mut node: Value = match fs::read(&path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).map_err(|error| Error::io("reading", &path, io::Error::other(error)))?
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
-        Err(error) => return Err(Error::io("reading", &path, error)),
-    };
-    let ome = match target.version {
-        OmeVersion::V04 => Some(&mut node),
-        OmeVersion::V05 => {
-            if node["attributes"]["ome"].is_null() && (node["attributes"].is_null() || node["attributes"].is_object()) {
-                node["attributes"]["ome"] = json!({"version": "0.5"});
-            }
-            node.pointer_mut("/attributes/ome")
-        }
-    };
-    let Some(Value::Object(ome)) = ome else {
-        let message = "expected an object of attributes".to_owned();
-        return Err(Error::io("reading", &path, io::Error::other(message)));
-    };
-    if target.version == OmeVersion::V05 {
-        // ome-zarr-py leaves out what the specification asks for.
-        ome.entry("version").or_insert_with(|| json!("0.5"));
-    }
-    let labels = ome.entry("labels").or_insert_with(|| json!([]));
-    if labels.as_array().is_none() {
-        *labels = json!([]);
-    }
-    if let Some(labels) = labels.as_array_mut()
-        && !labels.iter().any(|label| label.as_str() == Some(&name))
-    {
-        labels.push(json!(name));
-        let mut file = AtomicFile::create(&path)?;
-        let text = text_of(&node).and_then(|text| file.write_all(&text));
-        text.map_err(|error| file.error(error))?;
-        file.finish()?;
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `decode`: a run file to a mask.
 
-use runmask::{Decoder, Dtype, Error, Label, LabelRuns, OverlapPolicy, Result, Window, Windows, sink};
+use runmask::{Decoder, Dtype, Error, Label, LabelRuns, OverlapPolicy, Result, Shape, Window, Windows, sink};
 
 use crate::args::Decode;
 use crate::console::Console;
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     kind::expect_runs(&args.runs)?;
     kind::mask_goes_to(&args.output)?;
     let shape = args.shape.shape()?;
-    let runs = input::read_runs(&args.runs, args.read.format, &args.read.options(shape), console)?;
+    let runs = read(args, shape, console)?;
     input::warn_of_sides(shape, &runs, &args.runs, console);
     // An error is found while the mask is written.
     let runs = match args.overlap {
@@ -35,6 +35,24 @@ pub(crate) fn run(args: &Decode, console: &Console) -> Result<Status> {
     let dtype = args.dtype.unwrap_or_else(|| input::dtype_of(&runs, args.background));
     write(&decoder, runs.labels(), dtype, args, console)?;
     Ok(Status::Done)
+}
+
+/// The runs. Where neither the user nor the file says the shape, it is that of the image that gets the label.
+fn read(args: &Decode, shape: Option<Shape>, console: &Console) -> Result<LabelRuns> {
+    let required = || match args.window.is_none() && args.scale == 1 {
+        true => sink::required_shape(&args.output),
+        false => Ok(None),
+    };
+    let (format, mut reader) = input::open_runs(&args.runs, args.read.format, &args.read.options(shape), console)?;
+    let shape = match shape {
+        None if !format.capabilities().holds_shape => required()?,
+        given => given,
+    };
+    let runs = input::read_warned(format, &mut reader, &args.read.options(shape), &args.runs, console)?;
+    match runs.shape().map_or_else(required, |_| Ok(None))? {
+        Some(shape) => runs.with_shape(shape).map_err(|error| error.in_file(&args.runs)),
+        None => Ok(runs),
+    }
 }
 
 /// Writes a window of the mask, or all of it at a smaller scale.

@@ -446,6 +446,11 @@ struct ShapeOnly {
     shape: Vec<u64>,
 }
 
+/// The groups and arrays in a group, sorted.
+pub(crate) fn children(folder: &std::path::Path) -> Vec<String> {
+    Store::Folder(folder.to_path_buf()).children("")
+}
+
 /// What a folder is to somebody who writes: `None` when it is no node, `Some(None)` when it is an array.
 pub(crate) fn image(folder: &std::path::Path) -> Result<Option<Option<Image>>> {
     let store = Store::Folder(folder.to_path_buf());
