@@ -50,6 +50,8 @@ pub(super) enum Temporary {
 #[derive(Debug)]
 pub(crate) struct TemporaryFolder {
     folder: tempfile::TempDir,
+    /// The folder itself, locked as long as it is written, where the system can lock folders.
+    _lock: Option<File>,
     /// Dropped after the folder.
     _entry: Entry,
 }
@@ -58,16 +60,25 @@ pub(crate) struct TemporaryFolder {
 impl TemporaryFolder {
     /// A new folder in `parent`.
     pub(crate) fn create(parent: &Path) -> io::Result<Self> {
+        clean_once(parent);
         let mut builder = Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let mut unfinished = unfinished();
-        let folder = builder.tempdir_in(parent)?;
-        let entry = Entry(folder.path().to_path_buf());
-        unfinished.push(entry.0.clone());
-        drop(unfinished);
-        Ok(Self { folder, _entry: entry })
+        for _ in 0..ATTEMPTS {
+            let mut unfinished = unfinished();
+            let folder = builder.tempdir_in(parent)?;
+            let entry = Entry(folder.path().to_path_buf());
+            unfinished.push(entry.0.clone());
+            drop(unfinished);
+            // As for files: see `Temporary::named`.
+            let lock = File::open(folder.path()).ok();
+            let lost = lock.as_ref().is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+            if !lost && folder.path().exists() {
+                return Ok(Self { folder, _lock: lock, _entry: entry });
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -82,7 +93,8 @@ impl TemporaryFolder {
         if fs::symlink_metadata(name).is_err() {
             fs::rename(self.folder.path(), name)?;
         } else if replace {
-            let old = Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(super::folder_of(self.folder.path()))?;
+            // Without the ending, so that nobody cleans up what a process that was killed right here put aside.
+            let old = Builder::new().prefix(PREFIX).tempdir_in(super::folder_of(self.folder.path()))?;
             let aside = old.path().join("old");
             fs::rename(name, &aside)?;
             if let Err(error) = fs::rename(self.folder.path(), name) {
@@ -214,17 +226,18 @@ fn clean_once(folder: &Path) {
     }
 }
 
-/// Removes the temporary files in a folder that nobody has locked. What cannot be looked at stays.
+/// Removes the temporary files and folders in a folder that nobody has locked. What cannot be looked at stays.
 pub(super) fn clean(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let Ok(kind) = entry.file_type() else { continue };
+        if ours && (kind.is_file() || kind.is_dir()) {
             // The lock is held until the name is gone, so that an owner who has no lock yet finds one or the other out.
             let Ok(file) = File::open(entry.path()) else { continue };
             if file.try_lock().is_ok() {
-                let _ = fs::remove_file(entry.path());
+                let _ = if kind.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
             }
         }
     }

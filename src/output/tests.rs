@@ -77,9 +77,11 @@ fn what_a_killed_process_left_is_removed_and_what_is_being_written_is_not() {
     for name in [".runmask-killed.tmp"].iter().chain(&other_names) {
         fs::write(folder.path().join(name), "left").unwrap();
     }
-    fs::create_dir(folder.path().join(".runmask-folder.tmp")).unwrap();
+    fs::create_dir_all(folder.path().join(".runmask-folder.tmp/inside")).unwrap();
+    // What a killed process put aside while it replaced it.
+    fs::create_dir(folder.path().join(".runmask-aside")).unwrap();
     clean(folder.path());
-    assert!(!names(folder.path()).contains(&".runmask-killed.tmp".into()));
+    assert!(!names(folder.path()).iter().any(|name| name.contains("killed") || name.contains("folder")));
     assert_eq!(names(folder.path()).len(), 1 + other_names.len() + 1);
     live.finish().unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"live");

@@ -150,7 +150,8 @@ fn an_interrupt_leaves_the_store_as_it_was() {
     }
 }
 
-/// Nothing can be done about SIGKILL: what stays is a folder with a hidden name that no reader takes for a label.
+/// Nothing can be done about SIGKILL: what stays is a folder with a hidden name that no reader takes for a label, and that
+/// is removed when the next label is written.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_kill_leaves_nothing_that_is_a_label() {
@@ -169,6 +170,20 @@ fn a_kill_leaves_nothing_that_is_a_label() {
     let masks = folder.ok("info slide.zarr --json");
     assert!(masks.contains("old") && !masks.contains("new"), "{masks}");
     folder.ok("verify slide.zarr runs.csv --second-format table");
+    // Not while somebody writes it.
+    let mut other = started(&folder, "slide.zarr/labels/other");
+    folder.ok("decode runs.csv -f table -o slide.zarr/labels/old --overwrite");
+    let hidden = || {
+        fs::read_dir(folder.file("slide.zarr"))
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with('.'))
+            .count()
+    };
+    assert_eq!(hidden(), 1);
+    std::process::Command::new("kill").args(["-INT", &other.id().to_string()]).status().unwrap();
+    assert_eq!(other.wait().unwrap().code(), Some(130));
+    assert!(files(folder.path()) == before);
 }
 
 #[cfg(target_os = "linux")]
