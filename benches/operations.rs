@@ -7,8 +7,7 @@
 //! ```
 //!
 //! What begins with "mask" starts from the pixels of a mask in memory and contains encoding it, whose own time stands
-//! beside it. What begins with "runs" starts from runs. `benches/operations.py` measures what Python users run on the same
-//! masks and puts both into one table.
+//! beside it. What begins with "runs" starts from runs.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -17,6 +16,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use memmap2::{Advice, MmapMut, MmapOptions};
 use runmask::source::synth::{Kind, Synth};
 use runmask::source::{self, OpenOptions, Source};
 use runmask::{
@@ -62,11 +62,28 @@ fn clean<T: Label>(encoder: &Encoder, pixels: &mut [T], shape: Shape) {
     encoder.recycle(small);
 }
 
-/// A mask without its labels of few pixels.
-fn cleaned<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> Vec<T> {
-    let mut pixels = pixels.to_vec();
-    clean(encoder, &mut pixels, shape);
-    pixels
+/// A new mask without the labels of few pixels, in memory that `decode` makes.
+fn cleaned<T: Label, M>(
+    encoder: &Encoder,
+    pixels: &[T],
+    shape: Shape,
+    decode: impl Fn(&LabelRuns) -> runmask::Result<M>,
+) -> M {
+    let large = encode(encoder, pixels, shape).retain(|label, runs| !small(label, runs));
+    let mask = decode(&large).expect("the labels fit");
+    encoder.recycle(large);
+    mask
+}
+
+/// A mask in new memory of huge pages.
+fn decode_huge<T: Label>(runs: &LabelRuns) -> runmask::Result<MmapMut> {
+    let decoder = Decoder::new(runs, 0)?.prefilled(true);
+    let bytes = decoder.shape().pixels() as usize * size_of::<T>();
+    let mut memory = MmapOptions::new().len(bytes).map_anon().expect("memory");
+    // A system without huge pages takes small ones.
+    let _ = memory.advise(Advice::HugePage);
+    decoder.decode_into::<T>(bytemuck::cast_slice_mut(&mut memory))?;
+    Ok(memory)
 }
 
 /// The foreground of a mask, a byte for each pixel.
@@ -105,9 +122,10 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let shared = pixels.iter().zip(other).filter(|(a, b)| **a != T::default() && **b != T::default()).count() as u64;
     assert_eq!(overlaps.pairs().iter().map(|pair| pair.pixels).sum::<u64>(), shared);
 
-    let cleaned = cleaned(encoder, pixels, shape);
+    let cleaned = cleaned(encoder, pixels, shape, decode_huge::<T>);
+    let cleaned: &[T] = bytemuck::cast_slice(&cleaned);
     let kept = |label: T| label == T::default() || expected[&label].0 >= SMALL;
-    assert!(pixels.iter().zip(&cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
+    assert!(pixels.iter().zip(cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
 
     let options = ComponentOptions::new();
     let pieces = runs.components(&options).expect("the runs carry a shape");
@@ -201,7 +219,10 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     });
     drop(other);
     group.bench_function("mask: small labels removed", |bencher| {
-        bencher.iter(|| cleaned(&encoder, pixels, shape));
+        bencher.iter(|| cleaned(&encoder, pixels, shape, runmask::decode::<T>));
+    });
+    group.bench_function("mask: small labels removed, huge pages", |bencher| {
+        bencher.iter(|| cleaned(&encoder, pixels, shape, decode_huge::<T>));
     });
     group.bench_function("mask: small labels removed in place", |bencher| {
         let copy = || pixels.to_vec();
@@ -264,6 +285,14 @@ fn one<T: Label>(criterion: &mut Criterion, name: &str, source: &mut dyn Source)
     let runs = encode(&encoder, &pixels, shape);
     let other = encode(&encoder, &rolled(&pixels, shape), shape);
     drop(pixels);
+    let mut group = group(criterion, name);
+    let floor = || black_box(vec![T::from_u64(1).expect("every type holds 1"); shape.pixels() as usize]);
+    group.bench_function("new memory filled", |bencher| bencher.iter(floor));
+    group.bench_function("runs: decode", |bencher| bencher.iter(|| runmask::decode::<T>(&runs).expect("labels fit")));
+    group.bench_function("runs: decode, huge pages", |bencher| {
+        bencher.iter(|| decode_huge::<T>(&runs).expect("labels fit"));
+    });
+    group.finish();
     from_runs(criterion, name, &runs, &other);
 }
 

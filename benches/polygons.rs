@@ -7,10 +7,11 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use memmap2::{Advice, MmapOptions};
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::source::synth::{Kind, Synth};
 use runmask::source::{self, OpenOptions, Source};
-use runmask::{Dtype, Encoder, FillRule, Label, LabelMask, Shape};
+use runmask::{Decoder, Dtype, Encoder, FillRule, Label, LabelMask, Shape};
 
 fn one<T: Label>(criterion: &mut Criterion, name: &str, mut source: Box<dyn Source>) {
     let shape = source.shape();
@@ -49,6 +50,17 @@ fn one<T: Label>(criterion: &mut Criterion, name: &str, mut source: Box<dyn Sour
         bencher.iter(|| {
             let runs = black_box(&polygons).fill(FillRule::Centre).expect("rings are whole");
             runmask::decode::<T>(&runs).expect("the labels fit")
+        });
+    });
+    group.bench_function("fill and decode, huge pages", |bencher| {
+        bencher.iter(|| {
+            let runs = black_box(&polygons).fill(FillRule::Centre).expect("rings are whole");
+            let mut memory = MmapOptions::new().len(size_of_val(&pixels[..])).map_anon().expect("memory");
+            // A system without huge pages takes small ones.
+            let _ = memory.advise(Advice::HugePage);
+            let decoder = Decoder::new(&runs, 0).expect("the runs carry a shape").prefilled(true);
+            decoder.decode_into::<T>(bytemuck::cast_slice_mut(&mut memory)).expect("the labels fit");
+            memory
         });
     });
     group.bench_function("simplify", |bencher| {

@@ -78,7 +78,7 @@ const PAINTED_PIXELS: u64 = 1 << 23;
 /// # Ok::<(), runmask::Error>(())
 /// ```
 pub fn decode<T: Label>(runs: &LabelRuns) -> Result<Vec<T>> {
-    let decoder = Decoder::new(runs, 0)?;
+    let decoder = Decoder::new(runs, 0)?.prefilled(true);
     let mut pixels = zeroed(decoder.shape.pixels(), "the pixels of the mask")?;
     decoder.decode_into(&mut pixels)?;
     Ok(pixels)
@@ -106,6 +106,7 @@ pub struct Decoder<'a> {
     runs: &'a LabelRuns,
     shape: Shape,
     background: u64,
+    prefilled: bool,
 }
 
 /// A label of a mask of `T`.
@@ -126,7 +127,26 @@ impl<'a> Decoder<'a> {
         let Some(shape) = runs.shape() else {
             return Err(Error::UnknownShape { what: "a mask of these runs".into() });
         };
-        Ok(Self { runs, shape, background })
+        Ok(Self { runs, shape, background, prefilled: false })
+    }
+
+    /// Whether [`Decoder::decode_into`] and [`Decoder::decode_into_with`] may take it that the memory which they are given
+    /// holds the background everywhere, as new memory holds zeros. Then only pixels of runs and some beside them are written,
+    /// and the system never has to provide pages that hold no label. Where the memory holds anything else, so will the
+    /// mask, or there is an error. `false` unless set.
+    ///
+    /// ```
+    /// use runmask::{Decoder, LabelRuns, ScanOrder, Shape};
+    /// let runs = LabelRuns::empty(Some(Shape { height: 20_000, width: 50_000 }), ScanOrder::ColumnMajor);
+    /// let decoder = Decoder::new(&runs, 0)?.prefilled(true);
+    /// let mut mask = vec![0_u8; 1_000_000_000];
+    /// decoder.decode_into(&mut mask)?; // Takes no time and no memory: there is nothing to write.
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prefilled(mut self, prefilled: bool) -> Self {
+        self.prefilled = prefilled;
+        self
     }
 
     /// Height and width of the mask.
@@ -202,7 +222,7 @@ impl<'a> Decoder<'a> {
             let first = index * band;
             for rows in pieces(first as u64..(first + pixels.len() / width) as u64, planned) {
                 let (band, rest) = pixels.split_at_mut(width * rows.len());
-                Plan::new(self, background, rows.clone())?.render(rows, &[], band, &mut scratch)?;
+                Plan::new(self, background, self.prefilled, rows.clone())?.render(rows, &[], band, &mut scratch)?;
                 pixels = rest;
             }
             Ok(())
@@ -304,7 +324,8 @@ impl<'a> Decoder<'a> {
         let mut again: Vec<T> = zeroed(room, "rows of the mask")?;
         let mut scratches: Vec<Scratch<T>> = (0..bands).map(|_| Scratch::default()).collect();
         for rows in pieces(0..height, self.rows_planned().max(step)) {
-            let plan = Plan::new(self, background, rows.clone()).map_err(|fault| self.error(fault))?;
+            let prefilled = self.prefilled && whole.is_some();
+            let plan = Plan::new(self, background, prefilled, rows.clone()).map_err(|fault| self.error(fault))?;
             let mut carried = Vec::new();
             for rows in pieces(u64::from(rows.start)..u64::from(rows.end), step) {
                 let pixels = match &mut whole {

@@ -262,7 +262,9 @@ impl Runs {
             cropped = Arc::new(part.map_err(|error| raise(py, error))?);
             runs = &cropped;
         }
-        let decoder = Decoder::new(runs, background).map_err(|error| raise(py, error))?;
+        // New arrays are of zeros.
+        let prefilled = out.is_none() && background == 0;
+        let decoder = Decoder::new(runs, background).map_err(|error| raise(py, error))?.prefilled(prefilled);
         let Shape { height, width } = decoder.shape();
         let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
         let out = match (dtype, out) {

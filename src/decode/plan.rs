@@ -34,7 +34,9 @@ pub(super) struct Plan<'a, T> {
     shape: Shape,
     first: u32,
     background: T,
-    /// Whether so little is foreground that filling a row and mending it is faster than copying it.
+    /// Whether it is used that all pixels hold the background before anything is written.
+    prefilled: bool,
+    /// Whether so little is foreground that mending a row of background is faster than copying the whole row.
     sparse: bool,
     way: Way<T>,
 }
@@ -48,11 +50,12 @@ enum Way<T> {
 
 impl<'a, T: Label> Plan<'a, T> {
     /// The plan of `rows`. What begins above them and reaches into them begins in the first of them.
-    pub(super) fn new(decoder: &Decoder<'a>, background: T, rows: Range<u32>) -> Result<Self, Fault> {
+    pub(super) fn new(decoder: &Decoder<'a>, background: T, prefilled: bool, rows: Range<u32>) -> Result<Self, Fault> {
         let (runs, shape) = (decoder.runs, decoder.shape);
         let way = if decoder.is_painted() { Way::Paint } else { segments(runs, shape, &rows)? };
-        let sparse = runs.area() < shape.pixels() / 8;
-        Ok(Self { runs, shape, first: rows.start, background, sparse, way })
+        // Filling costs more than mending saves, unless little is foreground or the background is there already.
+        let sparse = runs.area() < shape.pixels() / if prefilled { 2 } else { 8 };
+        Ok(Self { runs, shape, first: rows.start, background, prefilled: prefilled && sparse, sparse, way })
     }
 
     /// The segments that reach past the last of `rows`, of `carried`, which reach into them, and of those that begin there.
@@ -84,7 +87,7 @@ impl<'a, T: Label> Plan<'a, T> {
             (Way::Paint, _) => self.paint_runs(rows, pixels),
             (Way::Segments(begins, whole), ScanOrder::RowMajor) => self.render_rows(rows, begins, whole, pixels),
             (Way::Segments(begins, whole), ScanOrder::ColumnMajor) => {
-                if self.sparse {
+                if self.sparse && !self.prefilled {
                     fill(pixels, self.background);
                 }
                 let width = self.shape.width as usize;
@@ -120,7 +123,15 @@ impl<'a, T: Label> Plan<'a, T> {
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(self.shape.width as usize)) {
             whole.next_if(|whole| whole.lines.end <= row);
             let filled = whole.peek().filter(|whole| whole.lines.start <= row);
-            fill(pixels, filled.map_or(self.background, |whole| whole.label));
+            match filled {
+                Some(whole) => fill(pixels, whole.label),
+                None if !self.prefilled => fill(pixels, self.background),
+                None => {
+                    for Segment { column, end, .. } in begins.rows(row - self.first..row - self.first + 1) {
+                        touch(&mut pixels[column as usize..end as usize], self.background);
+                    }
+                }
+            }
             for Segment { column, end, label } in begins.rows(row - self.first..row - self.first + 1) {
                 paint(&mut pixels[column as usize..end as usize], label, self.background)?;
             }
@@ -133,7 +144,9 @@ impl<'a, T: Label> Plan<'a, T> {
         let (width, background) = (self.shape.width as usize, self.background);
         let before = u64::from(rows.start) * u64::from(self.shape.width);
         let end = before + pixels.len() as u64;
-        fill(pixels, background);
+        if !self.prefilled {
+            fill(pixels, background);
+        }
         let mut lines = Lines::new(self.shape.height);
         for (label, runs) in self.runs.iter() {
             let label = T::from_u64(label).unwrap_or_default();
@@ -170,6 +183,16 @@ impl<'a, T: Label> Plan<'a, T> {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes something to every page of `pixels`, all of which hold the background. A page of new memory that is read first is
+/// paid for twice: the system maps a page of zeros, and another one when it is written.
+fn touch<T: Label>(pixels: &mut [T], background: T) {
+    const PAGE: usize = 4096;
+    pixels.iter_mut().step_by(PAGE / size_of::<T>()).for_each(|pixel| *pixel = background);
+    if let Some(last) = pixels.last_mut() {
+        *last = background;
     }
 }
 

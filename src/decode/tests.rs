@@ -27,17 +27,24 @@ fn rows(runs: &LabelRuns) -> Result<Vec<u16>> {
     Ok(rows)
 }
 
-/// Both ways to decode give the pixels of the definition, or the same error.
+/// All ways to decode give the pixels of the definition, or the same error.
 fn check(runs: &LabelRuns) {
     let shape = runs.shape().unwrap();
     let expected = by_pixels(runs, shape);
     let mut errors = Vec::new();
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let with_progress = || {
-            let mut pixels = vec![9; shape.pixels() as usize];
+        // Memory of anything, and memory that holds the background.
+        let at_once = |background: u16, prefilled: bool| {
+            let mut pixels = vec![if prefilled { background } else { 9 }; shape.pixels() as usize];
+            Decoder::new(runs, background.into())?.prefilled(prefilled).decode_into(&mut pixels)?;
+            pixels.iter_mut().filter(|pixel| **pixel == background).for_each(|pixel| *pixel = 0);
+            Ok(pixels)
+        };
+        let with_progress = |prefilled: bool| {
+            let mut pixels = vec![if prefilled { 0 } else { 9 }; shape.pixels() as usize];
             let mut told = 0;
-            Decoder::new(runs, 0)?.decode_into_with::<u16>(&mut pixels, &mut |progress| {
+            Decoder::new(runs, 0)?.prefilled(prefilled).decode_into_with::<u16>(&mut pixels, &mut |progress| {
                 assert!(progress.done > told && progress.total == 2 * shape.pixels());
                 told = progress.done;
                 ControlFlow::Continue(())
@@ -45,9 +52,18 @@ fn check(runs: &LabelRuns) {
             assert_eq!(told, 2 * shape.pixels());
             Ok(pixels)
         };
-        let [one, two, three] =
-            [pool.install(|| decode::<u16>(runs)), pool.install(|| rows(runs)), pool.install(with_progress)];
-        for found in [one, two, three] {
+        let found: [Result<Vec<u16>>; 7] = pool.install(|| {
+            [
+                decode(runs),
+                rows(runs),
+                at_once(0, false),
+                at_once(777, true),
+                at_once(777, false),
+                with_progress(false),
+                with_progress(true),
+            ]
+        });
+        for found in found {
             match (&expected, found) {
                 (Some(expected), Ok(found)) => assert!(*expected == found, "{shape}, {threads} threads"),
                 (None, Err(error @ Error::Overlap { .. })) => errors.push(error.to_string()),
