@@ -375,7 +375,7 @@ impl Encoder {
             ScanOrder::ColumnMajor => Layout::Across,
             ScanOrder::RowMajor => Layout::Along,
         };
-        let budget = Budget::new(self.memory, source.stored_bytes());
+        let mut budget = Budget::new(self.memory, source.stored_bytes());
         let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
         let rows = budget.rows_at_once(width * label_bytes, source.band_rows(), shape.height);
         let fixed = cut::fixed_bytes(shape, order, label_bytes, rows);
@@ -388,6 +388,8 @@ impl Encoder {
         let mut done = 0;
         while done < shape.height {
             self.install(|| buffer.read(source, rows.min(shape.height - done)))?;
+            // Of a stream, and of chunks, the source knows only those bytes that it has read.
+            budget = Budget::new(self.memory, source.stored_bytes());
             for start in (0..buffer.rows).step_by(marked_at_once as usize) {
                 let rows = start..buffer.rows.min(start.saturating_add(marked_at_once));
                 let end = done + rows.end;

@@ -276,6 +276,42 @@ fn a_shape_alone_is_no_reason_to_take_memory() {
     assert!(encode(5_000_000, 3, RowMajor).unwrap().run_count() > 0);
 }
 
+/// What was read of a stream justifies the memory for its runs, though nothing was known of it before.
+#[test]
+fn bytes_that_are_read_justify_memory() {
+    struct Stream(Synth, u64);
+    impl Source for Stream {
+        fn shape(&self) -> Shape {
+            self.0.shape()
+        }
+
+        fn dtype(&self) -> Dtype {
+            self.0.dtype()
+        }
+
+        fn skip(&mut self, rows: u32) -> Result<()> {
+            self.0.skip(rows)
+        }
+
+        fn band_rows(&self) -> u32 {
+            1
+        }
+
+        fn stored_bytes(&self) -> Option<u64> {
+            Some(self.1)
+        }
+
+        fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
+            self.1 += rows.len() as u64;
+            self.0.read(rows, repeats)
+        }
+    }
+    let synth = Synth::new(Kind::Noise, Shape { height: 3500, width: 3500 }, Dtype::U8, None, 1).unwrap();
+    let runs = Encoder::builder().build().unwrap().encode_source(&mut Stream(synth, 0)).unwrap();
+    // 16 bytes for a run and 5 for its boundary are more than any mask may take.
+    assert!(runs.run_count() * 20 > 200 << 20);
+}
+
 /// A mask of one row or one column is the same in both orders.
 #[test]
 fn one_row_and_one_column() {
