@@ -18,7 +18,11 @@ pub(super) enum Empty {
     Drop,
 }
 
+/// Blocks that a thread makes before the results of all are put together.
+const BLOCKS_A_THREAD: usize = 16;
+
 /// What some labels became: each with its number of runs, and all their runs.
+#[derive(Default)]
 struct Made {
     labels: Vec<(u64, usize)>,
     runs: Vec<Run>,
@@ -37,42 +41,46 @@ pub(super) fn build(
 }
 
 /// As [`build`], with memory that a thread keeps from label to label.
-pub(super) fn build_with<S>(
+pub(super) fn build_with<S: Send>(
     shape: Option<Shape>,
     order: ScanOrder,
     count: usize,
     empty: Empty,
-    memory: impl Fn() -> S + Sync + Send,
+    memory: impl Fn() -> S,
     make: impl Fn(&mut S, usize, &mut Vec<Run>) -> Result<u64> + Sync,
 ) -> Result<LabelRuns> {
-    let block = |memory: &mut S, block: usize| -> Result<Made> {
-        let mut made = Made { labels: Vec::new(), runs: Vec::new() };
-        for index in block * BLOCK..((block + 1) * BLOCK).min(count) {
-            let before = made.runs.len();
-            let label = make(memory, index, &mut made.runs)?;
-            let runs = made.runs.len() - before;
-            if runs > 0 || empty == Empty::Keep {
-                made.labels.push((label, runs));
-            }
-        }
-        Ok(made)
-    };
-    let blocks: Vec<Made> =
-        (0..count.div_ceil(BLOCK)).into_par_iter().map_init(memory, block).collect::<Result<_>>()?;
+    let blocks = count.div_ceil(BLOCK);
+    // Some blocks at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
+    let mut slots: Vec<(S, Made)> = Vec::new();
+    slots.resize_with(blocks.min(rayon::current_num_threads() * BLOCKS_A_THREAD), || (memory(), Made::default()));
     let mut result = LabelRuns::empty(shape, order);
-    let room = blocks.iter().fold((0, 0), |(labels, runs), made| (labels + made.labels.len(), runs + made.runs.len()));
-    result.labels.reserve_exact(room.0);
-    result.offsets.reserve_exact(room.0);
-    result.runs.reserve_exact(room.1);
-    let mut end = 0;
-    for made in blocks {
-        for (label, runs) in made.labels {
-            end += runs;
-            result.labels.push(label);
-            result.offsets.push(end);
+    for first in (0..blocks).step_by(slots.len().max(1)) {
+        slots.par_iter_mut().zip(first..blocks).try_for_each(|((memory, made), block)| -> Result<()> {
+            made.labels.clear();
+            made.runs.clear();
+            for index in block * BLOCK..((block + 1) * BLOCK).min(count) {
+                let before = made.runs.len();
+                let label = make(memory, index, &mut made.runs)?;
+                let runs = made.runs.len() - before;
+                if runs > 0 || empty == Empty::Keep {
+                    made.labels.push((label, runs));
+                }
+            }
+            Ok(())
+        })?;
+        for (_, made) in &slots[..slots.len().min(blocks - first)] {
+            let mut end = result.runs.len();
+            for &(label, runs) in &made.labels {
+                end += runs;
+                result.labels.push(label);
+                result.offsets.push(end);
+            }
+            result.runs.extend_from_slice(&made.runs);
         }
-        result.runs.extend_from_slice(&made.runs);
     }
+    result.labels.shrink_to_fit();
+    result.offsets.shrink_to_fit();
+    result.runs.shrink_to_fit();
     Ok(result)
 }
 

@@ -4,7 +4,7 @@
 //! goes on in the next part. The order of the parts does not matter, nor how they are grouped, and an empty part changes
 //! nothing. The parts of a mask that was cut in any way give the runs of the whole mask.
 
-use super::build::{Empty, Tail, build, groups, same_shape};
+use super::build::{Empty, Tail, build_with, groups, same_shape};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::shape::{ScanOrder, Shape};
@@ -49,7 +49,7 @@ impl LabelRuns {
             .collect();
         lists.sort_unstable();
         let groups = groups(&lists, |list| list.0);
-        build(shape, order, groups.len(), Empty::Keep, |index, runs| {
+        build_with(shape, order, groups.len(), Empty::Keep, Vec::new, |all: &mut Vec<Run>, index, runs| {
             let lists = &lists[groups[index].clone()];
             let label = lists[0].0;
             let mut tail = Tail::new(runs);
@@ -57,11 +57,11 @@ impl LabelRuns {
                 part(*index).runs_at(*place).iter().for_each(|&run| tail.push(run));
                 return Ok(label);
             }
-            let mut all: Vec<Run> =
-                lists.iter().flat_map(|&(_, index, place)| part(index).runs_at(place)).copied().collect();
+            all.clear();
+            lists.iter().for_each(|&(_, index, place)| all.extend_from_slice(part(index).runs_at(place)));
             // Stable, and quick where one part goes on after the other.
             all.sort();
-            for run in all {
+            for &run in all.iter() {
                 if let Some(last) = tail.added().last()
                     && last.end() > run.start
                 {
