@@ -23,7 +23,6 @@ import numpy.typing as npt
 try:
     import dask
     import dask.array
-    import dask.dataframe
 except ImportError as error:
     raise ImportError("runmask.dask needs Dask: pip install 'runmask[dask]'") from error
 
@@ -35,8 +34,15 @@ __all__ = ["Table", "components", "encode", "encode_many", "measure", "table", "
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Bytes of labels that one task reads from a file, unless it is told: enough that the work outweighs the task.
-BLOCK_BYTES = 1 << 28
+#: Bytes of labels that one task reads from a file, unless it is told: at least so many that the work outweighs the task, at
+#: most so many that a task takes a second or two.
+BLOCK_BYTES = (1 << 28, 1 << 30)
+
+#: Tasks that read a file, unless it is told, while their bytes are between those above.
+TASKS = 16
+
+#: Parts that are merged where :func:`encode` was called, rather than by tasks: each task's merge moves most parts once more.
+MERGED_BY_CALLER = 64
 
 _COLUMNS = {"label": "uint64", "start": "uint64", "length": "uint64"}
 
@@ -50,6 +56,7 @@ def encode(
     compute: bool = True,
     threads: int | None = 1,
     rows: int | None = None,
+    memory: int | None = None,
     **options: Any,
 ) -> Any:
     """The runs of every label of a mask, block by block.
@@ -62,13 +69,17 @@ def encode(
     background, order
         As in :func:`runmask.encode`.
     split_every : int
-        How many parts are merged by one task, 2 or more.
+        How many parts are merged by one task, 2 or more. The last 64 parts, or fewer, are merged by the caller, who gets the
+        runs anyway.
     compute : bool
-        False for a `dask.delayed.Delayed` instead of the runs.
+        False for a `dask.delayed.Delayed` instead of the runs. Tasks do all of its work.
     threads : int, optional
         The threads of a task; one unless given, since Dask runs tasks side by side. None is all of the machine.
     rows : int, optional
-        Of a file, the rows that a task reads. Unless given, a task reads 256 MiB of labels.
+        Of a file, the rows that a task reads. Unless given, 16 tasks read the file, but each between 256 MiB and 1 GiB of
+        labels.
+    memory : int, optional
+        Of a file, bytes that a task may take, as in `runmask.open(...).encode`.
     **options
         Of a file, as in :func:`runmask.open`.
 
@@ -94,14 +105,17 @@ def encode(
     """
     if split_every < 2:
         raise ValueError(f"split_every: expected 2 or more, found {split_every}")
-    _, parts = _parts(mask, background, order, threads, rows, options)
-    while len(parts) > 1:
+    _, parts = _parts(mask, background, order, threads, rows, memory, options)
+    while len(parts) > (MERGED_BY_CALLER if compute else 1):
         groups = [parts[first : first + split_every] for first in range(0, len(parts), split_every)]
         parts = [group[0] if len(group) == 1 else dask.delayed(_merge, pure=False)(group) for group in groups]
-    return parts[0].compute() if compute else parts[0]
+    if not compute:
+        return parts[0]
+    computed = dask.compute(*parts)
+    return computed[0] if len(computed) == 1 else _merge(computed)
 
 
-def _merge(parts: list[Runs]) -> Runs:
+def _merge(parts: Iterable[Runs]) -> Runs:
     return _masks.merge(parts)
 
 
@@ -119,17 +133,19 @@ def _parts(
     order: Order,
     threads: int | None,
     rows: int | None,
+    memory: int | None,
     opening: dict[str, Any],
 ) -> tuple[tuple[int, int], list[Any]]:
     """The shape of the mask, and one task for each block; those that are beside each other along the scan lines follow each other."""
     options = {"background": background, "order": order, "threads": threads}
     if isinstance(mask, (str, os.PathLike)):
-        return _parts_of_file(os.fspath(mask), rows, opening, options)
+        return _parts_of_file(os.fspath(mask), rows, opening, {**options, "memory": memory})
     if not isinstance(mask, dask.array.Array):
         hint = "; runmask.encode takes an array in memory" if isinstance(mask, np.ndarray) else ""
         raise TypeError(f"mask: expected a dask array or a path, found {type(mask).__name__}{hint}")
-    if rows is not None or opening:
-        raise TypeError(f"a dask array takes no {', '.join([*['rows'] * (rows is not None), *opening])}")
+    of_files = [name for name, value in {"rows": rows, "memory": memory}.items() if value is not None]
+    if of_files or opening:
+        raise TypeError(f"a dask array takes no {', '.join([*of_files, *opening])}")
     if mask.ndim != 2:
         raise ValueError(f"mask: expected two dimensions, found {mask.ndim}, of the shape {mask.shape}")
     if any(size != size for size in mask.shape):
@@ -154,8 +170,9 @@ def _parts_of_file(
     file = _files.open(path, **opening)
     height, width = file.shape
     if rows is None:
-        band = max(1, file.band_rows)
-        rows = max(1, BLOCK_BYTES // max(1, width * file.dtype.itemsize * band)) * band
+        band, row_bytes = max(1, file.band_rows), max(1, width * file.dtype.itemsize)
+        least, most = BLOCK_BYTES
+        rows = max(1, min(max(least, height * row_bytes // TASKS), most) // (row_bytes * band)) * band
     elif rows < 1:
         raise ValueError(f"rows: expected 1 or more, found {rows}")
     bands = [(first, min(height, first + rows)) for first in range(0, height, rows)]
@@ -181,6 +198,7 @@ def encode_many(
     background: int | None = 0,
     order: Order = "F",
     threads: int | None = 1,
+    memory: int | None = None,
     page: int = 0,
     level: int = 0,
     **options: Any,
@@ -199,7 +217,7 @@ def encode_many(
         The folder of the run files, which all workers reach too; it is made if it is not there.
     format : str
         As in :meth:`Runs.write`.
-    background, order, threads, page, level
+    background, order, threads, memory, page, level
         As in :func:`encode` and :func:`runmask.open`.
     **options
         As in :meth:`Runs.write`.
@@ -240,7 +258,7 @@ def encode_many(
         targets[target] = source
     os.makedirs(folder, exist_ok=True)
     opening = {"page": page, "level": level}
-    encoding = {"background": background, "order": order, "threads": threads}
+    encoding = {"background": background, "order": order, "threads": threads, "memory": memory}
     task = dask.delayed(_encode_file, pure=False)
     tasks = [task(source, target, format, opening, encoding, options) for target, source in targets.items()]
     rows = [
@@ -322,6 +340,7 @@ def table(
     order: Order = "F",
     threads: int | None = 1,
     rows: int | None = None,
+    memory: int | None = None,
     npartitions: int | None = None,
     **options: Any,
 ) -> Table:
@@ -329,7 +348,7 @@ def table(
 
     Parameters
     ----------
-    mask, background, order, threads, rows, **options
+    mask, background, order, threads, rows, memory, **options
         As in :func:`encode`.
     npartitions : int, optional
         Each partition has to fit into the memory of a worker. As many as there are blocks unless given.
@@ -341,9 +360,12 @@ def table(
     >>> runmask.dask.table(mask, npartitions=1).frame.compute().sort_values("start").to_numpy().tolist()
     [[7, 2, 2], [7, 4, 1]]
     """
-    shape, parts = _parts(mask, background, order, threads, rows, options)
+    # Takes half a second and 80 MB, which workers that only encode do without.
+    from dask.dataframe import from_delayed
+
+    shape, parts = _parts(mask, background, order, threads, rows, memory, options)
     frames = [dask.delayed(_frame, pure=False)(part) for part in parts]
-    frame = dask.dataframe.from_delayed(frames, meta=_empty(), verify_meta=False)
+    frame = from_delayed(frames, meta=_empty(), verify_meta=False)
     if len(parts) > 1 or npartitions not in (None, 1):
         frame = frame.shuffle("label", npartitions=npartitions or len(parts))
     return Table(frame, shape, order)
@@ -444,13 +466,15 @@ def components(
     >>> pieces.frame.compute().to_numpy().tolist()
     [[1, 0, 2], [2, 4, 1]]
     """
+    from dask.dataframe import from_delayed
+
     whole = _table_of(mask, options)
     find = dask.delayed(_pieces, pure=False)
     partitions = whole.frame.to_delayed()
     pieces = [find(part, whole.shape, whole.order, connectivity, min_area, largest) for part in partitions]
     numbers = dask.delayed(_numbers, pure=False)([dask.delayed(_firsts, pure=False)(part) for part in pieces])
     frames = [dask.delayed(_renumbered, pure=False)(part, numbers[i], whole.order) for i, part in enumerate(pieces)]
-    return Table(dask.dataframe.from_delayed(frames, meta=_empty(), verify_meta=False), whole.shape, whole.order)
+    return Table(from_delayed(frames, meta=_empty(), verify_meta=False), whole.shape, whole.order)
 
 
 def _pieces(

@@ -1,5 +1,7 @@
 """Masks on Dask have the runs of one machine."""
 
+import hashlib
+import json
 import os
 import pathlib
 import pickle
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 import dask
 import dask.array
@@ -45,6 +48,36 @@ def same(found, expected):
     assert (found.shape, found.order) == (expected.shape, expected.order)
 
 
+def zarr_store(path, shape, chunk, chunks):
+    """A Zarr array of version 3 in a folder; `chunks` holds some chunks by their numbers, whole ones."""
+    path.mkdir()
+    gzip = {"name": "gzip", "configuration": {"level": 1}}
+    about = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": shape,
+        "data_type": "uint32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, gzip],
+        "attributes": {},
+    }
+    (path / "zarr.json").write_text(json.dumps(about))
+    for (row, column), pixels in chunks.items():
+        file = path / "c" / str(row) / str(column)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(zlib.compress(pixels.astype("<u4").tobytes(), 1, wbits=31))
+
+
+def blocks_of(mask, chunk):
+    """The chunks of a mask; what is beyond it is 0."""
+    padded = np.pad(mask, [(0, -size % side) for size, side in zip(mask.shape, chunk)])
+    rows, columns = (size // side for size, side in zip(padded.shape, chunk))
+    blocks = padded.reshape(rows, chunk[0], columns, chunk[1]).swapaxes(1, 2)
+    return {(row, column): blocks[row, column] for row in range(rows) for column in range(columns)}
+
+
 def sizes(total):
     """Chunks that make up a length, empty ones and single pixels among them."""
     cuts = st.lists(st.integers(0, total), max_size=5).map(lambda cuts: [0, *sorted(cuts), total])
@@ -73,6 +106,20 @@ def test_labels_of_every_kind():
         runmask.dask.encode(negative)
 
 
+def test_empty_chunks_and_single_pixels():
+    mask = mask_of(7, 5)
+    pixels = dask.array.from_array(mask, chunks=1)
+    gaps = dask.array.from_array(mask, chunks=((0, 3, 0, 4, 0), (0, 0, 5)))
+    for order in "FC":
+        for array in (pixels, gaps):
+            for compute in (True, False):
+                found = runmask.dask.encode(array, order=order, split_every=3, compute=compute)
+                same(found if compute else found.compute(), runmask.encode(mask, order=order))
+    for shape in ((0, 0), (0, 9), (9, 0)):
+        nothing = dask.array.zeros(shape, dtype="uint8", chunks=3)
+        same(runmask.dask.encode(nothing), runmask.encode(np.zeros(shape, np.uint8)))
+
+
 def test_what_is_no_mask_is_refused():
     for mask, error, words in [
         (np.zeros((2, 2), int), TypeError, "runmask.encode takes an array in memory"),
@@ -86,8 +133,8 @@ def test_what_is_no_mask_is_refused():
     array = dask.array.zeros((2, 2), dtype=int)
     with pytest.raises(ValueError, match="2 or more"):
         runmask.dask.encode(array, split_every=1)
-    with pytest.raises(TypeError, match="takes no rows, page"):
-        runmask.dask.encode(array, rows=3, page=1)
+    with pytest.raises(TypeError, match="takes no rows, memory, page"):
+        runmask.dask.encode(array, rows=3, memory=4, page=1)
 
 
 def test_a_block_that_comes_twice_is_an_error():
@@ -111,6 +158,25 @@ def test_files_are_read_in_bands(tmp_path):
                     same(runmask.dask.encode(tmp_path / file, order=order, rows=rows), expected[order])
     with pytest.raises(ValueError, match="1 or more"):
         runmask.dask.encode(tmp_path / "rows.npy", rows=0)
+
+
+def test_memory_is_the_callers_to_allow(tmp_path):
+    runmask.encode(mask_of(512, 512)).decode_to(tmp_path / "mask.tif", "uint32")
+    for work in (runmask.dask.encode, lambda path, **options: runmask.dask.table(path, **options).frame.compute()):
+        assert len(work(tmp_path / "mask.tif", memory=1 << 26))
+        with pytest.raises(MemoryError, match="memory= allows more"):
+            work(tmp_path / "mask.tif", memory=1000)
+    found = runmask.dask.encode_many([tmp_path / "mask.tif"], tmp_path / "out", memory=1000)
+    assert "memory= allows more" in found.message[0]
+
+
+@pytest.mark.parametrize(
+    "shape, tasks", [((65536, 65536), 16), ((16384, 65536), 16), ((8192, 65536), 8), ((300, 200), 1), ((131072, 65536), 32)]
+)
+def test_a_few_large_tasks_read_a_file(tmp_path, shape, tasks):
+    zarr_store(tmp_path / "mask.zarr", shape, (256, 256), {})
+    lazy = runmask.dask.encode(tmp_path / "mask.zarr", compute=False)
+    assert sum("_encode_rows" in str(key) for key in lazy.dask) == tasks
 
 
 def test_the_graph_holds_no_pixels(tmp_path):
@@ -243,6 +309,70 @@ def dies_once(block, flag):
     except FileExistsError:
         return block
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def digest(runs):
+    found = hashlib.sha256(f"{runs.shape} {runs.order}".encode())
+    for array in (runs.labels, runs.offsets, runs.runs):
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
+
+
+def test_a_store_of_4_gigapixels(client, tmp_path):
+    """Most chunks are absent, many hold one label, and objects go on from chunk to chunk and from task to task."""
+    shape, side = (65536, 65792), 512
+    path = tmp_path / "mask.zarr"
+    chunks = {(row, column): mask_of(side, side, seed=row) for row in (0, 7, 8, 15, 127) for column in (0, 40, 41, 128)}
+    chunks.update({(row, 64): np.full((side, side), 3, np.uint32) for row in range(0, 128, 3)})
+    chunks[60, 60] = np.full((side, side), 2**32 - 1, np.uint32)
+    zarr_store(path, shape, (side, side), chunks)
+    # Of the last column of chunks the mask has a half.
+    parts = [
+        runmask.encode_block(chunk[:, : shape[1] - column * side], (row * side, column * side), shape)
+        for (row, column), chunk in chunks.items()
+    ]
+    expected = digest(runmask.merge(parts))
+    assert digest(runmask.open(path).encode(threads=2)) == expected
+    with on_cluster():
+        for rows in (None, 1000):
+            assert digest(runmask.dask.encode(path, rows=rows)) == expected
+        assert digest(runmask.dask.encode(path, compute=False, split_every=4).compute()) == expected
+    assert len(both_workers(client)) == 2
+
+
+def test_files_and_arrays_on_a_cluster(client, tmp_path):
+    mask = mask_of(1500, 1100, labels=3000)
+    whole = runmask.encode(mask)
+    np.save(tmp_path / "rows.npy", mask)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(mask))
+    zarr_store(tmp_path / "plain.zarr", mask.shape, (200, 300), blocks_of(mask, (200, 300)))
+    for name in ("mask.tif", "mask.zarr"):
+        whole.decode_to(tmp_path / name, "uint32")
+    array = dask.array.from_array(mask, chunks=(400, 1100))
+    empty = dask.array.from_array(mask, chunks=((0, 700, 0, 800), (1, 1099, 0)))
+    with on_cluster():
+        for order in "FC":
+            expected = digest(runmask.encode(mask, order=order))
+            for name in ("rows.npy", "columns.npy", "mask.tif", "mask.zarr", "plain.zarr"):
+                assert digest(runmask.open(tmp_path / name).encode(order=order)) == expected
+                for rows in (None, 130, 512):
+                    assert digest(runmask.dask.encode(tmp_path / name, order=order, rows=rows)) == expected, (name, rows)
+            for chunked in (array, empty):
+                assert digest(runmask.dask.encode(chunked, order=order)) == expected
+        single = dask.array.from_array(mask[:9, :7], chunks=1)
+        assert digest(runmask.dask.encode(single)) == digest(runmask.encode(mask[:9, :7]))
+
+
+def test_a_block_that_comes_twice_is_an_error_on_a_cluster(client):
+    _, parts = runmask.dask._parts(dask.array.from_array(mask_of(40, 40), chunks=20), 0, "F", 1, None, None, {})
+    merge = dask.delayed(runmask.dask._merge, pure=False)
+    with on_cluster():
+        same(merge(parts).compute(), runmask.encode(mask_of(40, 40)))
+        with pytest.raises(ValueError, match="two parts cover"):
+            merge([*parts, parts[2]]).compute()
+        # Nor when the copies meet only in a merge of merges.
+        with pytest.raises(ValueError, match="two parts cover"):
+            merge([merge(parts[:2]), merge(parts[1:])]).compute()
 
 
 def test_a_worker_that_is_killed_changes_nothing(client, tmp_path):
