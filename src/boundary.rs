@@ -27,6 +27,7 @@ pub use self::mask::MaskBoundaries;
 pub(crate) use self::mask::{AnyMaskBoundaries, Part};
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, AnyMask, Dtype, Label};
+pub use crate::strip::MAX_STRIP_PIXELS;
 use crate::strip::Strip;
 use crate::threads::{self, Work};
 
@@ -242,6 +243,3 @@ impl<T: Label> Boundaries<T> {
         all
     }
 }
-
-/// Most pixels a strip may have, so that its boundaries are counted in 32 bits.
-pub const MAX_STRIP_PIXELS: u64 = u32::MAX as u64;

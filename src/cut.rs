@@ -12,10 +12,10 @@
 
 use std::ops::Range;
 
-use crate::boundary::MAX_STRIP_PIXELS;
 use crate::shape::{ScanOrder, Shape};
 use crate::source::Repeat;
 use crate::strip::Layout;
+use crate::strip::MAX_STRIP_PIXELS;
 
 /// Rows of a strip when nothing asks for fewer: enough that a strip's line starts weigh little beside its pixels.
 const STRIP_ROWS: u32 = 1024;

@@ -1,7 +1,7 @@
 //! Strips: the pieces of a mask that engines mark independently of each other.
 //!
 //! Gets a mask view whose columns are the scan lines (row-major masks arrive transposed, see
-//! [`crate::boundary`]); gives pieces that cover it exactly once, in the order in which compaction joins them.
+//! `boundary.rs`); gives pieces that cover it exactly once, in the order in which compaction joins them.
 //!
 //! ```text
 //!        scan lines ->                         scan lines ->
@@ -16,9 +16,11 @@
 //! first then carries the row above it, for the comparison at the seam. Lines that are contiguous in memory are cut
 //! between.
 
-use crate::boundary::MAX_STRIP_PIXELS;
 use crate::error::{Error, Result};
 use crate::mask::{Label, LabelMask};
+
+/// Most pixels a strip may have, so that its boundaries are counted in 32 bits.
+pub const MAX_STRIP_PIXELS: u64 = u32::MAX as u64;
 
 /// A piece of a mask, as an engine sees it.
 ///
