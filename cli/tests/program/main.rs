@@ -18,6 +18,7 @@ mod shortcut;
 mod slides;
 mod words;
 mod zarr;
+mod zarr_hostile;
 mod zarr_written;
 
 use std::ffi::OsStr;

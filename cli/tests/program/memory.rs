@@ -12,7 +12,7 @@ use crate::{Ended, Folder, npy};
 const MIB: u64 = 1 << 20;
 
 /// Runs the program; how it ended, and the most bytes that it took.
-fn peak(folder: &Folder, words: &str) -> (Ended, u64) {
+pub(crate) fn peak(folder: &Folder, words: &str) -> (Ended, u64) {
     use std::process::Stdio;
     let mut child =
         folder.command(words.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -68,8 +68,17 @@ struct PlaneLayout {
 struct Band {
     /// Which shards, from the top.
     number: u64,
-    /// For each shard the places of the plane's chunks in it, row by row; `None` when the shard is absent.
-    shards: Vec<Option<Vec<Stored>>>,
+    /// `None` for those that are absent.
+    shards: Vec<Option<Index>>,
+}
+
+/// The index of a shard.
+#[derive(Debug)]
+struct Index {
+    /// Where the plane's chunks are in the shard, row by row.
+    places: Vec<Stored>,
+    /// All of the shard, where it had to be inflated: once for all of its chunks.
+    shard: Option<Blob>,
 }
 
 /// Where a chunk is stored: under its own key or in its shard.
@@ -226,6 +235,7 @@ impl ArrayChunks {
         let needed = count.saturating_mul(tall).saturating_mul(wide).saturating_mul(size_of::<Stored>() as u64);
         let empty = self.is_empty(band);
         let mut shards = Vec::new();
+        let mut held = 0_u64;
         for across in 0..count {
             // Both fit: they are numbers of chunks.
             let at = ((number * tall) as u32, (across * wide) as u32);
@@ -234,16 +244,22 @@ impl ArrayChunks {
                 let what = "indices of shards side by side".to_owned();
                 return Err(Error::Memory { what, needed, limit: Some(self.memory) }.in_file(&self.name));
             }
+            let inflated = shard.iter().flat_map(|index| &index.shard).map(|shard| shard.length);
+            held = held.saturating_add(inflated.sum());
+            if held > self.memory / 2 {
+                let what = "inflated shards side by side".to_owned();
+                return Err(Error::Memory { what, needed: held, limit: Some(self.memory / 2) }.in_file(&self.name));
+            }
             shards.push(shard);
         }
         Ok(Band { number, shards })
     }
 
     /// Where the plane's chunks of a shard are; `at` is the first of them.
-    fn read_index(&self, at: (u32, u32)) -> Result<Option<Vec<Stored>>> {
+    fn read_index(&self, at: (u32, u32)) -> Result<Option<Index>> {
         let key = self.key_of(at.0, at.1);
         let Some(shard) = &self.array.codecs.shard else { return Ok(None) };
-        let Some(blob) = self.store.open(&key, self.memory)? else { return Ok(None) };
+        let Some(blob) = self.store.open(&key, self.memory / 2)? else { return Ok(None) };
         let wrong = |expected: String, found: String| {
             let name = self
                 .array
@@ -296,7 +312,7 @@ impl ArrayChunks {
                 }
             });
         }
-        Ok(Some(places))
+        Ok(Some(Index { places, shard: blob.inflated.then_some(blob) }))
     }
 
     /// Where the chunks of a band are, in shards.
@@ -311,16 +327,37 @@ impl ArrayChunks {
             let (shard, column) = (u64::from(across) / wide, u64::from(across) % wide);
             let index = u64::from(band) % tall * wide + column;
             let shard = indices.shards.get(shard as usize).and_then(Option::as_ref);
-            shard.and_then(|shard| shard.get(index as usize)).copied().unwrap_or(Stored::Absent)
+            shard.and_then(|shard| shard.places.get(index as usize)).copied().unwrap_or(Stored::Absent)
         };
         let places = (0..self.grid.across()).map(|across| self.check(band, across, place(across))).collect();
         *held = Some(indices);
         places
     }
 
+    /// The shard of a chunk, when it is held; its index was checked against it.
+    fn held_shard(&self, at: At) -> Option<Blob> {
+        self.array.codecs.shard.as_ref()?;
+        let (tall, wide) = self.per_key();
+        let held = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let band = held.as_ref().filter(|band| band.number == u64::from(at.band) / tall)?;
+        band.shards.get((u64::from(at.across) / wide) as usize)?.as_ref()?.shard.clone()
+    }
+
+    /// Bytes that opening what holds a chunk takes.
+    fn opening_bytes(&self, at: At) -> u64 {
+        match self.array.codecs.shard {
+            // They are held for all chunks.
+            Some(_) => 0,
+            None => self.store.opening_bytes(&self.key_of(at.band, at.across)),
+        }
+    }
+
     /// The stored bytes of a chunk.
     fn blob(&self, at: At) -> Result<Option<Blob>> {
         let Stored::At { offset, length } = at.place else { return Ok(None) };
+        if let Some(shard) = self.held_shard(at) {
+            return Ok(Some(shard.part(offset, length)));
+        }
         let Some(blob) = self.store.open(&self.key_of(at.band, at.across), self.memory)? else { return Ok(None) };
         if self.array.codecs.shard.is_none() && blob.length == length {
             return Ok(Some(blob));
@@ -462,13 +499,14 @@ impl Chunks for ArrayChunks {
     fn work_bytes(&self, at: At) -> u64 {
         let Stored::At { length, .. } = at.place else { return 0 };
         let pixels = if self.in_place(at.band) { 0 } else { self.pixels };
-        length.saturating_add(pixels).saturating_add(self.codecs().decoder_bytes(self.pixels))
+        let opening = self.opening_bytes(at);
+        length.saturating_add(pixels).saturating_add(opening).saturating_add(self.codecs().decoder_bytes(self.pixels))
     }
 
-    fn stream_bytes(&self, _: At) -> Option<u64> {
+    fn stream_bytes(&self, at: At) -> Option<u64> {
         let row = self.stored_row_bytes();
         (self.codecs().streams() && row <= MOST_ROW_BYTES)
-            .then(|| self.codecs().stream_bytes(self.pixels).saturating_add(row))
+            .then(|| self.codecs().stream_bytes(self.pixels).saturating_add(row).saturating_add(self.opening_bytes(at)))
     }
 
     fn stream(&self, at: At) -> Result<Stream> {

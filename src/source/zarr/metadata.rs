@@ -3,8 +3,10 @@
 //! Gets the text; gives an [`Array`], the same for both versions, or says what of it is not read. Sizes are what the text
 //! claims: whoever allocates checks them.
 
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::codec::{Codec, Codecs, Shard};
 use super::store::place;
@@ -14,6 +16,24 @@ use crate::source::samples::Samples;
 
 /// Axes that an array may have.
 const MOST_AXES: usize = 32;
+
+/// Bytes of text of a value that is kept. What becomes of a few letters may take some dozen bytes.
+const MOST_TEXT: usize = 1 << 20;
+
+/// A value whose text is short. Metadata may be long, but only in what is passed over: colours, properties, attributes of
+/// others.
+#[derive(Debug, Default)]
+pub(super) struct Small<T>(pub(super) T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Small<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.len() > MOST_TEXT {
+            return Err(D::Error::custom(format!("a value of {} bytes, and at most {MOST_TEXT} are read", text.len())));
+        }
+        serde_json::from_str(text).map(Self).map_err(D::Error::custom)
+    }
+}
 
 /// An array of labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,31 +87,31 @@ impl Keys {
 #[derive(Deserialize)]
 struct V2 {
     zarr_format: u64,
-    shape: Vec<u64>,
-    chunks: Vec<u64>,
-    dtype: Value,
-    compressor: Option<Value>,
+    shape: Small<Vec<u64>>,
+    chunks: Small<Vec<u64>>,
+    dtype: Small<Value>,
+    compressor: Option<Small<Value>>,
     #[serde(default)]
-    fill_value: Value,
-    order: Option<String>,
-    filters: Option<Vec<Value>>,
-    dimension_separator: Option<String>,
+    fill_value: Small<Value>,
+    order: Option<Small<String>>,
+    filters: Option<Small<Vec<Value>>>,
+    dimension_separator: Option<Small<String>>,
 }
 
 #[derive(Deserialize)]
 struct V3 {
     zarr_format: u64,
-    shape: Vec<u64>,
-    data_type: Value,
-    chunk_grid: Value,
-    chunk_key_encoding: Value,
+    shape: Small<Vec<u64>>,
+    data_type: Small<Value>,
+    chunk_grid: Small<Value>,
+    chunk_key_encoding: Small<Value>,
     #[serde(default)]
-    fill_value: Value,
-    codecs: Vec<Value>,
+    fill_value: Small<Value>,
+    codecs: Small<Vec<Value>>,
     #[serde(default)]
-    storage_transformers: Vec<Value>,
+    storage_transformers: Small<Vec<Value>>,
     #[serde(default)]
-    dimension_names: Option<Vec<Option<String>>>,
+    dimension_names: Option<Small<Vec<Option<String>>>>,
 }
 
 /// Parses what is under a key of the node at `key`.
@@ -102,28 +122,28 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], key: &str, what: &st
 
 /// An array of version 2; `axes` are the names that its attributes have.
 pub(super) fn version_2(text: &[u8], key: &str, axes: Option<Vec<String>>) -> Result<Array> {
-    let V2 { zarr_format, shape, chunks, dtype, compressor, fill_value, order, filters, dimension_separator } =
-        parse(text, key, "the .zarray")?;
+    let array: V2 = parse(text, key, "the .zarray")?;
+    let (zarr_format, Small(shape), Small(chunks)) = (array.zarr_format, array.shape, array.chunks);
     let node = Node { key };
     if zarr_format != 2 {
         return node.unsupported(format!("an array of Zarr version {zarr_format} in a .zarray"));
     }
-    let Value::String(dtype) = dtype else { return node.unsupported("pixels of several parts".into()) };
+    let Value::String(dtype) = array.dtype.0 else { return node.unsupported("pixels of several parts".into()) };
     let samples = node.samples_2(&dtype)?;
     let mut codecs = Vec::new();
-    if let Some(filter) = filters.iter().flatten().next() {
+    if let Some(filter) = array.filters.iter().flat_map(|filters| &filters.0).next() {
         return node.unsupported(format!("the filter {}", id(filter, "id")));
     }
-    if let Some(compressor) = compressor {
+    if let Some(Small(compressor)) = array.compressor {
         codecs.push(node.codec(id(&compressor, "id"))?);
     }
     let dimensions = shape.len();
-    let order = match order.as_deref() {
+    let order = match array.order.as_ref().map(|order| order.0.as_str()) {
         None | Some("C") => (0..dimensions).collect(),
         Some("F") => (0..dimensions).rev().collect(),
         Some(other) => return node.unsupported(format!("the order {other:?}; C and F are read")),
     };
-    let separator = match dimension_separator.as_deref() {
+    let separator = match array.dimension_separator.as_ref().map(|separator| separator.0.as_str()) {
         None | Some(".") => '.',
         Some("/") => '/',
         Some(other) => return node.unsupported(format!("the dimension separator {other:?}; . and / are read")),
@@ -132,7 +152,7 @@ pub(super) fn version_2(text: &[u8], key: &str, axes: Option<Vec<String>>) -> Re
         shape,
         chunk: chunks,
         samples,
-        fill: node.fill(&fill_value, samples)?,
+        fill: node.fill(&array.fill_value.0, samples)?,
         codecs: Codecs { order, codecs, shard: None },
         keys: Keys { prefix: false, separator },
         axes: axes.into_iter().flatten().map(Some).collect(),
@@ -147,20 +167,20 @@ pub(super) fn version_3(text: &[u8], key: &str) -> Result<Array> {
     if array.zarr_format != 3 {
         return node.unsupported(format!("an array of Zarr version {} in a zarr.json", array.zarr_format));
     }
-    let Value::String(dtype) = &array.data_type else {
-        return node.unsupported(format!("pixels of the type {}", id(&array.data_type, "name")));
+    let Value::String(dtype) = &array.data_type.0 else {
+        return node.unsupported(format!("pixels of the type {}", id(&array.data_type.0, "name")));
     };
-    if id(&array.chunk_grid, "name") != "regular" {
-        return node.unsupported(format!("the chunk grid {}; regular is read", id(&array.chunk_grid, "name")));
+    if id(&array.chunk_grid.0, "name") != "regular" {
+        return node.unsupported(format!("the chunk grid {}; regular is read", id(&array.chunk_grid.0, "name")));
     }
-    if let Some(transformer) = array.storage_transformers.first() {
+    if let Some(transformer) = array.storage_transformers.0.first() {
         return node.unsupported(format!("the storage transformer {}", id(transformer, "name")));
     }
-    let Some(chunk) = numbers(&array.chunk_grid["configuration"]["chunk_shape"]) else {
+    let Some(chunk) = numbers(&array.chunk_grid.0["configuration"]["chunk_shape"]) else {
         return node.wrong("a chunk_shape of whole numbers", "another");
     };
-    let separator = array.chunk_key_encoding["configuration"]["separator"].as_str();
-    let (prefix, usual) = match id(&array.chunk_key_encoding, "name") {
+    let separator = array.chunk_key_encoding.0["configuration"]["separator"].as_str();
+    let (prefix, usual) = match id(&array.chunk_key_encoding.0, "name") {
         "default" => (true, '/'),
         "v2" => (false, '.'),
         other => return node.unsupported(format!("the chunk key encoding {other}; default and v2 are read")),
@@ -171,16 +191,16 @@ pub(super) fn version_3(text: &[u8], key: &str) -> Result<Array> {
         Some(".") => '.',
         Some(other) => return node.unsupported(format!("the separator {other:?} of chunk keys; . and / are read")),
     };
-    let (codecs, big_endian) = node.codecs_3(&array.codecs, array.shape.len())?;
+    let (codecs, big_endian) = node.codecs_3(&array.codecs.0, array.shape.0.len())?;
     let samples = node.samples_3(dtype, big_endian)?;
     let array = Array {
-        shape: array.shape,
+        shape: array.shape.0,
         chunk,
         samples,
-        fill: node.fill(&array.fill_value, samples)?,
+        fill: node.fill(&array.fill_value.0, samples)?,
         codecs,
         keys: Keys { prefix, separator },
-        axes: array.dimension_names.unwrap_or_default(),
+        axes: array.dimension_names.unwrap_or_default().0,
     };
     node.check(array)
 }

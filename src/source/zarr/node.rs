@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::metadata::{self, Array, parse};
+use super::metadata::{self, Array, Small, parse};
 use super::store::{Store, join, listed};
 use crate::error::{Error, Place, Remedy, Result};
 use crate::runs::PixelSize;
@@ -63,14 +63,14 @@ impl<T> Perhaps<T> {
 #[serde(default)]
 struct Attributes {
     ome: Option<Box<Self>>,
-    multiscales: Option<Vec<Multiscale>>,
-    labels: Option<Perhaps<Vec<String>>>,
+    multiscales: Option<Small<Vec<Multiscale>>>,
+    labels: Option<Small<Perhaps<Vec<String>>>>,
     #[serde(rename = "image-label")]
     image_label: Option<IgnoredAny>,
     #[serde(rename = "bioformats2raw.layout")]
     layout: Option<IgnoredAny>,
     #[serde(rename = "_ARRAY_DIMENSIONS")]
-    dimensions: Option<Perhaps<Vec<String>>>,
+    dimensions: Option<Small<Perhaps<Vec<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +169,7 @@ impl Reader<'_> {
         };
         match array {
             Some(text) => {
-                let axes = attributes.dimensions.and_then(Perhaps::known);
+                let axes = attributes.dimensions.and_then(|axes| axes.0.known());
                 Ok(Some(Node::Array(Box::new(metadata::version_2(&text, key, axes)?))))
             }
             None => Ok(Some(Node::Group(attributes))),
@@ -186,7 +186,7 @@ impl Reader<'_> {
 
     /// The labels of the group at `key`: those that it lists, or the groups in it.
     fn labels(&self, key: &str, attributes: Attributes) -> Vec<String> {
-        match attributes.labels.and_then(Perhaps::known) {
+        match attributes.labels.and_then(|labels| labels.0.known()) {
             Some(names) => names,
             None => self.store.children(key),
         }
@@ -219,7 +219,7 @@ impl Reader<'_> {
                 }
                 Some(Node::Group(attributes)) => merged(attributes),
             };
-            if attributes.labels.as_ref().is_some_and(|labels| matches!(labels, Perhaps::Known(_))) {
+            if attributes.labels.as_ref().is_some_and(|labels| matches!(labels.0, Perhaps::Known(_))) {
                 return self.listed(&key, attributes, asked);
             }
             if attributes.image_label.is_none() {
@@ -228,7 +228,7 @@ impl Reader<'_> {
                     return self.listed(&labels, attributes, asked);
                 }
             }
-            if let Some(multiscales) = attributes.multiscales {
+            if let Some(Small(multiscales)) = attributes.multiscales {
                 no_label(asked, "an image")?;
                 return Ok(vec![label(&key, None, multiscales)?]);
             }
@@ -261,7 +261,7 @@ impl Reader<'_> {
         match self.node(&key)? {
             Some(Node::Array(_)) => Ok(Label { name, levels: vec![key], axes: Vec::new(), scales: vec![None] }),
             Some(Node::Group(attributes)) => match merged(attributes).multiscales {
-                Some(multiscales) => label(&key, name, multiscales),
+                Some(Small(multiscales)) => label(&key, name, multiscales),
                 None => Err(self.nothing(&key, "multiscales", "a group without them")),
             },
             None => Err(self.nothing(&key, "a label", "none of zarr.json, .zarray and .zgroup")),
@@ -443,7 +443,7 @@ pub(crate) struct Image {
 
 #[derive(Deserialize)]
 struct ShapeOnly {
-    shape: Vec<u64>,
+    shape: Small<Vec<u64>>,
 }
 
 /// The groups and arrays in a group, sorted.
@@ -469,7 +469,7 @@ pub(crate) fn image(folder: &std::path::Path) -> Result<Option<Option<Image>>> {
         }
         let attributes = reader.group("")?.unwrap_or_default();
         let is_label = attributes.image_label.is_some();
-        let Some(multiscales) = attributes.multiscales else {
+        let Some(Small(multiscales)) = attributes.multiscales else {
             return Ok(Some(Some(Image { axes: Vec::new(), levels: Vec::new(), is_label })));
         };
         let image = label("", None, multiscales)?;
@@ -481,7 +481,7 @@ pub(crate) fn image(folder: &std::path::Path) -> Result<Option<Option<Image>>> {
                 None => reader.text(key, ".zarray")?,
             };
             let Some(text) = text else { return Err(reader.nothing(key, "an array", "none")) };
-            levels.push((parse::<ShapeOnly>(&text, key, "the metadata of an array")?.shape, scale));
+            levels.push((parse::<ShapeOnly>(&text, key, "the metadata of an array")?.shape.0, scale));
         }
         let axes = image.axes.iter().map(|axis| (axis.name().to_owned(), axis.unit().map(str::to_owned))).collect();
         Ok(Some(Some(Image { axes, levels, is_label })))

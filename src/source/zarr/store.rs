@@ -19,6 +19,12 @@ use crate::source::random_access::RandomAccess;
 /// Children of a group that messages list.
 const MOST_CHILDREN: usize = 1 << 12;
 
+/// Bytes of deflated metadata that are read however few bytes they are of.
+const MOST_INFLATED: u64 = 1 << 24;
+
+/// Bytes of deflated metadata that a byte of them may become beyond that. What is written of labels becomes 20 at most.
+const INFLATED_FACTOR: u64 = 64;
+
 /// The most that a byte of deflated data can become.
 const DEFLATE_FACTOR: u64 = 1032;
 
@@ -44,6 +50,8 @@ struct Entry {
     place: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
     crc: u32,
+    /// Bytes of its data, as the directory has them.
+    compressed: u64,
 }
 
 /// A file as the reader of zip files wants it.
@@ -65,6 +73,8 @@ pub(super) struct Blob {
     pub(super) length: u64,
     /// The checksum that a zip file has of them.
     crc: Option<u32>,
+    /// Whether they were inflated, and are held in memory.
+    pub(super) inflated: bool,
 }
 
 /// `key` followed by the parts of `name`.
@@ -107,7 +117,12 @@ impl Store {
             // A key is asked for letter by letter, so names that lead elsewhere are never found.
             let path = entry.file_path();
             let Ok(key) = std::str::from_utf8(path.as_bytes()) else { continue };
-            let known = Entry { place: entry.wayfinder(), method: entry.compression_method(), crc: entry.crc32() };
+            let known = Entry {
+                place: entry.wayfinder(),
+                method: entry.compression_method(),
+                crc: entry.crc32(),
+                compressed: entry.compressed_size_hint(),
+            };
             entries.insert(Box::from(key), known);
         }
         strip_folder(&mut entries);
@@ -164,7 +179,7 @@ impl Store {
                     Err(error) => return absent(error, &path),
                 };
                 let length = file.length();
-                Ok(Some(Blob { file: Arc::new(file), offset: 0, length, crc: None }))
+                Ok(Some(Blob { file: Arc::new(file), offset: 0, length, crc: None, inflated: false }))
             }
             Self::Zip(zip) => {
                 let Some(entry) = zip.entries.get(key) else { return Ok(None) };
@@ -173,8 +188,30 @@ impl Store {
         }
     }
 
-    /// All bytes under a key, of which there may be `limit`; `None` when there is nothing.
+    /// Bytes of memory that opening a key takes, for as long as its bytes are read.
+    pub(super) fn opening_bytes(&self, key: &str) -> u64 {
+        match self {
+            Self::Zip(zip) => match zip.entries.get(key) {
+                Some(entry) if entry.method == CompressionMethod::DEFLATE => {
+                    entry.place.uncompressed_size_hint().saturating_add(entry.compressed)
+                }
+                _ => 0,
+            },
+            Self::Folder(_) => 0,
+        }
+    }
+
+    /// All bytes of metadata under a key, of which there may be `limit`; `None` when there is nothing.
     pub(super) fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let limit = match self {
+            Self::Zip(zip) => match zip.entries.get(key) {
+                Some(entry) if entry.method == CompressionMethod::DEFLATE => {
+                    limit.min(entry.compressed.saturating_mul(INFLATED_FACTOR).saturating_add(MOST_INFLATED))
+                }
+                _ => limit,
+            },
+            Self::Folder(_) => limit,
+        };
         let Some(blob) = self.open(key, limit)? else { return Ok(None) };
         check_length(blob.length, limit).map_err(|error| error.in_file(&self.path(key)))?;
         let mut bytes = Vec::new();
@@ -242,7 +279,7 @@ impl Zip {
         let compressed = end.saturating_sub(start);
         match entry.method {
             CompressionMethod::STORE if compressed == length => {
-                Ok(Blob { file: file.clone(), offset: start, length, crc: Some(entry.crc) })
+                Ok(Blob { file: file.clone(), offset: start, length, crc: Some(entry.crc), inflated: false })
             }
             CompressionMethod::STORE => Err(damaged(format!("{compressed} bytes stored of {length}"))),
             CompressionMethod::DEFLATE => {
@@ -251,14 +288,15 @@ impl Zip {
                     return Err(damaged(format!("{compressed} bytes, too few for {length} with deflate")));
                 }
                 let mut bytes = Vec::new();
-                Blob { file: file.clone(), offset: start, length: compressed, crc: None }.read(&mut bytes)?;
+                Blob { file: file.clone(), offset: start, length: compressed, crc: None, inflated: false }
+                    .read(&mut bytes)?;
                 let mut inflated: Vec<u8> = zeroed(length, "an entry of a zip file")?;
                 let done = libdeflater::Decompressor::new().deflate_decompress(&bytes, &mut inflated);
                 if done != Ok(inflated.len()) {
                     return Err(damaged("damaged data".into()));
                 }
                 let file = Arc::new(RandomAccess::from_bytes(inflated, "an entry of a zip file"));
-                Ok(Blob { file, offset: 0, length, crc: Some(entry.crc) })
+                Ok(Blob { file, offset: 0, length, crc: Some(entry.crc), inflated: true })
             }
             _ => Err(Error::Unsupported("an entry of a zip file that is neither stored nor deflated".into())),
         }
@@ -268,7 +306,7 @@ impl Zip {
 impl Blob {
     /// `length` bytes from `offset` on; there are as many.
     pub(super) fn part(&self, offset: u64, length: u64) -> Self {
-        Self { file: self.file.clone(), offset: self.offset + offset, length, crc: None }
+        Self { file: self.file.clone(), offset: self.offset + offset, length, crc: None, inflated: false }
     }
 
     /// Reads all of it in place of what `bytes` holds.
