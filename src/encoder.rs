@@ -50,6 +50,18 @@ pub fn encode<T: Label>(mask: &LabelMask<'_, T>) -> Result<LabelRuns> {
 }
 
 /// Chooses how an [`Encoder`] works.
+///
+/// ```
+/// use runmask::{Encoder, Engine, ScanOrder};
+/// let encoder = Encoder::builder()
+///     .engine(Engine::Simd)
+///     .order(ScanOrder::RowMajor)
+///     .background(None)
+///     .threads(1)
+///     .build()?;
+/// assert_eq!(encoder.threads(), 1);
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Clone, Default)]
 #[must_use]
 pub struct EncoderBuilder {
@@ -163,6 +175,18 @@ impl EncoderBuilder {
 }
 
 /// Turns masks into runs; opened once, for many masks.
+///
+/// ```
+/// use runmask::{Encoder, LabelMask, Shape};
+/// let encoder = Encoder::builder().build()?;
+/// for pixels in [[0u32, 5, 5, 0], [7, 7, 7, 7]] {
+///     let runs = encoder.encode(&LabelMask::new(&pixels, Shape { height: 2, width: 2 })?)?;
+///     println!("{} runs of {} labels", runs.run_count(), runs.labels().len());
+///     // The memory of these runs is that of the next ones.
+///     encoder.recycle(runs);
+/// }
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub struct Encoder {
     opened: Opened,
     pool: Option<rayon::ThreadPool>,
@@ -205,6 +229,16 @@ impl Encoder {
 
     /// [`Encoder::encode`], which tells `progress` from time to time how many bytes of pixels are marked, and ends with
     /// [`Error::Stopped`] when that answers [`ControlFlow::Break`].
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use runmask::{Encoder, Error, LabelMask, Shape};
+    /// let pixels = vec![1u8; 64 * 64];
+    /// let mask = LabelMask::new(&pixels, Shape { height: 64, width: 64 })?;
+    /// let stopped = Encoder::builder().build()?.encode_with(&mask, &mut |_| ControlFlow::Break(()));
+    /// assert!(matches!(stopped, Err(Error::Stopped)));
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
     pub fn encode_with<T: Label>(
         &self,
         mask: &LabelMask<'_, T>,
@@ -226,6 +260,18 @@ impl Encoder {
     ///
     /// # Errors
     /// Those of [`Encoder::encode`], and [`Error::Argument`] when the block reaches outside the mask.
+    ///
+    /// ```
+    /// use runmask::{Encoder, LabelMask, LabelRuns, Run, Shape};
+    /// let encoder = Encoder::builder().build()?;
+    /// let (block, whole) = (Shape { height: 2, width: 2 }, Shape { height: 2, width: 4 });
+    /// let left = encoder.encode_block(&LabelMask::new(&[0u16, 3, 0, 3], block)?, (0, 0), whole)?;
+    /// let right = encoder.encode_block(&LabelMask::new(&[3u16, 0, 0, 0], block)?, (0, 2), whole)?;
+    /// let merged = LabelRuns::merge(&[left, right])?;
+    /// // The last column of one block and the first of the other touch in scan order.
+    /// assert_eq!(merged.get(3), Some(&[Run { start: 2, length: 3 }][..]));
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
     pub fn encode_block<T: Label>(
         &self,
         block: &LabelMask<'_, T>,

@@ -141,6 +141,18 @@ impl GpuOptions {
 }
 
 /// An open device, for many masks.
+///
+/// An encoder opens one by itself; this one is for measurements and for masks that are on a device already.
+///
+/// ```no_run
+/// use runmask::gpu::{Gpu, GpuOptions};
+/// for adapter in Gpu::adapters()? {
+///     println!("{adapter:?}");
+/// }
+/// let gpu = Gpu::open(&GpuOptions::default())?;
+/// println!("{:?}", gpu.info());
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Gpu {
     device: Device,

@@ -68,6 +68,18 @@ impl ChannelOrder {
 ///
 /// # Errors
 /// [`Error::Argument`] when the bytes are no whole number of pixels; [`Error::Io`] when writing fails.
+///
+/// ```
+/// use runmask::pixels::{self, ChannelOrder};
+/// let pixels = [9, 9, 9, 255].repeat(6);
+/// let mut records = Vec::new();
+/// pixels::encode(&pixels, ChannelOrder::Rgba, &mut records)?;
+/// assert_eq!(records, [255, 255, 0, 0, 9, 9, 9, 255, 6]);
+/// let mut decoded = Vec::new();
+/// pixels::decode(&mut &records[..], 6, ChannelOrder::Rgba, &mut decoded)?;
+/// assert_eq!(decoded, pixels);
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub fn encode(pixels: &[u8], order: ChannelOrder, writer: &mut dyn Write) -> Result<()> {
     let mut records = RecordWriter::new(order, writer);
     records.pixels(pixels)?;

@@ -271,6 +271,21 @@ impl CreateOptions {
 /// [`Error::Io`] when the file cannot be written; [`Error::Unsupported`] when the format cannot hold such labels or cannot
 /// be written to such a file; [`Error::Argument`] when no format is named; [`Error::LimitExceeded`] when rows are too long; [`Error::Memory`] when
 /// they take more than allowed.
+///
+/// ```
+/// use runmask::sink::{self, CreateOptions, Sink};
+/// use runmask::{Dtype, Shape};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("mask.tif");
+/// let mut sink = sink::create(&path, Shape { height: 2, width: 3 }, Dtype::U16, &CreateOptions::default())?;
+/// for row in [[0u16, 1, 1], [0, 0, 1]] {
+///     sink.write_rows(bytemuck::cast_slice(&row))?;
+/// }
+/// assert!(!path.exists());
+/// sink.finish()?;
+/// assert!(path.exists());
+/// # Ok::<(), runmask::Error>(())
+/// ```
 pub fn create(path: &Path, shape: Shape, dtype: Dtype, options: &CreateOptions) -> Result<Box<dyn Sink>> {
     if path == Path::new("-") {
         let Some(format) = options.format else {

@@ -41,6 +41,17 @@ pub struct DeviceStrip<'a> {
 /// The runs of every label but 0, column-major, of a mask on the caller's device.
 ///
 /// Kernels are compiled in every call; a [`Gpu::from_device`] keeps them, and its [`Gpu::mark_buffers`] knows other orders.
+///
+/// ```no_run
+/// use runmask::gpu::{DeviceStrip, encode_buffers, wgpu};
+/// use runmask::{Dtype, Shape};
+/// # fn encode(device: &wgpu::Device, queue: &wgpu::Queue, labels: &wgpu::Buffer) -> runmask::Result<()> {
+/// // 1000 rows of 512 labels of 16 bits, without gaps.
+/// let strip = DeviceStrip { buffer: labels, offset: 0, row_pitch: 1024, rows: 1000 };
+/// let runs = encode_buffers(device, queue, &[strip], Shape { height: 1000, width: 512 }, Dtype::U16)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn encode_buffers(
     device: &wgpu::Device,
     queue: &wgpu::Queue,

@@ -46,6 +46,15 @@ impl Kind {
 }
 
 /// A source of made-up rows.
+///
+/// ```
+/// use runmask::source::synth::{Kind, Synth};
+/// use runmask::{Dtype, Encoder, Shape};
+/// let mut mask = Synth::new(Kind::Cells, Shape { height: 300, width: 400 }, Dtype::U16, Some(50), 1)?;
+/// let runs = Encoder::builder().build()?.encode_source(&mut mask)?;
+/// assert!(runs.labels().len() <= 50);
+/// # Ok::<(), runmask::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Synth {
     kind: Kind,
