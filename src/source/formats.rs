@@ -10,6 +10,7 @@ use super::band::Band;
 use super::random_access::RandomAccess;
 use super::{OpenOptions, PageInfo, Source, raw};
 use crate::error::{Error, Place, Result};
+use crate::runs::PixelSize;
 
 /// All formats of this build.
 const FORMATS: &[&FileFormat] = &[
@@ -35,6 +36,9 @@ type OpenStream = fn(Stream, &Path, &OpenOptions) -> Opened;
 /// Lists the pages of a file.
 type ListPages = fn(&RandomAccess) -> Result<Vec<PageInfo>>;
 
+/// Finds the size of a pixel of the mask that the options ask for.
+type FindPixelSize = fn(&RandomAccess, &OpenOptions) -> Result<Option<PixelSize>>;
+
 /// What is known of a format.
 pub(super) struct FileFormat {
     /// What messages call it.
@@ -49,6 +53,8 @@ pub(super) struct FileFormat {
     pub(super) pages: Option<ListPages>,
     /// Whether a file may hold several masks by name.
     pub(super) has_labels: bool,
+    /// The size of a pixel, where files say it.
+    pub(super) pixel_size: Option<FindPixelSize>,
 }
 
 /// Enough bytes to know a format.
@@ -88,6 +94,18 @@ pub(super) fn folder_pages(path: &Path) -> Result<Vec<PageInfo>> {
     return super::zarr::folder_pages(path);
     #[cfg(not(feature = "zarr"))]
     Err(Error::io("reading", path, io::ErrorKind::IsADirectory.into()))
+}
+
+/// The size of a pixel of a mask in a folder, which is a Zarr store.
+pub(super) fn folder_pixel_size(path: &Path, options: &OpenOptions) -> Result<Option<PixelSize>> {
+    check_folder(path)?;
+    #[cfg(feature = "zarr")]
+    return super::zarr::folder_pixel_size(path, options);
+    #[cfg(not(feature = "zarr"))]
+    {
+        let _ = options;
+        Err(Error::io("reading", path, io::ErrorKind::IsADirectory.into()))
+    }
 }
 
 /// An error unless a folder is a Zarr store that this build reads.

@@ -31,6 +31,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     open_stream: Some(|stream, name, _| from_stream(stream, name)),
     pages: None,
     has_labels: false,
+    pixel_size: None,
 };
 
 /// A longer header is none: NumPy writes 118 bytes.

@@ -74,23 +74,42 @@ pub fn pages(path: &Path) -> Result<Vec<PageInfo>> {
     Ok(vec![PageInfo { number: 0, name: None, levels: vec![level] }])
 }
 
-/// The size of a pixel of the mask that `options` name, as far as its file says it: OME-Zarr stores do. No pixel is read;
-/// `None` for a pipe and for `-`.
+/// The size of a pixel of the mask that `options` name, as far as its file says it: OME-Zarr, OME-TIFF, ImageJ's TIFF, and TIFF with a
+/// resolution. No pixel is read; `None` for a pipe and for `-`.
 ///
-/// A length is in the unit that its axis has; where an axis has none, it is taken for micrometres, unless it is 1.
+/// A length is in the unit that stands beside it; where there is none, it is taken for micrometres, unless it is 1. A
+/// resolution in pixels for each inch or centimetre counts where a pixel is smaller than 84 micrometres: 72, 96 or 300
+/// pixels for each inch are what programs write for screens and printers.
 ///
 /// Errors: as [`open`](super::open).
 pub fn pixel_size(path: &Path, options: &OpenOptions) -> Result<Option<PixelSize>> {
-    #[cfg(feature = "zarr")]
-    if path != Path::new("-") {
-        let metadata = std::fs::metadata(path).map_err(|error| Error::io("reading", path, error))?;
-        let zipped = || Ok::<_, Error>(formats::of_file(&open_file(path)?)?.has_labels);
-        if metadata.is_dir() || metadata.is_file() && options.raw.is_none() && zipped()? {
-            return super::zarr::pixel_size(path, options);
-        }
+    if path == Path::new("-") || options.raw.is_some() {
+        return Ok(None);
     }
-    let _ = (path, options);
-    Ok(None)
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io("reading", path, error))?;
+    if metadata.is_dir() {
+        return formats::folder_pixel_size(path, options);
+    }
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let file = open_file(path)?;
+    formats::of_file(&file)?.pixel_size.map_or(Ok(None), |find| find(&file, options))
+}
+
+/// How many micrometres a unit of length is.
+#[cfg(feature = "tiff")]
+pub(super) fn in_micrometres(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "angstrom" | "\u{c5}" => 1e-4,
+        "nanometer" | "nm" => 1e-3,
+        "micrometer" | "micron" | "microns" | "um" | "\u{b5}m" | "\u{3bc}m" => 1.0,
+        "millimeter" | "mm" => 1e3,
+        "centimeter" | "cm" => 1e4,
+        "meter" | "m" => 1e6,
+        "inch" | "in" => 25_400.0,
+        _ => return None,
+    })
 }
 
 fn open_file(path: &Path) -> Result<RandomAccess> {

@@ -38,6 +38,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     open_stream: Some(|stream, name, options| Ok(Box::new(PngSource::open(stream, name, None, options.memory)?))),
     pages: None,
     has_labels: false,
+    pixel_size: None,
 };
 
 /// A picture that is read from top to bottom.

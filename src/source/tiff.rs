@@ -15,6 +15,7 @@ mod chunk;
 mod directory;
 mod page;
 mod pages;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     open_stream: None,
     pages: Some(pages::list),
     has_labels: false,
+    pixel_size: Some(size::pixel_size),
 };
 
 /// Opens a page; no pixel is read yet.

@@ -34,6 +34,7 @@ pub(super) const FORMAT: FileFormat = FileFormat {
     // The file is opened anew, because a store keeps it.
     pages: Some(|file| pages(&Store::zip(file.again()?)?)),
     has_labels: true,
+    pixel_size: Some(pixel_size),
 };
 
 /// Opens a store in a folder; no pixel is read yet.
@@ -64,13 +65,12 @@ fn pages(store: &Store) -> Result<Vec<PageInfo>> {
     Ok(node::labels(store)?.into_iter().zip(0..).map(page).collect())
 }
 
-/// The size of a pixel of the mask that the options ask for.
-pub(super) fn pixel_size(path: &Path, options: &OpenOptions) -> Result<Option<PixelSize>> {
-    let store = if path.is_dir() {
-        Store::Folder(path.to_path_buf())
-    } else {
-        let file = std::fs::File::open(path).map_err(|error| crate::Error::io("reading", path, error))?;
-        Store::zip(RandomAccess::from_file(file, path)?)?
-    };
-    Ok(node::find(&store, options)?.pixel_size)
+/// The size of a pixel of the mask in a zipped store that the options ask for.
+fn pixel_size(file: &RandomAccess, options: &OpenOptions) -> Result<Option<PixelSize>> {
+    Ok(node::find(&Store::zip(file.again()?)?, options)?.pixel_size)
+}
+
+/// The size of a pixel of the mask in a folder that the options ask for.
+pub(super) fn folder_pixel_size(path: &Path, options: &OpenOptions) -> Result<Option<PixelSize>> {
+    Ok(node::find(&Store::Folder(path.to_path_buf()), options)?.pixel_size)
 }

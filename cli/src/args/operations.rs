@@ -35,8 +35,8 @@ pub(crate) struct Measure {
     /// What to measure, or `all`; the label always comes first
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = properties_parser(), default_value = "area,bbox,centroid")]
     pub(crate) properties: Vec<Properties>,
-    /// Side of a pixel in micrometres, or height,width; `none` for pixels [default: what an OME-Zarr mask says, otherwise
-    /// none]
+    /// Side of a pixel in micrometres, or height,width; `none` for pixels [default: what an OME-Zarr, OME-TIFF, ImageJ or
+    /// TIFF mask says, but for 300 pixels for each inch and fewer; otherwise none]
     #[arg(long, value_name = "UM")]
     pub(crate) pixel_size: Option<PixelSizeArg>,
     /// Which neighbours connect pixels, for pieces, holes and the Euler number

@@ -18,9 +18,11 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
     one_stdin(args.either.shape.like.iter().chain([&args.file]).map(AsRef::as_ref))?;
     let shape = args.either.shape.shape()?;
     let mut pages = Vec::new();
+    let mut pixel_size = None;
     let (kind, format, dtype, images) = match args.either.open(&args.file, args.either.read.format, console)? {
         Content::Mask(source) => {
             let dtype = source.dtype();
+            pixel_size = args.either.pixel_size(&args.file)?;
             if args.either.dtype.is_none() {
                 pages = source::pages(&args.file)?.into_iter().map(Page::of).collect();
             }
@@ -40,7 +42,9 @@ pub(crate) fn run(args: &Info, console: &Console) -> Result<Status> {
         .collect::<Vec<_>>();
     let warnings = console.warnings();
     let page = args.either.mask.page.unwrap_or(0);
-    let report = Report { file: &args.file, kind, format: format.map(Format::name), page, pages, images, warnings };
+    let pixel_size_um = pixel_size.map(|size| [size.height(), size.width()]);
+    let format = format.map(Format::name);
+    let report = Report { file: &args.file, kind, format, page, pages, pixel_size_um, images, warnings };
     if args.json {
         report.print_json()?;
     } else {
@@ -66,6 +70,9 @@ struct Report<'a> {
     page: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pages: Vec<Page>,
+    /// Height and width of a pixel in micrometres, where the file says them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pixel_size_um: Option<[f64; 2]>,
     images: Vec<Facts<'a>>,
     warnings: Vec<String>,
 }
@@ -222,6 +229,8 @@ impl Report<'_> {
             format: Option<&'static str>,
             #[serde(skip_serializing_if = "<[Page]>::is_empty")]
             pages: &'a [Page],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pixel_size_um: Option<[f64; 2]>,
             #[serde(flatten)]
             facts: &'a Facts<'a>,
             warnings: &'a [String],
@@ -232,6 +241,7 @@ impl Report<'_> {
                 kind: self.kind,
                 format: self.format,
                 pages: &self.pages,
+                pixel_size_um: self.pixel_size_um,
                 facts,
                 warnings: &self.warnings,
             }),
@@ -262,6 +272,9 @@ impl Report<'_> {
         let kind = self.format.map_or_else(|| self.kind.to_owned(), |format| format!("{} ({format})", self.kind));
         let mut text = format!("{:11} {}\n{:11} {kind}\n", "file", shown(self.file), "kind");
         self.add_pages(&mut text);
+        if let Some([height, width]) = self.pixel_size_um {
+            let _ = writeln!(text, "{:11} height {height} um x width {width} um", "pixel size");
+        }
         match &self.images[..] {
             [facts] => text.push_str(&facts.text(self.format.is_none())),
             images => {

@@ -31,6 +31,35 @@ fn a_mask_and_its_runs_measure_alike() {
     assert!(header.lines().next().unwrap().ends_with("area_convex,solidity,feret_diameter_max"), "{header}");
 }
 
+/// Files of another program: `tests/fixtures/make_pixel_sizes.py`.
+#[test]
+fn the_size_of_a_pixel_is_taken_from_the_file() {
+    let folder = Folder::new();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/pixel_sizes");
+    for (name, said) in [
+        ("centimetre.tif", true),
+        ("inch.tif", true),
+        ("imagej.tif", true),
+        ("nanometre.ome.tif", true),
+        ("screen.tif", false),
+    ] {
+        std::fs::copy(fixtures.join(name), folder.path().join(name)).unwrap();
+        let in_pixels = "label,area,bbox-0,bbox-1,bbox-2,bbox-3\n7,4,0,0,2,2\n";
+        let expected = if said { "label,area_um2,bbox-0,bbox-1,bbox-2,bbox-3\n7,0.5,0,0,2,2\n" } else { in_pixels };
+        assert_eq!(folder.ok(&format!("measure {name} --properties area,bbox")), expected, "{name}");
+        // Who gives a size or refuses it is heeded; runs know none.
+        assert_eq!(folder.ok(&format!("measure {name} --properties area,bbox --pixel-size none")), in_pixels);
+        assert_eq!(folder.ok(&format!("measure {name} --properties area --pixel-size 2")), "label,area_um2\n7,16.0\n");
+        folder.ok(&format!("encode {name} -o {name}.json -f coco"));
+        assert_eq!(folder.ok(&format!("measure {name}.json --properties area,bbox")), in_pixels);
+        let line = "pixel size  height 0.5 um x width 0.25 um\n";
+        assert_eq!(folder.ok(&format!("info {name}")).contains(line), said, "{name}");
+        let report = json(&folder.ok(&format!("info {name} --json")));
+        let expected = if said { serde_json::json!([0.5, 0.25]) } else { serde_json::Value::Null };
+        assert_eq!(report["pixel_size_um"], expected, "{name}");
+    }
+}
+
 #[test]
 fn what_cannot_be_measured_is_an_error_and_no_file() {
     let folder = folder();

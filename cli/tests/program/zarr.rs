@@ -58,6 +58,7 @@ fn every_command_takes_a_store() {
     let info = folder.ok("info slide.zarr --label cells");
     assert!(info.contains("masks       2\n  label cells: height 5 x width 6, u16\n  label empty"), "{info}");
     assert!(info.contains("labels      3, from 7 to 300"), "{info}");
+    assert!(info.contains("pixel size  height 0.5 um x width 0.5 um"), "{info}");
     let info = folder.ok("info slide.zarr --label cells --json");
     assert!(info.contains(r#""label": "empty""#), "{info}");
     folder.ok("preview slide.zarr --label cells -o preview.png");

@@ -45,7 +45,8 @@ struct DirectoryBytes {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     tag: u16,
-    size: u8,
+    /// The type of its values, as the file numbers it.
+    kind: u64,
     count: u64,
     /// Where the values are: inside the entry when they fit there.
     offset: u64,
@@ -132,18 +133,11 @@ impl Header {
         let field = if self.big { 8 } else { 4 };
         let (count, value) = raw[4..].split_at(field);
         let count = integer(count, self.big_endian);
-        let size = match integer(&raw[2..4], self.big_endian) {
-            1 => 1,
-            3 => 2,
-            4 | 13 => 4,
-            16 | 18 => 8,
-            // Text, fractions, signed numbers: no tag that is read here has them.
-            _ => 0,
-        };
-        let inside = count.checked_mul(u64::from(size)).is_some_and(|bytes| bytes <= field as u64);
+        let kind = integer(&raw[2..4], self.big_endian);
+        let inside = count.checked_mul(size_of_kind(kind)).is_some_and(|bytes| bytes <= field as u64);
         let offset = if inside { position + 4 + field as u64 } else { integer(value, self.big_endian) };
         let tag = integer(&raw[..2], self.big_endian) as u16;
-        Entry { tag, size, count, offset, big_endian: self.big_endian }
+        Entry { tag, kind, count, offset, big_endian: self.big_endian }
     }
 }
 
@@ -158,6 +152,32 @@ impl Directory {
         let Some(entry) = self.find(tag) else { return Ok(None) };
         Ok(entry.values(file, 0, 1)?.first().copied())
     }
+
+    /// The numerator and denominator of `tag`, when the tag is there and holds a fraction.
+    pub(crate) fn fraction(&self, file: &RandomAccess, tag: u16) -> Result<Option<(u32, u32)>> {
+        let Some(entry) = self.find(tag).filter(|entry| entry.kind == FRACTION && entry.count > 0) else {
+            return Ok(None);
+        };
+        let mut raw = [0; 8];
+        file.read_exact_at(&mut raw, entry.offset, &format!("the fraction of tag {tag}"))?;
+        let number = |bytes: &[u8]| integer(bytes, entry.big_endian) as u32;
+        Ok(Some((number(&raw[..4]), number(&raw[4..]))))
+    }
+
+    /// The text of `tag`, when the tag is there, holds text and lies inside the file, at most so many bytes. What is no
+    /// UTF-8 is taken for Latin-1.
+    pub(crate) fn text(&self, file: &RandomAccess, tag: u16, most: u64) -> Result<Option<String>> {
+        let fits = |entry: &&Entry| {
+            entry.kind == TEXT && entry.count <= most.min(file.length()) && entry.offset <= file.length() - entry.count
+        };
+        let Some(entry) = self.find(tag).filter(fits) else { return Ok(None) };
+        let mut raw = vec![0; entry.count as usize];
+        file.read_exact_at(&mut raw, entry.offset, &format!("the text of tag {tag}"))?;
+        // Several texts may follow each other, each with a zero at its end.
+        raw.truncate(raw.iter().position(|&byte| byte == 0).unwrap_or(raw.len()));
+        let latin = |error: std::string::FromUtf8Error| error.as_bytes().iter().map(|&byte| char::from(byte)).collect();
+        Ok(Some(String::from_utf8(raw).unwrap_or_else(latin)))
+    }
 }
 
 impl Entry {
@@ -169,7 +189,7 @@ impl Entry {
     /// The unsigned integers `first .. first + count`; an error when the entry claims fewer, when they lie outside the
     /// file, or when the values are no unsigned integers.
     pub(crate) fn values(&self, file: &RandomAccess, first: u64, count: usize) -> Result<Vec<u64>> {
-        let size = usize::from(self.size);
+        let size = size_of_integer(self.kind);
         let place = || Place::Part(format!("tag {}", self.tag));
         if size == 0 {
             return Err(Error::format(place(), "unsigned integers", "another type").in_file(file.name()));
@@ -188,6 +208,30 @@ impl Entry {
         let mut raw = vec![0; count * size];
         file.read_exact_at(&mut raw, start, &what())?;
         Ok(raw.chunks_exact(size).map(|value| integer(value, self.big_endian)).collect())
+    }
+}
+
+/// Types of values that are no integers.
+const TEXT: u64 = 2;
+const FRACTION: u64 = 5;
+
+/// Bytes of an unsigned integer; 0 for other types.
+fn size_of_integer(kind: u64) -> usize {
+    match kind {
+        1 => 1,
+        3 => 2,
+        4 | 13 => 4,
+        16 | 18 => 8,
+        _ => 0,
+    }
+}
+
+/// Bytes of a value; 0 for types that no tag has which is read here: other fractions, signed numbers.
+fn size_of_kind(kind: u64) -> u64 {
+    match kind {
+        TEXT => 1,
+        FRACTION => 8,
+        _ => size_of_integer(kind) as u64,
     }
 }
 

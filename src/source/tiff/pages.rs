@@ -101,7 +101,7 @@ fn describe(file: &RandomAccess, header: Header, directory: &Directory) -> Level
 }
 
 /// Whether a page is a smaller copy of the page before.
-fn is_level(file: &RandomAccess, page: &Directory) -> Result<bool> {
+pub(super) fn is_level(file: &RandomAccess, page: &Directory) -> Result<bool> {
     Ok(page.integer(file, tag::SUBFILE_TYPE)?.unwrap_or(0) & 1 == 1)
 }
 

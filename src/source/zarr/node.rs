@@ -11,6 +11,7 @@ use super::store::{Store, join, listed};
 use crate::error::{Error, Place, Remedy, Result};
 use crate::runs::PixelSize;
 use crate::source::OpenOptions;
+use crate::source::pages::in_micrometres;
 
 /// Bytes of metadata that are read of a node. Colours and names of objects are part of it.
 const MOST_METADATA: u64 = 1 << 28;
@@ -380,20 +381,6 @@ impl Label {
         let (height, width) = (micrometres(dimensions - 2)?, micrometres(dimensions - 1)?);
         PixelSize::new(height, width).ok()
     }
-}
-
-/// How many micrometres a unit of length is.
-fn in_micrometres(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "angstrom" => 1e-4,
-        "nanometer" | "nm" => 1e-3,
-        "micrometer" | "micron" | "um" | "\u{b5}m" | "\u{3bc}m" => 1.0,
-        "millimeter" | "mm" => 1e3,
-        "centimeter" | "cm" => 1e4,
-        "meter" | "m" => 1e6,
-        "inch" => 25_400.0,
-        _ => return None,
-    })
 }
 
 /// The numbers of the plane along all axes but the last two.
