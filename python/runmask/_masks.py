@@ -125,7 +125,7 @@ def encode_block(
     return runs.place(row, column, shape)
 
 
-def merge(parts: Iterable[Runs]) -> Runs:
+def merge(parts: Iterable[Runs], *, threads: int | None = None) -> Runs:
     """The runs of the blocks of one mask, put together: runs that go on in the next block become one.
 
     The order of the parts does not matter, and merges of merges give the same.
@@ -134,13 +134,15 @@ def merge(parts: Iterable[Runs]) -> Runs:
     ----------
     parts : iterable of Runs
         Of one shape and order, as :func:`encode_block` gives them.
+    threads : int, optional
+        All of the machine unless given.
 
     Raises
     ------
     ValueError
         Shapes or orders differ, or two parts have a pixel of the same label, as when a block is given twice.
     """
-    return _runmask.merge(list(parts))
+    return _runmask.merge(list(parts), threads=threads)
 
 
 def mask2rle(mask: npt.ArrayLike, label: int | None = None, base: int = 1, order: Order = "F") -> str:

@@ -108,15 +108,15 @@ def encode(
     _, parts = _parts(mask, background, order, threads, rows, memory, options)
     while len(parts) > (MERGED_BY_CALLER if compute else 1):
         groups = [parts[first : first + split_every] for first in range(0, len(parts), split_every)]
-        parts = [group[0] if len(group) == 1 else dask.delayed(_merge, pure=False)(group) for group in groups]
+        parts = [group[0] if len(group) == 1 else dask.delayed(_merge, pure=False)(group, threads) for group in groups]
     if not compute:
         return parts[0]
     computed = dask.compute(*parts)
-    return computed[0] if len(computed) == 1 else _merge(computed)
+    return computed[0] if len(computed) == 1 else _masks.merge(computed)
 
 
-def _merge(parts: Iterable[Runs]) -> Runs:
-    return _masks.merge(parts)
+def _merge(parts: list[Runs], threads: int | None = 1) -> Runs:
+    return _masks.merge(parts, threads=threads)
 
 
 def _encode_block(block: Any, origin: tuple[int, int], shape: tuple[int, int], **options: Any) -> Runs:

@@ -13,6 +13,7 @@ mod errors;
 mod files;
 mod operations;
 mod options;
+mod packed;
 mod pixels;
 mod plane;
 mod polygons;

@@ -333,9 +333,10 @@ fn table<'py>(py: Python<'py>, measures: Measures) -> PyResult<Bound<'py, PyDict
 
 /// The runs of parts of one mask, put together.
 #[pyfunction]
-pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>) -> PyResult<Runs> {
+#[pyo3(signature = (parts, *, threads))]
+pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>, threads: Option<usize>) -> PyResult<Runs> {
     let parts: Vec<Arc<LabelRuns>> = parts.iter().map(|part| Arc::clone(&part.get().runs)).collect();
-    let merged = work::alone(py, None, move |_| LabelRuns::merge(&parts))?;
+    let merged = work::alone(py, threads, move |_| LabelRuns::merge(&parts))?;
     merged.map(Runs::from).map_err(|error| raise(py, error))
 }
 
