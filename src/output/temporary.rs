@@ -92,6 +92,11 @@ impl TemporaryFolder {
         let _unfinished = unfinished();
         if fs::symlink_metadata(name).is_err() {
             fs::rename(self.folder.path(), name)?;
+        } else if replace && exchange(self.folder.path(), name).is_ok() {
+            // What was there has the temporary name now, and is removed with it.
+            drop(_unfinished);
+            drop(self);
+            return Ok(());
         } else if replace {
             // Without the ending, so that nobody cleans up what a process that was killed right here put aside.
             let old = Builder::new().prefix(PREFIX).tempdir_in(super::folder_of(self.folder.path()))?;
@@ -215,6 +220,19 @@ fn link(file: &File, name: &Path) -> io::Result<()> {
 fn open_name(file: &File) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Lets two folders change names, so that there is no moment without either of them.
+#[cfg(all(feature = "zarr", target_os = "linux"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(io::Error::from)
+}
+
+/// Other systems, and file systems without it, put the old folder aside first.
+#[cfg(all(feature = "zarr", not(target_os = "linux")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Removes what killed processes left in a folder, once in the life of this process.

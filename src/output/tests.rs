@@ -225,3 +225,29 @@ fn errors_name_the_target_and_not_the_temporary_file() {
     let error = Temporary::named(&folder.path().join("missing")).unwrap_err().to_string();
     assert!(error.starts_with("No such file or directory"), "{error}");
 }
+
+/// A store that is replaced is there at every moment, the old one or the new one.
+#[cfg(all(feature = "zarr", target_os = "linux"))]
+#[test]
+fn a_folder_that_is_replaced_is_always_there() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let (name, done) = (folder.path().join("slide.zarr"), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        TemporaryFolder::create(folder.path()).unwrap().persist(&name, false).unwrap();
+        let watcher = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                assert!(fs::metadata(&name).is_ok_and(|found| found.is_dir()));
+            }
+        });
+        for number in 0..300 {
+            let next = TemporaryFolder::create(folder.path()).unwrap();
+            fs::write(next.path().join("number"), number.to_string()).unwrap();
+            next.persist(&name, true).unwrap();
+            assert_eq!(fs::read_to_string(name.join("number")).unwrap(), number.to_string());
+        }
+        done.store(true, Ordering::Relaxed);
+        watcher.join().unwrap();
+    });
+    assert_eq!(names(folder.path()), ["slide.zarr"]);
+}
