@@ -91,6 +91,7 @@ impl Opened {
 
 /// Which engine works, and on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineInfo {
     /// The engine; never [`Engine::Auto`].
     pub engine: Engine,

@@ -51,6 +51,7 @@ use crate::shape::{ScanOrder, Shape};
 
 /// Which of COCO's two files a writer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum CocoForm {
     /// Images, annotations and categories: the ground truth.
     #[default]

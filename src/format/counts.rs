@@ -12,6 +12,7 @@ pub const LARGEST_PORTABLE: u64 = u32::MAX as u64;
 
 /// What a writer does with a count above [`LARGEST_PORTABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LargeCounts {
     /// Refuses it: [`Error::LimitExceeded`].
     #[default]

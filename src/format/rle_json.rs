@@ -19,6 +19,7 @@ use crate::shape::{ScanOrder, Shape};
 
 /// How counts are written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum JsonCounts {
     /// COCO's compressed text.
     #[default]

@@ -11,6 +11,7 @@ use crate::names::names;
 
 /// An adapter that wgpu can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AdapterInfo {
     /// Its name, for instance `NVIDIA H200` or `llvmpipe (LLVM 15.0.6, 256 bits)`.
     pub name: String,
@@ -24,6 +25,7 @@ pub struct AdapterInfo {
 
 /// What kind of device an adapter is, in the order in which they are preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum AdapterKind {
     /// A card with memory of its own.
     Discrete,

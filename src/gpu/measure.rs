@@ -35,6 +35,7 @@ pub enum Residence {
 
 /// What marking a mask took.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Measurement {
     /// The adapter.
     pub adapter: AdapterInfo,

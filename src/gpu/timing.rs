@@ -19,6 +19,7 @@ const BYTES: u64 = 2 * 8 * PASSES as u64;
 
 /// How long each kernel ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KernelTimes {
     /// Labels to bits and counts.
     pub mark: Duration,

@@ -15,6 +15,7 @@ use crate::source::{Repeat, Source, check_left};
 
 /// What a synthetic mask looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Few, large, far apart: round bodies about 240 pixels across.
     Glomeruli,

@@ -48,7 +48,7 @@ impl Looks {
             let usual = match kind {
                 Kind::Glomeruli => Dtype::U16,
                 Kind::Cells => Dtype::U32,
-                Kind::Noise => Dtype::U8,
+                _ => Dtype::U8,
             };
             Ord::max(usual, Dtype::for_label(self.labels.unwrap_or(0)))
         });
