@@ -6,7 +6,7 @@
 use std::collections::BinaryHeap;
 
 use super::build::{Empty, Tail, build};
-use super::scan::Scan;
+use super::scan::{Cuts, Scan, first_overlap};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::names::names;
@@ -48,14 +48,13 @@ impl LabelRuns {
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn disjoint(self, overlap: OverlapPolicy) -> Result<Self> {
-        let entries = Scan::of(&self)?.entries;
-        let Some(index) = (1..entries.len()).find(|&index| entries[index].start < entries[index - 1].run().end())
-        else {
-            return Ok(self);
-        };
+        let (mut scan, cuts) = (Scan::new(&self, 0)?, Cuts::of(&[&self]));
+        let found = (0..cuts.count()).find_map(|index| first_overlap(scan.stretch(cuts.stretch(index))));
+        let Some([before, entry]) = found else { return Ok(self) };
         if overlap == OverlapPolicy::Error {
-            return Err(self.overlap([entries[index].label, entries[index - 1].label], entries[index].start));
+            return Err(self.overlap([entry.label, before.label], entry.start));
         }
+        let entries = Scan::whole(&self)?;
         let mut parts: Vec<(u32, Run)> = Vec::with_capacity(entries.len());
         // The label that keeps a pixel is the greatest by its rank; with it, where its run ends.
         let rank = |label: u32| if overlap == OverlapPolicy::First { u32::MAX - label } else { label };

@@ -4,11 +4,13 @@
 //! and the area of every label. Both run lists are walked together in scan order, so that each overlap of two runs is one
 //! step, and time and memory follow the runs, not the labels or the pixels.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::LabelRuns;
 use super::build::same_shape;
-use super::scan::{Entry, Scan};
+use super::scan::{Cuts, Entry, Scan, first_overlap};
 use crate::error::{Error, Result};
 use crate::shape::{ScanOrder, Shape};
 
@@ -73,9 +75,6 @@ pub(super) fn iou(pixels: u64, first: u64, second: u64) -> f64 {
     if pixels == 0 { 0.0 } else { pixels as f64 / (first + (second - pixels)) as f64 }
 }
 
-/// Entries of the first mask that a thread walks at a time, at least.
-const PART: usize = 1 << 18;
-
 impl LabelRuns {
     /// The pairs of labels of this mask and another that share pixels.
     ///
@@ -104,20 +103,25 @@ impl LabelRuns {
             turned = other.to_order(self.order)?;
             &turned
         };
-        let (first, second) = rayon::join(|| in_scan_order(self, shape), || in_scan_order(other, shape));
-        let (first, second) = (first?, second?);
-        let threads = rayon::current_num_threads();
-        let part = first.len().div_ceil(threads).max(PART);
-        let mut counts: Vec<(u32, u32, u64)> = first
-            .par_chunks(part)
-            .map(|first| {
-                let begin = second.partition_point(|entry| entry.end() <= first[0].start);
-                let mut table = Table::new(self.labels.len());
-                walk(first, &second[begin..], |one, other, pixels| table.add(one, other, pixels));
-                table.finish()
-            })
-            .flatten()
-            .collect();
+        let cuts = Cuts::of(&[self, other]);
+        let each = cuts.count().div_ceil(rayon::current_num_threads());
+        let walk_some = |first: usize| {
+            let begin = cuts.stretch(first).start;
+            let (mut one, mut two) = (Scan::new(self, begin)?, Scan::new(other, begin)?);
+            let mut table = Table::new(self.labels.len());
+            for index in first..(first + each).min(cuts.count()) {
+                let positions = cuts.stretch(index);
+                let first = in_scan_order(&mut one, positions.clone(), self, shape)?;
+                let second = in_scan_order(&mut two, positions, other, shape)?;
+                walk(first, second, |one, other, pixels| table.add(one, other, pixels));
+            }
+            Ok(table.finish())
+        };
+        let parts: Vec<Result<_>> = (0..cuts.count()).into_par_iter().step_by(each).map(walk_some).collect();
+        let mut counts: Vec<(u32, u32, u64)> = Vec::new();
+        for part in parts {
+            counts.extend(part?);
+        }
         counts.sort_unstable();
         let mut pairs: Vec<Overlap> = Vec::new();
         for (one, two, pixels) in counts {
@@ -135,11 +139,16 @@ fn areas(runs: &LabelRuns) -> Vec<(u64, u64)> {
     runs.iter().map(|(label, runs)| (label, runs.iter().map(|run| run.length).sum())).collect()
 }
 
-/// The runs of a mask in scan order; an error when some overlap.
-fn in_scan_order(runs: &LabelRuns, shape: Option<Shape>) -> Result<Vec<Entry>> {
-    let entries = Scan::of(runs)?.entries;
-    match entries.windows(2).find(|pair| pair[0].end() > pair[1].start) {
-        Some(pair) => Err(overlap(runs, pair[0], pair[1], shape, runs.order)),
+/// The runs of a stretch in scan order; an error when some overlap.
+fn in_scan_order<'s>(
+    scan: &'s mut Scan<'_>,
+    positions: Range<u64>,
+    runs: &LabelRuns,
+    shape: Option<Shape>,
+) -> Result<&'s [Entry]> {
+    let entries = scan.stretch(positions);
+    match first_overlap(entries) {
+        Some([one, other]) => Err(overlap(runs, one, other, shape, runs.order)),
         None => Ok(entries),
     }
 }

@@ -5,7 +5,7 @@
 //! first one's order, and its runs are maximal. Labels that are left without pixels are left out.
 
 use super::build::{Empty, Tail, build, same_shape};
-use super::scan::Scan;
+use super::scan::{Cuts, Scan};
 use super::{LabelRuns, Run};
 use crate::error::Result;
 use crate::names::names;
@@ -118,7 +118,12 @@ impl LabelRuns {
         let mut runs = Tail::new(&mut result.runs);
         match self.labels.len() {
             1 => self.runs.iter().for_each(|&run| runs.push(run)),
-            _ => Scan::of(self)?.entries.iter().for_each(|entry| runs.cover(entry.run())),
+            _ => {
+                let (mut scan, cuts) = (Scan::new(self, 0)?, Cuts::of(&[self]));
+                for index in 0..cuts.count() {
+                    scan.stretch(cuts.stretch(index)).iter().for_each(|entry| runs.cover(entry.run()));
+                }
+            }
         }
         result.labels.push(label);
         result.offsets.push(result.runs.len());
