@@ -98,6 +98,7 @@ fn each<R: Send>(
 #[derive(Default)]
 struct Scratch {
     counts: Vec<u64>,
+    runs: Vec<Run>,
     text: Vec<u8>,
 }
 
@@ -160,29 +161,37 @@ pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArr
 #[pyo3(name = "coco_merge")]
 pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool) -> PyResult<Bound<'py, PyBytes>> {
     let packed = counts_of(py, &rles)?;
+    let shape = packed.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
+    // The most runs that there can be: one in two characters or numbers.
+    let runs: usize = packed.iter().map(|rle| rle.size() / 2).sum();
+    if !intersect && shape.pixels() / 8 <= (runs * size_of::<Run>()) as u64 {
+        let text = work::run(py, None, |stop| text_of(&union_by_bits(&packed, shape, stop)?, shape))?;
+        return text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py));
+    }
     let rles = work::run(py, None, |stop| read_all(&packed, stop))?.map_err(|wrong| wrong.raise(py))?;
     let text = work::alone(py, None, move |_| {
-        let shape = rles.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
         let lists: Vec<Vec<Run>> = rles.into_iter().map(|rle| rle.runs).collect();
-        let runs = if intersect { intersection(lists) } else { union_of(&lists, shape) };
+        let runs = if intersect { intersection(lists) } else { union(lists.concat()) };
         text_of(&runs, shape)
     })?;
     text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py))
 }
 
-/// The union of lists of runs: by a bit for each pixel where that is less memory than the runs, otherwise by sorting.
-fn union_of(lists: &[Vec<Run>], shape: Shape) -> Vec<Run> {
-    let runs: usize = lists.iter().map(Vec::len).sum();
-    if shape.pixels() / 8 > (runs * size_of::<Run>()) as u64 {
-        return union(lists.concat());
-    }
-    let part = lists.len().div_ceil(rayon::current_num_threads()).max(1);
-    let bits = lists.par_chunks(part).map(|lists| {
+/// The union of encodings by a bit for each pixel, for where that is less memory than their runs.
+fn union_by_bits(rles: &[Packed<'_>], shape: Shape, stop: &Stop) -> Result<Vec<Run>, Wrong> {
+    let part = rles.len().div_ceil(rayon::current_num_threads()).max(1);
+    let bits = rles.par_chunks(part).zip((0..rles.len()).into_par_iter().step_by(part)).map(|(rles, first)| {
         let mut bits = Bits::new(shape.pixels());
-        lists.iter().flatten().for_each(|&run| bits.set(run));
-        bits
+        let (mut counts, mut runs) = (Vec::new(), Vec::new());
+        for (rle, index) in rles.iter().zip(first..) {
+            stop.check().map_err(Wrong::Library)?;
+            rle.runs(index, &mut counts, &mut runs)?;
+            runs.iter().for_each(|&run| bits.set(run));
+        }
+        Ok(bits)
     });
-    bits.reduce_with(|one, other| one.add(&other)).map(|bits| bits.runs()).unwrap_or_default()
+    let bits = bits.try_reduce_with(|one, other| Ok(one.add(&other)));
+    Ok(bits.transpose()?.map(|bits| bits.runs()).unwrap_or_default())
 }
 
 fn intersection(lists: Vec<Vec<Run>>) -> Vec<Run> {
@@ -310,17 +319,23 @@ pub(crate) fn box_iou<'py>(
 #[pyo3(name = "coco_area")]
 pub(crate) fn area<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let rles = counts_of(py, &rles)?;
-    let areas = each(py, rles.len(), size_of_all(&rles), |index, _| Ok(area_of(&read(index, &rles[index])?.runs)))?;
-    Ok(areas.into_pyarray(py))
+    let area = |index: usize, scratch: &mut Scratch| {
+        let rle = &rles[index];
+        let counts = rle.counts(index, &mut scratch.counts)?;
+        // Every second count is the object's.
+        let sum = |sum: u128, &count: &u64| sum + u128::from(count);
+        let (all, object) = (counts.iter().fold(0, sum), counts.iter().skip(1).step_by(2).fold(0, sum));
+        match u64::try_from(object) {
+            Ok(object) if all == u128::from(rle.shape.pixels()) => Ok(object),
+            _ => Err(wrong_sum(index, rle.shape, all)),
+        }
+    };
+    Ok(each(py, rles.len(), size_of_all(&rles), area)?.into_pyarray(py))
 }
 
 /// Bytes or numbers of each encoding, at most.
 fn size_of_all(rles: &[Packed<'_>]) -> usize {
     rles.iter().map(Packed::size).max().unwrap_or(0)
-}
-
-fn area_of(runs: &[Run]) -> u64 {
-    runs.iter().map(|run| run.length).sum()
 }
 
 /// The box of each encoding: x, y, width, height; zeros where there are no pixels.
@@ -329,9 +344,10 @@ fn area_of(runs: &[Run]) -> u64 {
 pub(crate) fn boxes<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let rles = counts_of(py, &rles)?;
     let count = rles.len();
-    let boxes = each(py, count, size_of_all(&rles), |index, _| {
-        let rle = read(index, &rles[index])?;
-        let Bounds { top, bottom, left, right } = Bounds::of(&rle.runs, rle.shape);
+    let boxes = each(py, count, size_of_all(&rles), |index, scratch| {
+        let Scratch { counts, runs, .. } = scratch;
+        rles[index].runs(index, counts, runs)?;
+        let Bounds { top, bottom, left, right } = Bounds::of(runs, rles[index].shape);
         Ok([left, top, right - left, bottom - top].map(|side| side as f64))
     })?;
     boxes.into_flattened().into_pyarray(py).reshape([count, 4])
@@ -488,26 +504,39 @@ fn read_all(rles: &[Packed<'_>], stop: &Stop) -> Result<Vec<Rle>, Wrong> {
 }
 
 fn read(index: usize, rle: &Packed<'_>) -> Result<Rle, Wrong> {
-    let shape = rle.shape;
-    let parsed;
-    let counts = match &rle.counts {
-        Counts::Numbers(counts) => counts,
-        Counts::Text(text) => {
-            let mut counts = Vec::new();
-            coco_string::parse(text, &mut counts).map_err(|defect| Wrong::Format {
-                place: format!("encoding {index}, byte {} of its counts", defect.at),
-                expected: defect.expected,
-                found: defect.found,
-            })?;
-            parsed = counts;
-            &parsed
+    let mut runs = Vec::new();
+    rle.runs(index, &mut Vec::new(), &mut runs)?;
+    Ok(Rle { shape: rle.shape, runs })
+}
+
+impl Packed<'_> {
+    /// The counts of encoding number `index`, for which `scratch` is memory.
+    fn counts<'a>(&'a self, index: usize, scratch: &'a mut Vec<u64>) -> Result<&'a [u64], Wrong> {
+        match &self.counts {
+            Counts::Numbers(counts) => Ok(counts),
+            Counts::Text(text) => match coco_string::parse(text, scratch) {
+                Ok(()) => Ok(scratch),
+                Err(defect) => Err(Wrong::Format {
+                    place: format!("encoding {index}, byte {} of its counts", defect.at),
+                    expected: defect.expected,
+                    found: defect.found,
+                }),
+            },
         }
-    };
-    let mut runs = Vec::with_capacity(counts.len() / 2);
-    runs_of(counts, shape.pixels(), &mut runs).map_err(|sum| Wrong::Format {
+    }
+
+    /// Its runs; the former content is lost.
+    fn runs(&self, index: usize, scratch: &mut Vec<u64>, runs: &mut Vec<Run>) -> Result<(), Wrong> {
+        let counts = self.counts(index, scratch)?;
+        runs.reserve(counts.len() / 2);
+        runs_of(counts, self.shape.pixels(), runs).map_err(|sum| wrong_sum(index, self.shape, sum))
+    }
+}
+
+fn wrong_sum(index: usize, shape: Shape, sum: u128) -> Wrong {
+    Wrong::Format {
         place: format!("encoding {index}"),
         expected: format!("counts that sum to {} pixels ({shape})", shape.pixels()),
         found: format!("a sum of {sum}"),
-    })?;
-    Ok(Rle { shape, runs })
+    }
 }

@@ -7,6 +7,9 @@ use runmask::Run;
 /// Pixels that are looked at at once.
 const AT_ONCE: usize = 64;
 
+/// So many times as many are passed over together where all are of one kind.
+const TOGETHER: usize = 8;
+
 /// Collects places at which pixels change between background and object, the first pixel being background's neighbour.
 struct Edges<'a> {
     inside: bool,
@@ -36,14 +39,15 @@ pub(crate) fn counts(pixels: &[u8], counts: &mut Vec<u64>) {
     };
     let mut edges = Edges { inside: false, found: &mut found };
     let (blocks, rest) = pixels.as_chunks::<AT_ONCE>();
-    for (index, block) in blocks.iter().enumerate() {
-        // Most blocks are of one kind, and one pass of vector instructions sees that.
-        let even = match edges.inside {
-            false => block.iter().fold(0, |all, &pixel| all | pixel) == 0,
-            true => block.iter().fold(u8::MAX, |least, &pixel| least.min(pixel)) != 0,
-        };
-        if !even {
-            edges.bits((index * AT_ONCE) as u64, bits_of(block));
+    for (place, some) in blocks.chunks(TOGETHER).enumerate() {
+        // Most stretches are of one kind, and one pass of vector instructions sees that.
+        if goes_on(some.as_flattened(), edges.inside) {
+            continue;
+        }
+        for (block, index) in some.iter().zip(place * TOGETHER..) {
+            if !goes_on(block, edges.inside) {
+                edges.bits((index * AT_ONCE) as u64, bits_of(block));
+            }
         }
     }
     if !rest.is_empty() {
@@ -53,6 +57,15 @@ pub(crate) fn counts(pixels: &[u8], counts: &mut Vec<u64>) {
         edges.bits((blocks.len() * AT_ONCE) as u64, bits_of(&block));
     }
     counts.push(pixels.len() as u64 - start);
+}
+
+/// Whether all pixels are inside an object, or all are background.
+#[inline]
+fn goes_on(pixels: &[u8], inside: bool) -> bool {
+    match inside {
+        false => pixels.iter().fold(0, |all, &pixel| all | pixel) == 0,
+        true => pixels.iter().fold(u8::MAX, |least, &pixel| least.min(pixel)) != 0,
+    }
 }
 
 /// A bit for each byte, set where it is not 0.

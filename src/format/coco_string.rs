@@ -117,7 +117,10 @@ impl Reader {
         let (mut before, mut last) = (self.before, self.last);
         let mut at = 0;
         while at < whole {
-            let found = short(text, at).and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
+            // Most values are within one group.
+            let group = text[at].wrapping_sub(48);
+            let found = if group < 32 { Some((i64::from((group << 3) as i8 >> 3), at + 1)) } else { short(text, at) };
+            let found = found.and_then(|(value, end)| Some((before.checked_add_signed(value)?, end)));
             let (count, end) = match found {
                 Some(found) => found,
                 None => general(text, at, before)

@@ -112,29 +112,118 @@ impl LabelRuns {
     }
 }
 
-/// Objects with their areas and boxes.
+/// Objects with their areas, and where their pixels are.
 struct Objects<'a> {
     runs: &'a LabelRuns,
     areas: Vec<u64>,
     /// Empty when no shape is known.
-    boxes: Vec<Extents>,
+    places: Vec<(Extents, Option<Spans>)>,
+    /// Pixels of a line.
+    length: u64,
 }
 
 impl<'a> Objects<'a> {
     fn of(runs: &'a LabelRuns) -> Self {
         let areas = runs.iter().map(|(_, runs)| runs.iter().map(|run| run.length).sum()).collect();
-        let length = runs.shape.map(|shape| shape.line_length(runs.order));
-        let boxes = length.map(|length| runs.iter().map(|(_, runs)| Extents::of(runs, length)).collect());
-        Self { runs, areas, boxes: boxes.unwrap_or_default() }
+        let Some(length) = runs.shape.map(|shape| shape.line_length(runs.order)) else {
+            return Self { runs, areas, places: Vec::new(), length: 0 };
+        };
+        let place = |index: usize| {
+            let of_object = runs.runs_at(index);
+            (Extents::of(of_object, length), Spans::of(of_object, length.into()))
+        };
+        let places = (0..runs.labels.len()).into_par_iter().with_min_len(16).map(place).collect();
+        Self { runs, areas, places, length: length.into() }
     }
 
     /// Pixels that an object shares with another.
     fn shared(&self, index: usize, others: &Self, other: usize) -> u64 {
-        let boxes = self.boxes.get(index).zip(others.boxes.get(other));
-        if boxes.is_some_and(|(one, other)| !one.meets(other)) {
-            return 0;
+        if let (Some((extents, spans)), Some((others_extents, others_spans))) =
+            (self.places.get(index), others.places.get(other))
+        {
+            if !extents.meets(others_extents) {
+                return 0;
+            }
+            if let (Some(spans), Some(others_spans)) = (spans, others_spans) {
+                return spans.shared(others_spans, self.length);
+            }
         }
         shared(self.runs.runs_at(index), others.runs.runs_at(other))
+    }
+}
+
+/// The pixels of an object line by line: the first span of each line in one layer, the second ones in the next, and so on.
+/// Lines without a span in a layer have an empty one, so that two layers are compared without a branch.
+struct Spans(Vec<Layer>);
+
+/// A span for each of some lines that follow each other.
+struct Layer {
+    first: u64,
+    starts: Vec<i32>,
+    ends: Vec<i32>,
+}
+
+impl Spans {
+    /// `None` where spans would be many more than the runs, or do not fit their numbers.
+    fn of(runs: &[Run], length: u64) -> Option<Self> {
+        if i32::try_from(length).is_err() {
+            return None;
+        }
+        let mut room = 64 + 4 * runs.len() as u64;
+        let mut layers: Vec<Layer> = Vec::new();
+        let (mut line, mut depth) = (u64::MAX, 0);
+        for run in runs {
+            let (first, last) = (run.start / length, (run.end() - 1) / length);
+            room = room.checked_sub(last - first)?;
+            for here in first..=last {
+                depth = if here == line { depth + 1 } else { 0 };
+                line = here;
+                if depth == layers.len() {
+                    layers.push(Layer { first: here, starts: Vec::new(), ends: Vec::new() });
+                }
+                let layer = &mut layers[depth];
+                let place = here - layer.first;
+                room = room.checked_sub(place - layer.starts.len() as u64)?;
+                layer.starts.resize(place as usize, 0);
+                layer.ends.resize(place as usize, 0);
+                // Both are within a line, whose length fits.
+                layer.starts.push((run.start.max(here * length) - here * length) as i32);
+                layer.ends.push((run.end().min((here + 1) * length) - here * length) as i32);
+            }
+        }
+        Some(Self(layers))
+    }
+
+    fn shared(&self, other: &Self, length: u64) -> u64 {
+        self.0.iter().flat_map(|one| other.0.iter().map(|other| one.shared(other, length))).sum()
+    }
+}
+
+impl Layer {
+    /// Pixels that the spans of two layers share.
+    fn shared(&self, other: &Self, length: u64) -> u64 {
+        let first = self.first.max(other.first);
+        let (skip, skip_other) = ((first - self.first) as usize, (first - other.first) as usize);
+        let count = self.starts.len().saturating_sub(skip).min(other.starts.len().saturating_sub(skip_other));
+        if count == 0 {
+            return 0;
+        }
+        // So many lines together have pixels that fit the number.
+        let lines = (i32::MAX as u64 / length.max(1)).max(1) as usize;
+        let own = self.starts[skip..][..count].chunks(lines).zip(self.ends[skip..][..count].chunks(lines));
+        let others =
+            other.starts[skip_other..][..count].chunks(lines).zip(other.ends[skip_other..][..count].chunks(lines));
+        own.zip(others)
+            .map(|((starts, ends), (other_starts, other_ends))| {
+                let spans = starts.iter().zip(ends).zip(other_starts.iter().zip(other_ends));
+                let pixels: i32 = spans
+                    .map(|((&start, &end), (&other_start, &other_end))| {
+                        (end.min(other_end) - start.max(other_start)).max(0)
+                    })
+                    .sum();
+                pixels as u64
+            })
+            .sum()
     }
 }
 
