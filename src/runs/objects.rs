@@ -268,6 +268,23 @@ mod tests {
         }
     }
 
+    /// Objects as they usually are, with holes too, have spans; runs over many lines, or far apart, would make too many.
+    #[test]
+    fn spans_are_made_where_they_are_few() {
+        let run = |start, length| Run { start, length };
+        let layers = |runs: &[Run], length| Spans::of(runs, length).map(|spans| spans.0.len());
+        assert_eq!(layers(&[run(3, 4), run(13, 2), run(17, 1), run(23, 5)], 10), Some(2));
+        assert_eq!(layers(&[run(3, 25)], 10), Some(1));
+        assert_eq!(layers(&[run(0, 1000)], 10), None);
+        assert_eq!(layers(&[run(0, 1), run(100_000, 1)], 10), None);
+        assert_eq!(layers(&[run(0, 1)], 1 << 31), None);
+        assert_eq!(layers(&[run(0, 1)], (1 << 31) - 1), Some(1));
+        // Spans of lines that are as long as they may be: their sum does not fit an i32.
+        let length = (1 << 31) - 1;
+        let whole = Spans::of(&[run(0, 3 * length)], length).unwrap();
+        assert_eq!(whole.shared(&whole, length), 3 * length);
+    }
+
     proptest! {
         #[test]
         fn every_pair_is_by_definition(runs in any_runs(), crowd in prop::collection::vec(any::<bool>(), 6), cut in 0_u64..9) {
