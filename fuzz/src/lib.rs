@@ -1,6 +1,7 @@
 //! What the fuzz targets check.
 
 mod operations;
+pub mod zarr;
 
 use std::io::BufReader;
 
