@@ -546,3 +546,60 @@ fn a_damaged_zip_is_named() {
     let error = error_of(&path, &OpenOptions::new());
     assert!(error.starts_with(": chunk c/0/0: expected bytes with the checksum "), "{error}");
 }
+
+/// Long stretches of rows that are the row above them are left out for whoever looks for runs of columns.
+#[test]
+fn rows_that_repeat_are_left_out_and_the_runs_are_the_same() {
+    let (height, width) = (230_u32, 7_u32);
+    let changes = [("/shape", json!([height, width])), ("/chunk_grid/configuration/chunk_shape", json!([100, 4]))];
+    for (first, second) in [(1, 1), (1, 34), (5, 38), (33, 99), (40, 60), (68, 69), (99, 99), (100, 100)] {
+        let chunk = |seed: u32| {
+            let label =
+                |row: u32, column: u32| (seed + u32::from(row >= first) * 3 + u32::from(row >= second) * column) as u8;
+            (0..400).map(|pixel| label(pixel / 4, pixel % 4)).collect::<Vec<u8>>()
+        };
+        let chunks: Vec<Vec<u8>> = (1..=5).map(chunk).collect();
+        let metadata = changed(version_3(), &changes);
+        let mut entries = vec![("zarr.json", &metadata[..])];
+        // One is absent.
+        entries.extend(["c/0/0", "c/0/1", "c/1/0", "c/1/1", "c/2/0"].into_iter().zip(chunks.iter().map(Vec::as_slice)));
+        let folder = store(&entries);
+        let open = || source::open(folder.path(), &OpenOptions::new().threads(1)).unwrap();
+        let mut whole = vec![9; (height * width) as usize];
+        open().read_rows(&mut whole).unwrap();
+        let (mut found, mut repeats) = (vec![0xee; whole.len()], Vec::new());
+        open().read(&mut found, Some(&mut repeats)).unwrap();
+        // The stretches of the first chunk, by definition.
+        let mut expected: Vec<std::ops::Range<u32>> = Vec::new();
+        for row in 1..100 {
+            let same = |columns: u32| {
+                whole[(row * width) as usize..][..columns as usize]
+                    == whole[((row - 1) * width) as usize..][..columns as usize]
+            };
+            match expected.last_mut() {
+                Some(last) if same(4) && last.end == row => last.end += 1,
+                _ if same(4) => expected.push(row..row + 1),
+                _ => {}
+            }
+        }
+        expected.retain(|rows| rows.len() >= 32);
+        let first_chunk: Vec<_> =
+            repeats.iter().filter(|repeat| repeat.columns.start == 0 && repeat.rows.start < 100).collect();
+        assert_eq!(
+            first_chunk.iter().map(|repeat| repeat.rows.clone()).collect::<Vec<_>>(),
+            expected,
+            "{first} {second}"
+        );
+        for source::Repeat { rows, columns } in repeats {
+            for row in rows {
+                for column in columns.clone() {
+                    found[(row * width + column) as usize] = found[((row - 1) * width + column) as usize];
+                }
+            }
+        }
+        assert!(found == whole, "{first} {second}");
+        let encoder = Encoder::builder().threads(1).build().unwrap();
+        let mask = runmask::LabelMask::new(&whole, runmask::Shape { height, width }).unwrap();
+        assert_eq!(encoder.encode_source(&mut *open()).unwrap(), encoder.encode(&mask).unwrap());
+    }
+}

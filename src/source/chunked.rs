@@ -38,6 +38,10 @@ mod tests;
 /// Bytes of labels in bands of small chunks that are read together, so that every thread has some to decode.
 const TOGETHER_BYTES: u64 = 1 << 22;
 
+/// The fewest rows of a chunk that are left out together because they repeat the row above them: whoever marks the rows
+/// begins anew after each such stretch.
+pub(crate) const LEAST_REPEATED: u32 = 32;
+
 /// How a mask is cut into chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -163,6 +167,19 @@ pub(crate) trait Chunks: Send + Sync {
     /// Decodes a chunk whole into `rows`, the labels that the mask shows of it, from the bytes that were fetched.
     fn decode(&self, at: At<Self::Place>, bytes: &[u8], scratch: &mut Self::Scratch, rows: &mut Rows<'_>)
     -> Result<()>;
+
+    /// As [`Chunks::decode`], but rows that are the row above them may be left out, where at least [`LEAST_REPEATED`] follow
+    /// each other: all but the last of these. Gives these stretches, as long as they are, or `None` when nothing was
+    /// compared.
+    fn decode_changes(
+        &self,
+        at: At<Self::Place>,
+        bytes: &[u8],
+        scratch: &mut Self::Scratch,
+        rows: &mut Rows<'_>,
+    ) -> Result<Option<Vec<Range<u32>>>> {
+        self.decode(at, bytes, scratch, rows).map(|()| None)
+    }
 
     /// Bytes of memory that [`Chunks::fetch`] and [`Chunks::decode`] need for this chunk.
     fn work_bytes(&self, at: At<Self::Place>) -> u64;
@@ -300,25 +317,50 @@ impl<C: Chunks> Reader<C> {
     /// Fills the rows of a chunk that fits; gives whether they hold one label. When that was known before, and `sparse`,
     /// only the first and last row are filled.
     fn read(&self, at: At<C::Place>, rows: &mut Rows<'_>, sparse: bool) -> Result<bool> {
+        let decode = |bytes: &[u8], own: &mut C::Scratch, rows: &mut Rows<'_>| self.chunks.decode(at, bytes, own, rows);
+        let filled = self.fill(at, rows, sparse, |bytes, own, rows| decode(bytes, own, rows).map(|()| None))?;
+        Ok(matches!(filled, Filled::Constant))
+    }
+
+    /// Fills the rows of a chunk that fits, but for what repeats in them.
+    fn read_changes(&self, at: At<C::Place>, rows: &mut Rows<'_>) -> Result<Filled> {
+        self.fill(at, rows, true, |bytes, own, rows| self.chunks.decode_changes(at, bytes, own, rows))
+    }
+
+    fn fill(
+        &self,
+        at: At<C::Place>,
+        rows: &mut Rows<'_>,
+        sparse: bool,
+        decode: impl FnOnce(&[u8], &mut C::Scratch, &mut Rows<'_>) -> Result<Option<Vec<Range<u32>>>>,
+    ) -> Result<Filled> {
         let grid = self.chunks.grid();
         self.with_scratch(|scratch| {
             let recognisable = match self.known(at, &mut scratch.bytes)? {
                 Known::Label(label) => {
                     fill_rows(rows.each(), label, grid.label_bytes(), sparse);
-                    return Ok(true);
+                    return Ok(Filled::Constant);
                 }
                 Known::Nothing { recognisable } => recognisable,
             };
-            self.chunks.decode(at, &scratch.bytes, &mut scratch.own, rows)?;
+            let repeated = decode(&scratch.bytes, &mut scratch.own, rows)?.unwrap_or_default();
             if !recognisable || !ConstantChunks::accepts(&scratch.bytes) {
-                return Ok(false);
+                return Ok(Filled::Rows(repeated));
             }
-            let Some(label) = rows.constant(grid.label_bytes()) else { return Ok(false) };
+            let label = match &repeated[..] {
+                [] => rows.constant(grid.label_bytes()),
+                [all] if *all == (1..grid.rows(at.band)) => {
+                    rows.each().next().and_then(|row| constant(row, grid.label_bytes()))
+                }
+                // Stretches are as long as they are, so there is a row that differs from the one above.
+                _ => None,
+            };
+            let Some(label) = label else { return Ok(Filled::Rows(repeated)) };
             // Of which only a part is shown says nothing about others.
             if grid.shows_all(at.band, at.across) {
                 self.constants.insert(grid.stored_rows(at.band), &scratch.bytes, label);
             }
-            Ok(true)
+            Ok(Filled::Constant)
         })
     }
 
@@ -344,6 +386,14 @@ impl<C: Chunks> Reader<C> {
         }
         result
     }
+}
+
+/// What was found in the rows of a chunk.
+enum Filled {
+    /// All have one label.
+    Constant,
+    /// These repeat the row above them; they were left out but for the last of each stretch.
+    Rows(Vec<Range<u32>>),
 }
 
 /// What is known of a chunk before it is decoded.
@@ -421,21 +471,28 @@ impl<C: Chunks> ChunkedSource<C> {
         let read = |((&at, known), mut rows): ((&At<C::Place>, &Option<u64>), Rows<'_>)| match known {
             Some(label) => {
                 fill_rows(rows.each(), *label, grid.label_bytes(), true);
-                Ok(true)
+                Ok(Filled::Constant)
             }
-            None => reader.read(at, &mut rows, sparse),
+            None if sparse => reader.read_changes(at, &mut rows),
+            None => reader.read(at, &mut rows, false).map(|_| Filled::Rows(Vec::new())),
         };
-        let mut results: Vec<Result<bool>> = self.run(|| work.into_par_iter().map(read).collect());
+        let mut results: Vec<Result<Filled>> = self.run(|| work.into_par_iter().map(read).collect());
         let mut row = 0;
         for (band, results) in all.chunks(across).zip(results.chunks_mut(across)) {
             let height = grid.rows(band[0].band);
             // In order, so that the error is that of the first chunk that has one, whatever the threads did first.
             for (result, across) in results.iter_mut().zip(0..) {
-                let constant = std::mem::replace(result, Ok(false))?;
-                if let Some(repeats) = &mut repeats
-                    && constant
-                {
-                    repeats.push(Repeat { rows: row + 1..row + height, columns: grid.columns(across) });
+                let filled = std::mem::replace(result, Ok(Filled::Constant))?;
+                if let Some(repeats) = &mut repeats {
+                    let columns = grid.columns(across);
+                    let mut push = |rows: Range<u32>| {
+                        let rows = row + rows.start..row + rows.end;
+                        repeats.push(Repeat { rows, columns: columns.clone() });
+                    };
+                    match filled {
+                        Filled::Constant => push(1..height),
+                        Filled::Rows(repeated) => repeated.into_iter().for_each(push),
+                    }
                 }
             }
             row += height;

@@ -15,7 +15,7 @@ use super::store::{Blob, Store};
 use crate::error::{Error, Place, Result};
 use crate::memory::{MOST_ROW_BYTES, check_row, reserve, zeroed};
 use crate::shape::Shape;
-use crate::source::chunked::{self, Chunks, Fetched, Grid, Rows};
+use crate::source::chunked::{self, Chunks, Fetched, Grid, LEAST_REPEATED, Rows};
 use crate::source::decompress::{self, Fault};
 use crate::source::samples::Unfit;
 
@@ -381,8 +381,58 @@ impl ArrayChunks {
         self.layout.down.saturating_mul(self.grid.label_bytes() as u64)
     }
 
-    /// Puts the plane of a chunk's pixels into rows.
-    fn place_rows(&self, at: At, pixels: &[u8], rows: &mut Rows<'_>) -> Result<()> {
+    /// Which rows of a chunk's plane are the row above them, in long stretches; none where rows are not stored row by row.
+    fn repeated(&self, at: At, pixels: &[u8]) -> Vec<Range<u32>> {
+        let bytes = self.grid.label_bytes();
+        if self.layout.across != 1 {
+            return Vec::new();
+        }
+        let (first, down) = (self.layout.first as usize * bytes, self.layout.down as usize * bytes);
+        let (height, row_bytes) = (self.grid.rows(at.band), self.grid.columns(at.across).len() * bytes);
+        let row = |number: u32| &pixels[first + number as usize * down..][..row_bytes];
+        let mut found = Vec::new();
+        let mut start = 1;
+        for number in 1..=height {
+            if number == height || row(number) != row(number - 1) {
+                if number - start >= LEAST_REPEATED {
+                    found.push(start..number);
+                }
+                start = number + 1;
+            }
+        }
+        found
+    }
+
+    /// Decodes a chunk; with `changes`, without rows that repeat, which it gives.
+    fn decode_rows(
+        &self,
+        at: At,
+        stored: &[u8],
+        scratch: &mut Scratch,
+        rows: &mut Rows<'_>,
+        changes: bool,
+    ) -> Result<Option<Vec<Range<u32>>>> {
+        let Scratch { decoder, pixels } = scratch;
+        if let Rows::Together { rows: labels, .. } = rows
+            && self.in_place(at.band)
+        {
+            self.codecs().decode(decoder, stored, labels).map_err(|fault| self.fault(at, fault))?;
+            for (row, number) in rows.each().zip(0..) {
+                self.array.samples.decode_in_place(false, row).map_err(|unfit| self.unfit(at, number, unfit))?;
+            }
+            return Ok(None);
+        }
+        let count = usize::try_from(self.pixels).unwrap_or(usize::MAX);
+        reserve(pixels, count.saturating_sub(pixels.len()), "pixels of a chunk")?;
+        pixels.resize(count, 0);
+        self.codecs().decode(decoder, stored, pixels).map_err(|fault| self.fault(at, fault))?;
+        let repeated = if changes { self.repeated(at, pixels) } else { Vec::new() };
+        self.place_rows(at, pixels, &repeated, rows)?;
+        Ok(Some(repeated))
+    }
+
+    /// Puts the plane of a chunk's pixels into rows, but for those of `repeated` that are not the last of a stretch.
+    fn place_rows(&self, at: At, pixels: &[u8], repeated: &[Range<u32>], rows: &mut Rows<'_>) -> Result<()> {
         let (samples, bytes) = (self.array.samples, self.grid.label_bytes());
         // All fit, because the pixels are in memory.
         let (first, down, across) = (
@@ -392,7 +442,15 @@ impl ArrayChunks {
         );
         let unfit = |row: u64, unfit| self.unfit(at, row, unfit);
         if across == bytes {
+            let mut repeated = repeated.iter().peekable();
             for (row, number) in rows.each().zip(0..) {
+                repeated.next_if(|rows| u64::from(rows.end) <= number);
+                if repeated
+                    .peek()
+                    .is_some_and(|rows| (u64::from(rows.start)..u64::from(rows.end - 1)).contains(&number))
+                {
+                    continue;
+                }
                 let start = first + number as usize * down;
                 samples.decode(&pixels[start..], false, row).map_err(|error| unfit(number, error))?;
             }
@@ -479,21 +537,17 @@ impl Chunks for ArrayChunks {
     }
 
     fn decode(&self, at: At, stored: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
-        let Scratch { decoder, pixels } = scratch;
-        if let Rows::Together { rows: labels, .. } = rows
-            && self.in_place(at.band)
-        {
-            self.codecs().decode(decoder, stored, labels).map_err(|fault| self.fault(at, fault))?;
-            for (row, number) in rows.each().zip(0..) {
-                self.array.samples.decode_in_place(false, row).map_err(|unfit| self.unfit(at, number, unfit))?;
-            }
-            return Ok(());
-        }
-        let count = usize::try_from(self.pixels).unwrap_or(usize::MAX);
-        reserve(pixels, count.saturating_sub(pixels.len()), "pixels of a chunk")?;
-        pixels.resize(count, 0);
-        self.codecs().decode(decoder, stored, pixels).map_err(|fault| self.fault(at, fault))?;
-        self.place_rows(at, pixels, rows)
+        self.decode_rows(at, stored, scratch, rows, false).map(drop)
+    }
+
+    fn decode_changes(
+        &self,
+        at: At,
+        stored: &[u8],
+        scratch: &mut Scratch,
+        rows: &mut Rows<'_>,
+    ) -> Result<Option<Vec<Range<u32>>>> {
+        self.decode_rows(at, stored, scratch, rows, true)
     }
 
     fn work_bytes(&self, at: At) -> u64 {
