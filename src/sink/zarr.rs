@@ -78,6 +78,8 @@ type Size = (Shape, u32, Vec<f64>);
 /// One size of the mask.
 #[derive(Debug)]
 struct Level {
+    /// The temporary folder that all is in.
+    root: PathBuf,
     folder: PathBuf,
     shape: Shape,
     /// Every so many rows and columns of the mask are one of this level.
@@ -113,11 +115,21 @@ impl ZarrSink {
         };
         let folder = TemporaryFolder::create(parent).map_err(writing)?;
         let root = target.root(&folder);
+        let temporary = folder.path().to_path_buf();
         let level = |(number, (shape, factor, scale)): (usize, Size)| {
             let folder = root.join(number.to_string());
             let (wide, tall) = chunk_of(shape, dtype, options);
             let shards = options.shards.then(|| (0..shape.width.div_ceil(wide * PER_SHARD)).map(|_| None).collect());
-            Level { folder, shape, factor, scale, row: TileRow::new(shape.width, wide, tall, dtype), done: 0, shards }
+            Level {
+                root: temporary.clone(),
+                folder,
+                shape,
+                factor,
+                scale,
+                row: TileRow::new(shape.width, wide, tall, dtype),
+                done: 0,
+                shards,
+            }
         };
         let levels = sizes.into_iter().enumerate().map(level).collect();
         Ok(Self {
@@ -210,7 +222,7 @@ impl ZarrSink {
         let (version, axes) = (self.target.version, &self.target.axes);
         let root = &self.target.root(&self.folder);
         for level in &self.levels {
-            fs::create_dir_all(&level.folder)?;
+            make_folders(&level.root, &level.folder)?;
             let leading = vec![1; axes.len() - 2];
             let sides =
                 |height: u32, width: u32| -> Vec<u32> { leading.iter().copied().chain([height, width]).collect() };
@@ -435,7 +447,7 @@ impl Level {
         (0..leading).for_each(|_| folder.push("0"));
         let Some(shards) = &mut self.shards else {
             folder.push(self.done.to_string());
-            fs::create_dir_all(&folder)?;
+            make_folders(&self.root, &folder)?;
             return fs::write(folder.join(column.to_string()), bytes);
         };
         let Some(shard) = shards.get_mut((column / PER_SHARD) as usize) else {
@@ -445,7 +457,7 @@ impl Level {
             Some(shard) => shard,
             none => {
                 folder.push((self.done / PER_SHARD).to_string());
-                fs::create_dir_all(&folder)?;
+                make_folders(&self.root, &folder)?;
                 let file = BufWriter::new(File::create(folder.join((column / PER_SHARD).to_string()))?);
                 let index = vec![[u64::MAX; 2]; (PER_SHARD * PER_SHARD) as usize];
                 none.insert(Shard { file, position: 0, index })
@@ -613,6 +625,22 @@ fn of_image(shape: Shape, image: &Image, options: &CreateOptions) -> Vec<Size> {
         (size, factor, scale)
     };
     image.levels.iter().enumerate().map(level).collect()
+}
+
+/// Makes a folder in `root` and those between them, but not `root` itself: who removes that after an interrupt has the last
+/// word.
+fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
+    let made = |made: io::Result<()>| match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    };
+    match (made(fs::create_dir(folder)), folder.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound && parent != root => {
+            make_folders(root, parent)?;
+            made(fs::create_dir(folder))
+        }
+        (made, _) => made,
+    }
 }
 
 /// The text of metadata.
