@@ -40,6 +40,7 @@ const TOGETHER_BYTES: u64 = 1 << 22;
 
 /// The fewest rows of a chunk that are left out together because they repeat the row above them: whoever marks the rows
 /// begins anew after each such stretch.
+#[cfg(feature = "zarr")]
 pub(crate) const LEAST_REPEATED: u32 = 32;
 
 /// How a mask is cut into chunks.

@@ -54,9 +54,19 @@ pub(super) fn sides(
             *format = None;
         }
     }
+    // A label and a place on other axes are meant for the store of the two.
+    let is_store = |file: &Path| source::is_zarr(file) || file.extension().is_some_and(|extension| extension == "zip");
+    let is_plain = |file: &Path| MaskFormat::of(file).is_ok() && !is_store(file);
+    let own = |side: usize| {
+        let mut own = either.clone();
+        if is_plain(files[side]) && is_store(files[1 - side]) {
+            (own.mask.label, own.mask.index) = (None, Vec::new());
+        }
+        own
+    };
     let shape = either.shape.shape()?;
     let second_is_mask = !either.is_runs(files[1], formats[1]);
-    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], either, shape, console);
+    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &own(side), shape, console);
     // The one that is sure to know its size goes first.
     if second_is_mask {
         let (second, _) = read(1, shape)?;

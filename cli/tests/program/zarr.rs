@@ -71,6 +71,12 @@ fn every_command_takes_a_store() {
     assert!(folder.ok("compare slide.zarr slide.zarr --label cells --json").contains(r#""pq": 1.0"#));
     folder.ok("decode slide.csv -f table -o back.npy --like slide.zarr/labels/cells");
     folder.ok("verify back.npy slide.csv --second-format table");
+    // The name of a label is meant for the store of the two.
+    for command in ["verify", "compare"] {
+        folder.ok(&format!("{command} slide.zarr back.npy --label cells"));
+        folder.ok(&format!("{command} back.npy slide.zarr --label cells"));
+    }
+    folder.fails_with("verify back.npy back.npy --label cells", &["back.npy", "labels"]);
 }
 
 #[test]
