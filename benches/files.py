@@ -22,9 +22,8 @@ import imagecodecs
 import tifffile
 
 
-def today(path):
-    mask = tifffile.imread(path)
-    flat = cv2.transpose(mask).ravel() if mask.dtype != np.uint32 else np.ascontiguousarray(mask.T).ravel()
+def label_runs(flat):
+    """The label, start and length of every run of labels in scan order, sorted by label; 0 has none."""
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts = np.concatenate(([0], changes))
     lengths = np.diff(np.concatenate((starts, [flat.size])))
@@ -32,7 +31,13 @@ def today(path):
     keep = labels != 0
     labels, starts, lengths = labels[keep].astype(np.int64), starts[keep], lengths[keep]
     order = np.argsort(labels, kind="stable")
-    labels, starts, lengths = labels[order], starts[order], lengths[order]
+    return labels[order], starts[order], lengths[order]
+
+
+def today(path):
+    mask = tifffile.imread(path)
+    flat = cv2.transpose(mask).ravel() if mask.dtype != np.uint32 else np.ascontiguousarray(mask.T).ravel()
+    labels, starts, lengths = label_runs(flat)
     edges = np.flatnonzero(np.diff(labels)) + 1
     rows = ["glom,pixels\n"]
     pairs = np.stack([starts, lengths], axis=1)

@@ -26,6 +26,8 @@ import numpy as np
 import tensorstore
 import zarr
 
+from files import label_runs
+
 THREADS = 2
 MASKS = {
     "cells": "cells --height 8000 --width 8000 --labels 128000 --dtype u32",
@@ -35,15 +37,7 @@ MASKS = {
 
 def runs(mask):
     signed = mask.view(np.int32) if mask.dtype == np.uint32 else mask
-    flat = cv2.transpose(signed).ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts = np.concatenate(([0], changes))
-    lengths = np.diff(np.concatenate((starts, [flat.size])))
-    labels = flat[starts]
-    keep = labels != 0
-    labels, starts, lengths = labels[keep].astype(np.int64), starts[keep], lengths[keep]
-    order = np.argsort(labels, kind="stable")
-    return labels[order], starts[order], lengths[order]
+    return label_runs(cv2.transpose(signed).ravel())
 
 
 def median(work, repeats):

@@ -228,39 +228,50 @@ fn too_little_memory_is_an_error_before_it_is_taken() {
     assert!(matches!(encoder.encode_source(&mut source), Err(Error::Memory { .. })));
 }
 
+/// A mask whose source says that it stands for so many stored bytes, and for one more with each byte of labels that is read
+/// when `counts` says so.
+struct Stored {
+    mask: Synth,
+    band_rows: u32,
+    bytes: u64,
+    counts: bool,
+}
+
+impl Source for Stored {
+    fn shape(&self) -> Shape {
+        self.mask.shape()
+    }
+
+    fn dtype(&self) -> Dtype {
+        self.mask.dtype()
+    }
+
+    fn skip(&mut self, rows: u32) -> Result<()> {
+        self.mask.skip(rows)
+    }
+
+    fn band_rows(&self) -> u32 {
+        self.band_rows
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        Some(self.bytes)
+    }
+
+    fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
+        assert!(rows.len() <= 200 << 20);
+        self.bytes += if self.counts { rows.len() as u64 } else { 0 };
+        self.mask.read(rows, repeats)
+    }
+}
+
 /// A source of a few stored bytes may be of any size, but not take memory in proportion to it.
 #[test]
 fn a_shape_alone_is_no_reason_to_take_memory() {
-    struct Claim(Synth);
-    impl Source for Claim {
-        fn shape(&self) -> Shape {
-            self.0.shape()
-        }
-
-        fn dtype(&self) -> Dtype {
-            self.0.dtype()
-        }
-
-        fn skip(&mut self, rows: u32) -> Result<()> {
-            self.0.skip(rows)
-        }
-
-        fn band_rows(&self) -> u32 {
-            u32::MAX
-        }
-
-        fn stored_bytes(&self) -> Option<u64> {
-            Some(1000)
-        }
-
-        fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
-            assert!(rows.len() <= 200 << 20);
-            self.0.read(rows, repeats)
-        }
-    }
     let encode = |height, width, order| {
-        let synth = Synth::new(Kind::Glomeruli, Shape { height, width }, Dtype::U8, Some(3), 1).unwrap();
-        Encoder::builder().order(order).build().unwrap().encode_source(&mut Claim(synth))
+        let mask = Synth::new(Kind::Glomeruli, Shape { height, width }, Dtype::U8, Some(3), 1).unwrap();
+        let mut claim = Stored { mask, band_rows: u32::MAX, bytes: 1000, counts: false };
+        Encoder::builder().order(order).build().unwrap().encode_source(&mut claim)
     };
     use ScanOrder::{ColumnMajor, RowMajor};
     for (height, width, order) in [(1, 1 << 29, ColumnMajor), (2, 1 << 29, ColumnMajor), (u32::MAX, 1 << 20, RowMajor)]
@@ -279,35 +290,9 @@ fn a_shape_alone_is_no_reason_to_take_memory() {
 /// What was read of a stream justifies the memory for its runs, though nothing was known of it before.
 #[test]
 fn bytes_that_are_read_justify_memory() {
-    struct Stream(Synth, u64);
-    impl Source for Stream {
-        fn shape(&self) -> Shape {
-            self.0.shape()
-        }
-
-        fn dtype(&self) -> Dtype {
-            self.0.dtype()
-        }
-
-        fn skip(&mut self, rows: u32) -> Result<()> {
-            self.0.skip(rows)
-        }
-
-        fn band_rows(&self) -> u32 {
-            1
-        }
-
-        fn stored_bytes(&self) -> Option<u64> {
-            Some(self.1)
-        }
-
-        fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
-            self.1 += rows.len() as u64;
-            self.0.read(rows, repeats)
-        }
-    }
-    let synth = Synth::new(Kind::Noise, Shape { height: 3500, width: 3500 }, Dtype::U8, None, 1).unwrap();
-    let runs = Encoder::builder().build().unwrap().encode_source(&mut Stream(synth, 0)).unwrap();
+    let mask = Synth::new(Kind::Noise, Shape { height: 3500, width: 3500 }, Dtype::U8, None, 1).unwrap();
+    let mut stream = Stored { mask, band_rows: 1, bytes: 0, counts: true };
+    let runs = Encoder::builder().build().unwrap().encode_source(&mut stream).unwrap();
     // 16 bytes for a run and 5 for its boundary are more than any mask may take.
     assert!(runs.run_count() * 20 > 200 << 20);
 }

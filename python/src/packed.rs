@@ -78,7 +78,7 @@ pub(crate) fn unpack(shape: Option<Shape>, order: ScanOrder, packed: &[u8], stop
     let mut rest = packed;
     let mut number = || take(&mut rest).and_then(|number| usize::try_from(number).ok());
     let count = number().filter(|&count| count <= packed.len()).ok_or_else(damaged)?;
-    let mut sizes = Vec::with_capacity(count);
+    let mut sizes = Vec::new();
     let (mut labels, mut runs) = (0_usize, 0_usize);
     for _ in 0..count {
         let (Some(of_labels), Some(of_runs), Some(bytes)) = (number(), number(), number()) else {
@@ -95,11 +95,9 @@ pub(crate) fn unpack(shape: Option<Shape>, order: ScanOrder, packed: &[u8], stop
     if sizes.iter().try_fold(0_usize, |sum, size| sum.checked_add(size.2)) != Some(rest.len()) {
         return Err(damaged());
     }
-    let memory = |what: &str, bytes: usize| Error::Memory { what: what.into(), needed: bytes as u64, limit: None };
-    let mut all_labels = vec![0; labels];
-    let mut offsets = vec![0; labels + 1];
-    let mut all_runs: Vec<Run> =
-        bytemuck::allocation::try_zeroed_vec(runs).map_err(|()| memory("runs", runs.saturating_mul(16)))?;
+    let mut all_labels: Vec<u64> = zeros(labels)?;
+    let mut offsets: Vec<usize> = zeros(labels.saturating_add(1))?;
+    let mut all_runs: Vec<Run> = zeros(runs)?;
     let mut blocks = Vec::with_capacity(count);
     let (mut labels, mut ends, mut runs) = (&mut all_labels[..], &mut offsets[1..], &mut all_runs[..]);
     for &(of_labels, of_runs, bytes) in &sizes {
@@ -121,6 +119,13 @@ pub(crate) fn unpack(shape: Option<Shape>, order: ScanOrder, packed: &[u8], stop
         (first, place) = (first + of_runs, place + of_labels);
     }
     LabelRuns::from_parts(shape, order, all_labels, offsets, all_runs)
+}
+
+fn zeros<T: bytemuck::Zeroable>(count: usize) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| {
+        let needed = count.saturating_mul(size_of::<T>()) as u64;
+        Error::Memory { what: "unpacked runs".into(), needed, limit: None }
+    })
 }
 
 impl Block<'_> {

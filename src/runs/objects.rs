@@ -156,6 +156,9 @@ impl<'a> Objects<'a> {
 /// Lines without a span in a layer have an empty one, so that two layers are compared without a branch.
 struct Spans(Vec<Layer>);
 
+/// Layers of an object. Each layer of one is compared with each of another, so more of them would take longer than runs do.
+const MOST_LAYERS: usize = 4;
+
 /// A span for each of some lines that follow each other.
 struct Layer {
     first: u64,
@@ -164,7 +167,7 @@ struct Layer {
 }
 
 impl Spans {
-    /// `None` where spans would be many more than the runs, or do not fit their numbers.
+    /// `None` where spans or layers would be too many, or do not fit their numbers.
     fn of(runs: &[Run], length: u64) -> Option<Self> {
         if i32::try_from(length).is_err() {
             return None;
@@ -179,6 +182,9 @@ impl Spans {
                 depth = if here == line { depth + 1 } else { 0 };
                 line = here;
                 if depth == layers.len() {
+                    if depth == MOST_LAYERS {
+                        return None;
+                    }
                     layers.push(Layer { first: here, starts: Vec::new(), ends: Vec::new() });
                 }
                 let layer = &mut layers[depth];
@@ -276,6 +282,9 @@ mod tests {
         assert_eq!(layers(&[run(3, 4), run(13, 2), run(17, 1), run(23, 5)], 10), Some(2));
         assert_eq!(layers(&[run(3, 25)], 10), Some(1));
         assert_eq!(layers(&[run(0, 1000)], 10), None);
+        let comb: Vec<Run> = (0..5).map(|tooth| run(2 * tooth, 1)).collect();
+        assert_eq!(layers(&comb[..4], 10), Some(4));
+        assert_eq!(layers(&comb, 10), None);
         assert_eq!(layers(&[run(0, 1), run(100_000, 1)], 10), None);
         assert_eq!(layers(&[run(0, 1)], 1 << 31), None);
         assert_eq!(layers(&[run(0, 1)], (1 << 31) - 1), Some(1));

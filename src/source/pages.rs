@@ -74,8 +74,8 @@ pub fn pages(path: &Path) -> Result<Vec<PageInfo>> {
     Ok(vec![PageInfo { number: 0, name: None, levels: vec![level] }])
 }
 
-/// The size of a pixel of the mask that `options` name, as far as its file says it: OME-Zarr, OME-TIFF, ImageJ's TIFF, and TIFF with a
-/// resolution. No pixel is read; `None` for a pipe and for `-`.
+/// The size of a pixel of the mask that `options` name, as far as its file says it: OME-Zarr, OME-TIFF, ImageJ's TIFF, and
+/// TIFF with a resolution. No pixel is read; `None` for a pipe and for `-`.
 ///
 /// A length is in the unit that stands beside it; where there is none, it is taken for micrometres, unless it is 1. A
 /// resolution in pixels for each inch or centimetre counts where a pixel is smaller than 84 micrometres: 72, 96 or 300
