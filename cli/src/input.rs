@@ -279,6 +279,18 @@ pub(crate) fn runs_of(
     shape: Option<Shape>,
     console: &Console,
 ) -> Result<(LabelRuns, Option<Dtype>)> {
+    runs_for(path, format, args, shape, &|| Ok(None), console)
+}
+
+/// As [`runs_of`], for a mask that may have to have the shape of something else: see [`read_shaped`].
+pub(crate) fn runs_for(
+    path: &Path,
+    format: Option<Format>,
+    args: &EitherArgs,
+    shape: Option<Shape>,
+    required: RequiredShape<'_>,
+    console: &Console,
+) -> Result<(LabelRuns, Option<Dtype>)> {
     match args.open(path, format, console)? {
         Content::Mask(source) => {
             args.warn_of_pages(path, console);
@@ -286,9 +298,33 @@ pub(crate) fn runs_of(
             Ok((args.encode(source, path, console)?, Some(dtype)))
         }
         Content::Runs(format, mut reader) => {
-            let runs = read_warned(format, &mut reader, &args.read.options(shape), path, console)?;
+            let options = |shape| args.read.options(shape);
+            let runs = read_shaped((format, &mut reader), &options, shape, required, path, console)?;
             warn_of_sides(shape, &runs, path, console);
             Ok((runs, None))
         }
+    }
+}
+
+/// The shape that a mask must have, if any will not do.
+pub(crate) type RequiredShape<'a> = &'a dyn Fn() -> Result<Option<Shape>>;
+
+/// Reads the runs of one mask. Where neither the user nor the file says its shape, it is the one that `required` gives.
+pub(crate) fn read_shaped(
+    (format, reader): (Format, &mut dyn BufRead),
+    options: &dyn Fn(Option<Shape>) -> ReadOptions,
+    shape: Option<Shape>,
+    required: RequiredShape<'_>,
+    path: &Path,
+    console: &Console,
+) -> Result<LabelRuns> {
+    let shape = match shape {
+        None if !format.capabilities().holds_shape => required()?,
+        given => given,
+    };
+    let runs = read_warned(format, reader, &options(shape), path, console)?;
+    match runs.shape().map_or_else(required, |_| Ok(None))? {
+        Some(shape) => runs.with_shape(shape).map_err(|error| error.in_file(path)),
+        None => Ok(runs),
     }
 }

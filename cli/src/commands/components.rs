@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use runmask::format::{self, Format, WriteOptions};
-use runmask::sink::MaskFormat;
+use runmask::sink::{self, MaskFormat};
 use runmask::{ComponentOptions, Decoder, Dtype, Error, Label, LabelRuns, Result};
 
 use crate::args::Components;
@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Components, console: &Console) -> Result<Status> {
         crate::kind::runs_go_to(&args.output)?;
     }
     let shape = args.either.shape.shape()?;
-    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
+    let required = || if is_mask { sink::required_shape(&args.output) } else { Ok(None) };
+    let (runs, _) = input::runs_for(&args.file, args.either.read.format, &args.either, shape, &required, console)?;
     let options = ComponentOptions::new()
         .connectivity(args.connectivity)
         .foreground(args.binary)

@@ -43,16 +43,9 @@ fn read(args: &Decode, shape: Option<Shape>, console: &Console) -> Result<LabelR
         true => sink::required_shape(&args.output),
         false => Ok(None),
     };
-    let (format, mut reader) = input::open_runs(&args.runs, args.read.format, &args.read.options(shape), console)?;
-    let shape = match shape {
-        None if !format.capabilities().holds_shape => required()?,
-        given => given,
-    };
-    let runs = input::read_warned(format, &mut reader, &args.read.options(shape), &args.runs, console)?;
-    match runs.shape().map_or_else(required, |_| Ok(None))? {
-        Some(shape) => runs.with_shape(shape).map_err(|error| error.in_file(&args.runs)),
-        None => Ok(runs),
-    }
+    let options = |shape| args.read.options(shape);
+    let (format, mut reader) = input::open_runs(&args.runs, args.read.format, &options(shape), console)?;
+    input::read_shaped((format, &mut reader), &options, shape, &required, &args.runs, console)
 }
 
 /// Writes a window of the mask, or all of it at a smaller scale.

@@ -70,6 +70,12 @@ fn a_label_has_the_shape_of_its_image() {
         for label in ["cells", "table"] {
             folder.ok(&format!("verify slide.zarr/labels/{label} mask.npy"));
         }
+        for (runs, label) in [("runs.csv", "pieces"), ("table.csv -f table", "others")] {
+            folder.ok(&format!("components {runs} -o slide.zarr/labels/{label}"));
+            folder.ok("components mask.npy -o pieces.npy");
+            folder.ok(&format!("verify slide.zarr/labels/{label} pieces.npy"));
+        }
+        folder.fails_with("components runs.csv -o new.zarr", &["height and width must be known"]);
         let before = files(&folder.file("slide.zarr"));
         // Runs beyond the image, and masks of another shape, whoever says it.
         folder.write("long.csv", "label,start,length\n1,19,2\n");
