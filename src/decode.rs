@@ -104,7 +104,9 @@ pub fn decode<T: Label>(runs: &LabelRuns) -> Result<Vec<T>> {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     runs: &'a LabelRuns,
+    /// Rows and columns as they lie in memory, and the order of the runs in them.
     shape: Shape,
+    order: ScanOrder,
     background: u64,
     prefilled: bool,
 }
@@ -127,7 +129,7 @@ impl<'a> Decoder<'a> {
         let Some(shape) = runs.shape() else {
             return Err(Error::UnknownShape { what: "a mask of these runs".into() });
         };
-        Ok(Self { runs, shape, background, prefilled: false })
+        Ok(Self { runs, shape, order: runs.order(), background, prefilled: false })
     }
 
     /// Whether [`Decoder::decode_into`] and [`Decoder::decode_into_with`] may take it that the memory which they are given
@@ -149,12 +151,36 @@ impl<'a> Decoder<'a> {
         self
     }
 
-    /// Height and width of the mask.
-    pub fn shape(&self) -> Shape {
-        self.shape
+    /// Whether pixels are written row after row, as C has them, or column after column, as Fortran has them: the columns are
+    /// then what all methods call rows. Row after row unless set.
+    ///
+    /// ```
+    /// use runmask::{Decoder, LabelMask, ScanOrder, Shape};
+    /// let runs = runmask::encode(&LabelMask::new(&[0u8, 7, 7, 0, 7, 0], Shape { height: 2, width: 3 })?)?;
+    /// let mut columns = [0u8; 6];
+    /// Decoder::new(&runs, 0)?.layout(ScanOrder::ColumnMajor).decode_into(&mut columns)?;
+    /// assert_eq!(columns, [0, 0, 7, 7, 7, 0]);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    #[must_use]
+    pub fn layout(mut self, layout: ScanOrder) -> Self {
+        // A mask in Fortran order is its transpose in C order, of which the same runs go the other way.
+        let Shape { height, width } = self.shape();
+        (self.shape, self.order) = match (layout, self.runs.order()) {
+            (ScanOrder::RowMajor, order) => (Shape { height, width }, order),
+            (ScanOrder::ColumnMajor, ScanOrder::RowMajor) => (self.shape().transposed(), ScanOrder::ColumnMajor),
+            (ScanOrder::ColumnMajor, ScanOrder::ColumnMajor) => (self.shape().transposed(), ScanOrder::RowMajor),
+        };
+        self
     }
 
-    /// Writes the whole mask to `pixels`, in C order.
+    /// Height and width of the mask.
+    pub fn shape(&self) -> Shape {
+        // There is one: `new` saw it.
+        self.runs.shape().unwrap_or(self.shape)
+    }
+
+    /// Writes the whole mask to `pixels`, in C order unless [`Decoder::layout`] says otherwise.
     ///
     /// # Errors
     /// [`Error::Argument`] when `pixels` has another length than the mask, or when the background has runs;
@@ -251,9 +277,9 @@ impl<'a> Decoder<'a> {
         let background = narrow::<T>(self.background)?;
         let Shape { height, width } = self.shape;
         let (height, width) = (u64::from(height), width as usize);
-        let mut lines = Lines::new(self.shape.line_length(self.runs.order()));
+        let mut lines = Lines::new(self.shape.line_length(self.order));
         for &run in self.runs.runs() {
-            match self.runs.order() {
+            match self.order {
                 ScanOrder::RowMajor => pixels[run.start as usize..run.end() as usize].fill(background),
                 ScanOrder::ColumnMajor => lines.cut(run, |Piece { line, lines, start, end }| {
                     if u64::from(lines) == 1 && u64::from(end - start) < height {
@@ -356,7 +382,7 @@ impl<'a> Decoder<'a> {
             found if found == pixels as u64 => Ok(()),
             found => Err(Error::Argument(format!(
                 "a mask of {} has {found} pixels, but there is room for {pixels}",
-                self.shape
+                self.shape()
             ))),
         }
     }
@@ -375,7 +401,7 @@ impl<'a> Decoder<'a> {
     /// Whether the mask is painted run by run.
     fn is_painted(&self) -> bool {
         let Shape { width, .. } = self.shape;
-        width < FEWEST_COLUMNS || self.runs.order() == ScanOrder::ColumnMajor && width > MOST_COLUMNS
+        width < FEWEST_COLUMNS || self.order == ScanOrder::ColumnMajor && width > MOST_COLUMNS
     }
 
     /// Rows that are planned at once. All plans together go over the runs at most four times for each row.
@@ -426,7 +452,7 @@ impl<'a> Decoder<'a> {
             if let &[before, run] = pair
                 && run.0.start < before.0.end()
             {
-                let (row, column) = self.runs.order().row_column(run.0.start, self.shape);
+                let (row, column) = self.runs.order().row_column(run.0.start, self.shape());
                 let what = format!("{} overlaps {}", name(run), name(before));
                 return Ok(Error::Overlap { what, labels: [run.1, before.1], row, column });
             }

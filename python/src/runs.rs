@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rayon::prelude::*;
 use runmask::sink::{Compression, CreateOptions};
-use runmask::{Decoder, Dtype, LabelRuns, Run, Shape, Window};
+use runmask::{Decoder, Dtype, LabelRuns, Run, ScanOrder, Shape, Window};
 
 use crate::arrays::{LabelType, Shown, for_type, order_name, order_of, show};
 use crate::errors::raise;
@@ -21,6 +21,10 @@ use crate::{packed, work};
 
 /// Runs that are copied between two looks at whether to stop.
 const PIECE: usize = 1 << 20;
+
+/// Pixels of an array with gaps that are written between two looks at whether to stop: each may be the first of 2 MiB of new
+/// memory, which the system fills with zeros.
+const AT_ONCE: usize = 256;
 
 /// The runs of every label of one mask.
 ///
@@ -267,7 +271,7 @@ impl Runs {
         }
         // New arrays are of zeros.
         let prefilled = out.is_none() && background == 0;
-        let decoder = Decoder::new(runs, background).map_err(|error| raise(py, error))?.prefilled(prefilled);
+        let mut decoder = Decoder::new(runs, background).map_err(|error| raise(py, error))?.prefilled(prefilled);
         let Shape { height, width } = decoder.shape();
         let largest = self.runs.labels().last().copied().unwrap_or(0).max(background);
         let out = match (dtype, out) {
@@ -297,19 +301,29 @@ impl Runs {
         let decoded = for_type!(label.stored, T => {
             let unsigned = unsigned.cast::<PyArray2<T>>()?;
             let mut pixels = unsigned.try_readwrite().map_err(|_| PyValueError::new_err("out: the array is read-only"))?;
-            if let Ok(pixels) = pixels.as_slice_mut()
-                && array.is_c_contiguous()
-            {
+            if let Ok(pixels) = pixels.as_slice_mut() {
+                if !array.is_c_contiguous() {
+                    decoder = decoder.layout(ScanOrder::ColumnMajor);
+                }
                 work::run(py, threads, |stop| decoder.decode_into_with(pixels, &mut |_| stop.flow()))?
             } else {
-                let mut pixels = pixels.as_array_mut();
+                // Along the axis whose pixels lie closer together.
+                let mut lines = pixels.as_array_mut();
+                if let [down, across] = *lines.strides() && down.unsigned_abs() < across.unsigned_abs() {
+                    decoder = decoder.layout(ScanOrder::ColumnMajor);
+                    lines.swap_axes(0, 1);
+                }
+                let (mut line, length) = (0, lines.dim().1.max(1));
                 work::run(py, threads, |stop| {
-                    let mut row = 0;
-                    decoder.decode_rows::<T>(|rows| {
-                        for labels in rows.chunks_exact(width as usize) {
-                            stop.check()?;
-                            pixels.row_mut(row).iter_mut().zip(labels).for_each(|(pixel, &label)| *pixel = label);
-                            row += 1;
+                    decoder.decode_rows::<T>(|decoded| {
+                        for labels in decoded.chunks_exact(length) {
+                            let mut pixels = lines.row_mut(line);
+                            let mut pixels = pixels.iter_mut();
+                            for labels in labels.chunks(AT_ONCE) {
+                                stop.check()?;
+                                labels.iter().zip(pixels.by_ref()).for_each(|(&label, pixel)| *pixel = label);
+                            }
+                            line += 1;
                         }
                         Ok(())
                     })

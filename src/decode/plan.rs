@@ -32,6 +32,7 @@ pub(super) struct Whole<T> {
 pub(super) struct Plan<'a, T> {
     runs: &'a LabelRuns,
     shape: Shape,
+    order: ScanOrder,
     first: u32,
     background: T,
     /// Whether it is used that all pixels hold the background before anything is written.
@@ -51,17 +52,17 @@ enum Way<T> {
 impl<'a, T: Label> Plan<'a, T> {
     /// The plan of `rows`. What begins above them and reaches into them begins in the first of them.
     pub(super) fn new(decoder: &Decoder<'a>, background: T, prefilled: bool, rows: Range<u32>) -> Result<Self, Fault> {
-        let (runs, shape) = (decoder.runs, decoder.shape);
-        let way = if decoder.is_painted() { Way::Paint } else { segments(runs, shape, &rows)? };
+        let (runs, shape, order) = (decoder.runs, decoder.shape, decoder.order);
+        let way = if decoder.is_painted() { Way::Paint } else { segments(runs, shape, order, &rows)? };
         // Filling costs more than mending saves, unless little is foreground or the background is there already.
         let sparse = runs.area() < shape.pixels() / if prefilled { 2 } else { 8 };
-        Ok(Self { runs, shape, first: rows.start, background, prefilled: prefilled && sparse, sparse, way })
+        Ok(Self { runs, shape, order, first: rows.start, background, prefilled: prefilled && sparse, sparse, way })
     }
 
     /// The segments that reach past the last of `rows`, of `carried`, which reach into them, and of those that begin there.
     pub(super) fn carry(&self, rows: &Range<u32>, carried: &[Segment<T>]) -> Result<Vec<Segment<T>>> {
         let mut below = Vec::new();
-        if self.runs.order() == ScanOrder::ColumnMajor
+        if self.order == ScanOrder::ColumnMajor
             && let Way::Segments(begins, _) = &self.way
         {
             let reaching = |segment: &Segment<T>| segment.end > rows.end;
@@ -83,7 +84,7 @@ impl<'a, T: Label> Plan<'a, T> {
         pixels: &mut [T],
         scratch: &mut Scratch<T>,
     ) -> Result<(), Fault> {
-        match (&self.way, self.runs.order()) {
+        match (&self.way, self.order) {
             (Way::Paint, _) => self.paint_runs(rows, pixels),
             (Way::Segments(begins, whole), ScanOrder::RowMajor) => self.render_rows(rows, begins, whole, pixels),
             (Way::Segments(begins, whole), ScanOrder::ColumnMajor) => {
@@ -152,7 +153,7 @@ impl<'a, T: Label> Plan<'a, T> {
             let label = T::from_u64(label).unwrap_or_default();
             for &run in runs {
                 let mut painted = Ok(());
-                match self.runs.order() {
+                match self.order {
                     ScanOrder::RowMajor => {
                         let (start, end) = (run.start.max(before), run.end().min(end));
                         if start < end {
@@ -197,8 +198,7 @@ fn touch<T: Label>(pixels: &mut [T], background: T) {
 }
 
 /// The segments of `rows`, and the scan lines that runs fill: all columns, but only those rows.
-fn segments<T: Label>(runs: &LabelRuns, shape: Shape, rows: &Range<u32>) -> Result<Way<T>, Fault> {
-    let order = runs.order();
+fn segments<T: Label>(runs: &LabelRuns, shape: Shape, order: ScanOrder, rows: &Range<u32>) -> Result<Way<T>, Fault> {
     // The row in which a piece of one scan line begins, its column and its end.
     let place = |piece: Piece| match order {
         ScanOrder::ColumnMajor => {

@@ -52,7 +52,18 @@ fn check(runs: &LabelRuns) {
             assert_eq!(told, 2 * shape.pixels());
             Ok(pixels)
         };
-        let found: [Result<Vec<u16>>; 7] = pool.install(|| {
+        let by_columns = |prefilled: bool| {
+            let mut columns = vec![if prefilled { 0 } else { 9 }; shape.pixels() as usize];
+            let decoder = Decoder::new(runs, 0)?.prefilled(prefilled).layout(ScanOrder::ColumnMajor);
+            decoder.decode_into(&mut columns)?;
+            let Shape { height, width } = shape;
+            let pixel = |row: u32, column: u32| columns[column as usize * height as usize + row as usize];
+            Ok((0..height)
+                .flat_map(|row| (0..width).map(move |column| (row, column)))
+                .map(|at| pixel(at.0, at.1))
+                .collect())
+        };
+        let found: [Result<Vec<u16>>; 9] = pool.install(|| {
             [
                 decode(runs),
                 rows(runs),
@@ -61,6 +72,8 @@ fn check(runs: &LabelRuns) {
                 at_once(777, false),
                 with_progress(false),
                 with_progress(true),
+                by_columns(false),
+                by_columns(true),
             ]
         });
         for found in found {
