@@ -31,8 +31,9 @@ def open(
 ) -> MaskFile:
     """Opens a mask file: TIFF, BigTIFF and OME-TIFF, PNG, NPY, an OME-Zarr store, or labels without a header.
 
-    Its pixels stay where they are until :meth:`MaskFile.encode` reads them, strip by strip and in bounded memory, or
-    :meth:`MaskFile.read` reads them all.
+    Its pixels stay where they are until :meth:`MaskFile.encode` or :meth:`MaskFile.measure` reads them, strip by strip and
+    in bounded memory, or :meth:`MaskFile.read` reads them all. What the file says about the size of a pixel is
+    :attr:`MaskFile.pixel_size`.
 
     Parameters
     ----------

@@ -225,6 +225,8 @@ class MaskFile:
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def band_rows(self) -> int: ...
+    @property
+    def pixel_size(self) -> tuple[float, float] | None: ...
     def encode(
         self,
         *,
@@ -236,6 +238,15 @@ class MaskFile:
         memory: int | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Runs: ...
+    def measure(
+        self,
+        properties: Sequence[str] = ("label", "area", "bbox", "centroid"),
+        pixel_size: float | tuple[float, float] | Literal["file"] | None = "file",
+        *,
+        connectivity: int = 8,
+        background: int | None = 0,
+        threads: int | None = None,
+    ) -> dict[str, npt.NDArray[Any]]: ...
     def read(self, *, threads: int | None = None) -> npt.NDArray[Any]: ...
 
 def read(path: str, format: str | None, options: dict[str, Any]) -> Runs: ...

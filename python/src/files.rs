@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use numpy::{PyArray2, PyArrayMethods};
+use pyo3::Borrowed;
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -24,7 +25,8 @@ use runmask::{Decoder, Dtype, Error, LabelRuns, Shape};
 use crate::arrays::{LabelType, for_type, order_name};
 use crate::encode::{Raised, encode_source, encoder};
 use crate::errors::{raise, raise_for};
-use crate::options::{read_options, shape_of, write_options};
+use crate::operations::connectivity_of;
+use crate::options::{measure_options, read_options, shape_of, write_options};
 use crate::runs::Runs;
 use crate::work::{self, Stop};
 
@@ -93,6 +95,78 @@ impl MaskFile {
     #[getter]
     fn band_rows(&self) -> u32 {
         self.band_rows
+    }
+
+    /// (height, width) of a pixel in micrometres, or None where the file does not say: what an OME-Zarr store, an OME-TIFF,
+    /// ImageJ's TIFF or the resolution of a TIFF says. A resolution of 300 pixels for each inch and fewer is that of a screen
+    /// or a printer, and does not count.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import runmask
+    /// >>> runs = runmask.Runs([7], [0, 1], [[0, 6]], shape=(2, 3))
+    /// >>> runs.decode_to("mask.tif")
+    /// >>> print(runmask.open("mask.tif").pixel_size)
+    /// None
+    #[getter]
+    fn pixel_size(&self, py: Python<'_>) -> PyResult<Option<(f64, f64)>> {
+        let found = work::run(py, None, |_| source::pixel_size(&self.path, &self.options))?;
+        let size = found.map_err(|error| raise_for(py, error, &self.path))?;
+        Ok(size.map(|size| (size.height(), size.width())))
+    }
+
+    /// Measures every label, as :meth:`Runs.measure` does, in the pixel size that the file says.
+    ///
+    /// Parameters
+    /// ----------
+    /// properties, connectivity, threads
+    ///     As in :meth:`Runs.measure`.
+    /// pixel_size : 'file', float or (height, width), or None
+    ///     In micrometres: that of the file, :attr:`pixel_size`, unless given. None measures in pixels.
+    /// background : int or None
+    ///     As in :func:`encode`.
+    ///
+    /// Returns
+    /// -------
+    /// dict of arrays
+    ///     As :meth:`Runs.measure` gives it. Where a pixel size is known, lengths and areas are in micrometres, in columns
+    ///     that end in _um and _um2.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import runmask
+    /// >>> runs = runmask.Runs([7], [0, 1], [[0, 6]], shape=(2, 3))
+    /// >>> runs.decode_to("mask.npy")
+    /// >>> mask = runmask.open("mask.npy")
+    /// >>> {name: column.tolist() for name, column in mask.measure(("label", "area")).items()}
+    /// {'label': [7], 'area': [6]}
+    /// >>> {name: column.tolist() for name, column in mask.measure(("label", "area"), pixel_size=0.5).items()}
+    /// {'label': [7], 'area_um2': [1.5]}
+    #[pyo3(
+        signature = (properties=None, pixel_size=PixelSizeOf::File, *, connectivity=8, background=Some(0), threads=None),
+        text_signature = "($self, properties=('label', 'area', 'bbox', 'centroid'), pixel_size='file', *, connectivity=8, background=0, threads=None)"
+    )]
+    fn measure<'py>(
+        &self,
+        py: Python<'py>,
+        properties: Option<Bound<'py, PyAny>>,
+        pixel_size: PixelSizeOf<'py>,
+        connectivity: u8,
+        background: Option<u64>,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        // What is wrong with the arguments is said before the mask is read.
+        let size = match pixel_size {
+            PixelSizeOf::File => match self.pixel_size(py)? {
+                Some(size) => Some(size.into_pyobject(py)?.into_any()),
+                None => None,
+            },
+            PixelSizeOf::Given(size) => size,
+        };
+        let options = measure_options(properties.as_ref(), size.as_ref())?;
+        let options = options.connectivity(connectivity_of(py, connectivity)?);
+        let runs = self.encode(py, background, "F", "auto", threads, None, None, None)?;
+        runs.measured(py, options, threads)
     }
 
     fn __repr__(&self) -> String {
@@ -173,6 +247,31 @@ impl MaskFile {
         });
         read.map_err(|error| raise_for(py, error, &self.path))?;
         Ok(array)
+    }
+}
+
+/// Which size of a pixel counts.
+enum PixelSizeOf<'py> {
+    /// That of the file.
+    File,
+    /// This one; `None` for pixels.
+    Given(Option<Bound<'py, PyAny>>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for PixelSizeOf<'py> {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if given.is_none() {
+            return Ok(Self::Given(None));
+        }
+        match given.extract::<String>() {
+            Ok(name) if name == "file" => Ok(Self::File),
+            Ok(name) => {
+                Err(PyValueError::new_err(format!("pixel_size: expected 'file' or micrometres, found {name:?}")))
+            }
+            Err(_) => Ok(Self::Given(Some(given.to_owned()))),
+        }
     }
 }
 

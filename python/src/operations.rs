@@ -8,13 +8,13 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Property,
-    Run, SetOperation, Values, Window,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Run,
+    SetOperation, Values, Window,
 };
 
 use crate::arrays::order_of;
 use crate::errors::raise;
-use crate::options::{named, pixel_size_of, shape_of};
+use crate::options::{measure_options, named, shape_of};
 use crate::runs::{Runs, flat};
 use crate::work;
 
@@ -71,22 +71,13 @@ impl Runs {
     fn measure<'py>(
         &self,
         py: Python<'py>,
-        properties: Option<Vec<Bound<'py, PyAny>>>,
-        pixel_size: Option<&Bound<'py, PyAny>>,
+        properties: Option<Bound<'py, PyAny>>,
+        pixel_size: Option<Bound<'py, PyAny>>,
         connectivity: u8,
         threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let mut options = MeasureOptions::new().connectivity(connectivity_of(py, connectivity)?);
-        if let Some(properties) = properties {
-            let properties: Vec<Property> = properties.iter().map(named).collect::<PyResult<_>>()?;
-            options = options.properties(properties);
-        }
-        if let Some(size) = pixel_size {
-            options = options.pixel_size(Some(pixel_size_of(size)?));
-        }
-        let runs = Arc::clone(&self.runs);
-        let measured = work::alone(py, threads, move |_| runs.measure(&options))?;
-        table(py, measured.map_err(|error| raise(py, error))?)
+        let options = measure_options(properties.as_ref(), pixel_size.as_ref())?;
+        self.measured(py, options.connectivity(connectivity_of(py, connectivity)?), threads)
     }
 
     /// The part of the mask in a window, as a mask of its own: labels without pixels in it are left out.
@@ -312,7 +303,24 @@ impl Runs {
     }
 }
 
-fn connectivity_of<T: std::str::FromStr<Err = runmask::Error>>(py: Python<'_>, connectivity: u8) -> PyResult<T> {
+impl Runs {
+    /// A table of what was measured of each label.
+    pub(crate) fn measured<'py>(
+        &self,
+        py: Python<'py>,
+        options: MeasureOptions,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let runs = Arc::clone(&self.runs);
+        let measured = work::alone(py, threads, move |_| runs.measure(&options))?;
+        table(py, measured.map_err(|error| raise(py, error))?)
+    }
+}
+
+pub(crate) fn connectivity_of<T: std::str::FromStr<Err = runmask::Error>>(
+    py: Python<'_>,
+    connectivity: u8,
+) -> PyResult<T> {
     connectivity.to_string().parse().map_err(|error| raise(py, error))
 }
 

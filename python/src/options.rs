@@ -65,7 +65,7 @@ pub(crate) fn write_options(given: &Bound<'_, PyDict>) -> PyResult<WriteOptions>
             "object_type" => options.object_type(named::<ObjectType>(&value)?),
             "class_colors" => options.class_colors(value.extract::<BTreeMap<String, [u8; 3]>>()?),
             "simplify" => options.simplify(value.extract::<f64>()?),
-            "measure" => options.measure(measure_options(&value, given.get_item("pixel_size")?.as_ref())?),
+            "measure" => options.measure(measure_options(Some(&value), given.get_item("pixel_size")?.as_ref())?),
             "pixel_size" if given.contains("measure")? => options,
             "pixel_size" => return Err(PyTypeError::new_err("pixel_size is for measurements: measure= names them")),
             _ => return Err(unknown(&name)),
@@ -76,13 +76,15 @@ pub(crate) fn write_options(given: &Bound<'_, PyDict>) -> PyResult<WriteOptions>
 
 /// What is measured, by the names of properties, and how large a pixel is, if that is known.
 pub(crate) fn measure_options(
-    properties: &Bound<'_, PyAny>,
+    properties: Option<&Bound<'_, PyAny>>,
     pixel_size: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<MeasureOptions> {
-    let properties: Vec<Bound<'_, PyAny>> = properties.extract()?;
-    let properties: Vec<Property> = properties.iter().map(named).collect::<PyResult<_>>()?;
-    let size = pixel_size.filter(|size| !size.is_none()).map(pixel_size_of).transpose()?;
-    Ok(MeasureOptions::new().properties(properties).pixel_size(size))
+    let mut options = MeasureOptions::new();
+    if let Some(properties) = properties {
+        let properties: Vec<Bound<'_, PyAny>> = properties.extract()?;
+        options = options.properties(properties.iter().map(named::<Property>).collect::<PyResult<Vec<_>>>()?);
+    }
+    Ok(options.pixel_size(pixel_size.filter(|size| !size.is_none()).map(pixel_size_of).transpose()?))
 }
 
 /// One number for both sides of a pixel, or height and width.

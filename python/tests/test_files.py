@@ -75,6 +75,28 @@ def test_stores(tmp_path):
         runmask.open(path, index={"q": 1})
 
 
+def test_pixel_size(tmp_path):
+    path = tmp_path / "mask.ome.tif"
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "\u00b5m", "PhysicalSizeY": 500, "PhysicalSizeYUnit": "nm"}
+    tifffile.imwrite(path, MASK, metadata={"axes": "YX", **size})
+    mask, runs = runmask.open(path), runmask.encode(MASK)
+    assert mask.pixel_size == (0.5, 0.25)
+    for given, expected in [({}, mask.pixel_size), ({"pixel_size": None}, None), ({"pixel_size": 2}, 2), ({"pixel_size": (1, 3)}, (1, 3))]:
+        found = mask.measure(("label", "area", "feret_diameter_max"), **given)
+        wanted = runs.measure(("label", "area", "feret_diameter_max"), pixel_size=expected)
+        assert list(found) == list(wanted)
+        assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+    assert list(mask.measure()) == list(runs.measure(pixel_size=1))
+    assert len(mask.measure(["label"], background=None)["label"]) == len(np.unique(MASK))
+    for wrong, words in [("slide", "'file' or micrometres"), (-1, "greater than 0"), ([1, 2, 3], "number")]:
+        with pytest.raises((TypeError, ValueError), match=words):
+            mask.measure(pixel_size=wrong)
+    np.save(tmp_path / "mask.npy", MASK)
+    plain = runmask.open(tmp_path / "mask.npy")
+    assert plain.pixel_size is None
+    assert list(plain.measure(("label", "area"))) == ["label", "area"]
+
+
 def test_progress(file):
     path, options = file
     seen = []
