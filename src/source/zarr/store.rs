@@ -311,6 +311,10 @@ impl Blob {
 
     /// Reads all of it in place of what `bytes` holds.
     pub(super) fn read(&self, bytes: &mut Vec<u8>) -> Result<()> {
+        // A directory may promise more than the file has: that takes no memory.
+        if self.offset.saturating_add(self.length) > self.file.length() {
+            return Err(self.file.too_short(self.offset, self.length, "what is stored"));
+        }
         let count = usize::try_from(self.length).unwrap_or(usize::MAX);
         reserve(bytes, count.saturating_sub(bytes.len()), "stored bytes")?;
         bytes.resize(count, 0);
@@ -345,5 +349,26 @@ pub(super) fn listed(names: &[String]) -> Cow<'static, str> {
         [] => "nothing".into(),
         names if names.len() <= MOST => names.join(", ").into(),
         names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A zip file's directory may say that an entry has any number of bytes.
+    #[test]
+    fn bytes_that_are_not_there_take_no_memory() {
+        let file = Arc::new(RandomAccess::from_bytes(vec![7; 100], "store.zip"));
+        for (offset, length) in [(0, 1 << 30), (60, 41), (101, 0), (u64::MAX, u64::MAX)] {
+            let blob = Blob { file: file.clone(), offset, length, crc: None, inflated: false };
+            let mut bytes = Vec::new();
+            let error = blob.read(&mut bytes).unwrap_err().to_string();
+            assert!(error.contains("the end of the file, which has 100 bytes"), "{error}");
+            assert_eq!(bytes.capacity(), 0, "{length} bytes from {offset}");
+        }
+        let mut bytes = Vec::new();
+        Blob { file, offset: 60, length: 40, crc: None, inflated: false }.read(&mut bytes).unwrap();
+        assert_eq!(bytes, [7; 40]);
     }
 }
