@@ -9,11 +9,18 @@ use crate::engines::{ORDERS, background, told};
 use crate::ledger::Totals;
 use crate::quick;
 
+/// An engine that uploads masks.
+struct Uploading {
+    name: &'static str,
+    /// Pixels of a mask that it is given, at most.
+    most: usize,
+    /// One for each of [`ORDERS`].
+    encoders: Vec<Encoder>,
+}
+
 /// An open device.
 pub(crate) struct Device {
-    /// Engines that upload masks: each with the largest number of pixels that it is given, the bytes of its pieces, and an
-    /// encoder for each order.
-    uploading: Vec<(usize, &'static str, Vec<(ScanOrder, Encoder)>)>,
+    uploading: Vec<Uploading>,
     resident: Gpu,
     pub(crate) name: String,
     /// Whether the adapter is a program on the processor.
@@ -39,9 +46,13 @@ impl Device {
         for (most, name, options) in ways {
             let encoder = |order| {
                 let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
-                builder.build().map(|encoder| (order, encoder)).map_err(told(name))
+                builder.build().map_err(told(name))
             };
-            uploading.push((most, name, ORDERS.into_iter().map(encoder).collect::<Result<Vec<_>, _>>()?));
+            uploading.push(Uploading {
+                name,
+                most,
+                encoders: ORDERS.into_iter().map(encoder).collect::<Result<_, _>>()?,
+            });
         }
         let resident = Gpu::open(&whole).map_err(told("a device"))?;
         let name = resident.info().to_string();
@@ -98,12 +109,12 @@ fn compare<T: Label>(
             true => Ok(()),
             false => Err(format!("{how}, {order}, background {background:?}: other runs than expected")),
         };
-        for (most, name, encoders) in &device.uploading {
+        for Uploading { name, most, encoders } in &device.uploading {
             if count > *most {
                 continue;
             }
             let (layout, mask) = numbers.pick(&views);
-            let (_, encoder) = &encoders[place];
+            let encoder = &encoders[place];
             let boundaries = encoder.boundaries(&mask).map_err(told(name))?;
             same(compactor.compact(&boundaries), &format!("{name}, {layout}"))?;
             encoder.recycle_boundaries(boundaries);

@@ -104,7 +104,7 @@ fn files(numbers: &mut Numbers, pixels: &Pixels, runs: &LabelRuns, dtype: Dtype)
         if !holds {
             continue;
         }
-        let compression = numbers.pick(&Compression::ALL[..]);
+        let compression = numbers.pick(Compression::ALL);
         let options = CreateOptions::new().compression(compression).pyramid(numbers.once_in(2));
         let mut file = Cursor::new(Vec::new());
         let what = format!("a {format} file");

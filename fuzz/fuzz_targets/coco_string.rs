@@ -1,6 +1,7 @@
 #![no_main]
 
 use runmask::format::coco_string;
+use runmask_fuzz as _;
 
 // What is read is written as a text that is read as the same counts.
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,6 +1,7 @@
 #![no_main]
 
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
+use runmask_fuzz as _;
 
 // Any bytes as any format into any other: an error or a file, never a panic.
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -3,6 +3,7 @@
 use std::io::BufReader;
 
 use runmask::pixels::{self, ChannelOrder};
+use runmask_fuzz as _;
 
 // Any records are decoded or refused alike however they are cut, and any pixels come back.
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

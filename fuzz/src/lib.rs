@@ -1,5 +1,6 @@
 //! What the fuzz targets check.
 
+mod memory;
 mod operations;
 pub mod zarr;
 
