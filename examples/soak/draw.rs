@@ -156,6 +156,14 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
     let mut labels = palette::<T>(numbers);
     let background = labels[0];
     let mut canvas = Canvas { width, height, pixels: vec![background; count] };
+    // Pixels for each change of the label, about: small masks may change everywhere, large ones only now and then, since dense
+    // masks take most of the time and are no other code.
+    let least = match count {
+        0..20_000 => 1,
+        _ if numbers.once_in(8) && count < 1 << 22 => 1,
+        _ => 60,
+    };
+    let sparse = numbers.log_between(least, least * 200);
     let kinds: &[&str] = if count > 1 << 22 {
         &["background", "blobs", "blobs", "cells", "stripes", "drift", "spans", "specks"]
     } else {
@@ -195,7 +203,8 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
             }
         }
         "cells" => {
-            let grid = numbers.log_between(2, 80) as usize;
+            // A cell changes the label twice for each of its lines.
+            let grid = (2 * sparse).clamp(2, 400) as usize;
             let first =
                 if numbers.once_in(2) { 1 } else { T::DTYPE.max() - numbers.below(1 << 20).min(T::DTYPE.max()) };
             let mut number = first;
@@ -210,7 +219,7 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
             labels.push(label(first + 1));
         }
         "stripes" => {
-            let period = numbers.log_between(1, 300) as usize;
+            let period = sparse as usize;
             let lean = side(numbers, 3);
             for (row, pixels) in canvas.rows().enumerate() {
                 for (piece, stripe) in pixels.chunks_mut(period).enumerate() {
@@ -220,7 +229,7 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
         }
         "drift" => {
             // Every row is the one above but for some places.
-            let changes = u64::from(numbers.log_between(1, (width / 4).max(1) as u32));
+            let changes = (width / 2 / sparse as usize).max(1) as u64;
             let mut above = vec![background; width];
             for row in canvas.rows() {
                 for _ in 0..numbers.below(changes + 1) {
@@ -232,7 +241,7 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
             }
         }
         "spans" => {
-            let mean = u64::from(numbers.log_between(2, 20_000));
+            let mean = u64::from(sparse);
             let mut at = 0;
             while at < count {
                 let end = (at + 1 + numbers.below(2 * mean) as usize).min(count);
@@ -241,7 +250,7 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
             }
         }
         "noise" => {
-            let odds = u64::from(numbers.log_between(1, 3000));
+            let odds = u64::from(sparse);
             for pixel in &mut canvas.pixels {
                 if numbers.once_in(odds) {
                     *pixel = numbers.pick(&labels);
@@ -250,12 +259,12 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
         }
         "gradient" => {
             let step = numbers.next() | 1;
-            let period = u64::from(numbers.log_between(1, 40));
+            let period = u64::from(sparse);
             let pixels = canvas.pixels.iter_mut().enumerate();
             pixels.for_each(|(at, pixel)| *pixel = label((at as u64 / period).wrapping_mul(step)));
         }
         "checks" => {
-            let (tall, wide) = (numbers.log_between(1, 70) as usize, numbers.log_between(1, 70) as usize);
+            let (tall, wide) = (numbers.log_between(least, 700) as usize, numbers.log_between(least, 700) as usize);
             for (row, pixels) in canvas.rows().enumerate() {
                 for (piece, check) in pixels.chunks_mut(wide).enumerate() {
                     check.fill(labels[(piece + row / tall) % labels.len()]);
@@ -263,10 +272,17 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
             }
         }
         "same rows" => {
-            let row: Vec<T> = (0..width).map(|_| numbers.pick(&labels)).collect();
+            let mut row = vec![background; width];
+            for piece in row.chunks_mut(sparse as usize) {
+                piece.fill(numbers.pick(&labels));
+            }
             canvas.rows().for_each(|pixels| pixels.copy_from_slice(&row));
         }
-        "same columns" => canvas.rows().for_each(|pixels| pixels.fill(numbers.pick(&labels))),
+        "same columns" => {
+            for pixels in canvas.pixels.chunks_mut(width * sparse as usize) {
+                pixels.fill(numbers.pick(&labels));
+            }
+        }
         _ => {}
     }
     // Single pixels at and beside the edges of whatever engines take together.

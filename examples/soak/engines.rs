@@ -52,10 +52,10 @@ impl Worker {
 
 /// Draws one mask and compares everything that is made of it.
 pub(crate) fn mask(worker: &Worker, numbers: &mut Numbers) -> Result<Totals, String> {
-    let most = match numbers.below(1 << 12) {
+    let most = match numbers.below(1000) {
         0 => HUGE_BYTES,
-        1..80 => 1 << 24,
-        80..1000 => 1 << 21,
+        1..40 => 1 << 24,
+        40..300 => 1 << 21,
         _ => 1 << 14,
     };
     match numbers.below(4) {
@@ -124,7 +124,7 @@ fn compare<T: Label>(
                 totals.add(&name, count);
             }
         }
-        if count < 1 << 18 || numbers.once_in(8) {
+        if count < 1 << 20 || numbers.once_in(4) {
             let (layout, mask) = numbers.pick(&views);
             case.encode(numbers, Encoder::builder().engine(Engine::Scalar), "scalar", layout, &mask)?;
             totals.add("scalar", count);

@@ -64,9 +64,9 @@ impl Device {
 /// Draws one mask and compares what the GPU makes of it.
 pub(crate) fn mask(device: &Device, numbers: &mut Numbers) -> Result<Totals, String> {
     let most = match numbers.below(32) {
-        0 if device.software => 1 << 22,
+        0 if device.software => 1 << 23,
         0 => 1 << 26,
-        1..12 if device.software => 1 << 18,
+        1..12 if device.software => 1 << 19,
         1..12 => 1 << 22,
         _ => 1 << 13,
     };

@@ -12,7 +12,7 @@
 //!
 //! The first difference is told with the seed and the number of the mask, and ends the program with status 1;
 //! `--only NUMBER` (or `--only gpu:NUMBER`) runs that mask alone. The program needs nothing but itself: where there is a
-//! Vulkan adapter, a thread more compares the GPU engine (`--gpu off` leaves it out; a software adapter works a tenth of the
+//! Vulkan adapter, a thread more compares the GPU engine (`--gpu off` leaves it out; a software adapter works a fifth of the
 //! time). A line a minute tells the totals; `--state FILE` keeps them, and the next start goes on from there.
 
 mod draw;
@@ -207,7 +207,7 @@ fn soak() -> Result<(), String> {
         }
         #[cfg(feature = "gpu")]
         if let Some(device) = &device {
-            let rest = if device.software { 10 } else { 0 };
+            let rest = if device.software { 4 } else { 0 };
             let shared = &shared;
             scope.spawn(move || on_one_thread(|| shared.run(GPU, rest, |numbers| gpu::mask(device, numbers))));
         }
