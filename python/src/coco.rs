@@ -3,12 +3,18 @@
 //! Gets masks, boxes and COCO's run-length encodings, of which numpy's half of the package has made lists; gives the same.
 //! Everything that is a list is worked on by all threads.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use rayon::prelude::*;
 use runmask::format::coco_string;
 use runmask::format::counts::{LargeCounts, runs_of};
@@ -17,7 +23,7 @@ use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Poly
 use crate::errors::{format_error, raise};
 use crate::plane::{self, Bits};
 use crate::rle::union;
-use crate::work::{self, Stop};
+use crate::work::{self, Go, Stop};
 
 /// The size and the counts of an encoding: text, or numbers.
 type Given<'py> = (u64, u64, Bound<'py, PyAny>);
@@ -58,10 +64,30 @@ pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound
     let encoder = Encoder::builder().build().map_err(|error| raise(py, error))?;
     let text = |plane: usize, scratch: &mut Scratch| {
         let mask = LabelMask::with_strides(pixels, plane_at(plane), shape, strides.0, strides.1);
-        mask.and_then(|mask| plane_text(&encoder, mask, scratch)).map_err(Wrong::Library)
+        mask.and_then(|mask| plane_text(&encoder, mask, scratch))
     };
-    // The encoder must work in the pool.
-    list(py, each(py, planes, usize::MAX, text)?)
+    // The encoder must work in the pool, of which this thread is none.
+    let texts: runmask::Result<_> = work::run(py, None, |stop| {
+        let one = |scratch: &mut Scratch, plane| stop.check().and_then(|()| text(plane, scratch));
+        (0..planes).into_par_iter().map_init(Scratch::default, one).collect()
+    })?;
+    list(py, texts.map_err(|error| raise(py, error))?)
+}
+
+/// The encoding of one plane whose columns lie in memory one after the other: what a call for a single object takes.
+#[pyfunction]
+#[pyo3(name = "coco_encode_plane")]
+pub(crate) fn encode_plane<'py>(py: Python<'py>, plane: PyReadonlyArray2<'py, u8>) -> PyResult<Bound<'py, PyDict>> {
+    let (height, width) = (plane.shape()[0], plane.shape()[1]);
+    let pixels = plane.as_slice()?;
+    let mut texts = each(py, 1, pixels.len(), |_, scratch| {
+        plane::counts(pixels, &mut scratch.counts);
+        Ok(scratch.text())
+    })?;
+    let rle = PyDict::new(py);
+    rle.set_item(intern!(py, "size"), PyList::new(py, [height, width])?)?;
+    rle.set_item(intern!(py, "counts"), PyBytes::new(py, &texts.pop().unwrap_or_default()))?;
+    Ok(rle)
 }
 
 /// Texts as bytes.
@@ -79,19 +105,47 @@ fn each<R: Send>(
 ) -> PyResult<Vec<R>> {
     /// Pixels that one thread goes over in the time that it takes to wake another.
     const FEW: usize = 1 << 21;
-    let done: Result<Vec<R>, Wrong> = if count.saturating_mul(size) <= FEW {
-        py.detach(|| {
+    if count.saturating_mul(size) <= FEW {
+        let done: Result<Vec<R>, Wrong> = py.detach(|| {
             let mut scratch = Scratch::default();
             (0..count).map(|index| work(index, &mut scratch)).collect()
-        })
-    } else {
-        work::run(py, None, |stop| {
-            let one =
-                |scratch: &mut Scratch, index| stop.check().map_err(Wrong::Library).and_then(|()| work(index, scratch));
-            (0..count).into_par_iter().map_init(Scratch::default, one).collect()
-        })?
-    };
-    done.map_err(|wrong| wrong.raise(py))
+        });
+        return done.map_err(|wrong| wrong.raise(py));
+    }
+    let queue = Queue::new(count, FEW / size.max(1) / 8);
+    let done = work::share(py, |go| {
+        let (mut scratch, mut done) = (Scratch::default(), Vec::new());
+        while let Some(some) = queue.next(go)? {
+            for index in some {
+                done.push((index, work(index, &mut scratch)?));
+            }
+        }
+        Ok(done)
+    })?;
+    let done = done.into_iter().collect::<Result<Vec<_>, Wrong>>().map_err(|wrong| wrong.raise(py))?;
+    let mut done: Vec<(usize, R)> = done.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|&(index, _)| index);
+    Ok(done.into_iter().map(|(_, one)| one).collect())
+}
+
+/// Numbers from 0 that threads take, some at a time.
+struct Queue {
+    next: AtomicUsize,
+    count: usize,
+    at_once: usize,
+}
+
+impl Queue {
+    fn new(count: usize, at_once: usize) -> Self {
+        Self { next: AtomicUsize::new(0), count, at_once: at_once.clamp(1, 16) }
+    }
+
+    /// The next numbers that nobody has taken, unless the work is to stop.
+    fn next(&self, go: Go<'_>) -> Result<Option<Range<usize>>, Wrong> {
+        go().map_err(Wrong::Library)?;
+        let first = self.next.fetch_add(self.at_once, Ordering::Relaxed);
+        Ok((first < self.count).then(|| first..self.count.min(first + self.at_once)))
+    }
 }
 
 /// Memory that is used again from plane to plane.
@@ -132,28 +186,36 @@ fn plane_text(encoder: &Encoder, mask: LabelMask<'_, u8>, scratch: &mut Scratch)
 /// Writes 1 where the objects are into planes of zeros, column-major, one after the other.
 #[pyfunction]
 #[pyo3(name = "coco_decode")]
-pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArray1<u8>>) -> PyResult<()> {
+pub(crate) fn decode(py: Python<'_>, rles: Vec<Given<'_>>, out: &Bound<'_, PyArrayDyn<u8>>) -> PyResult<()> {
+    /// Pixels that a thread writes at once.
+    const TOGETHER: usize = 1 << 23;
     let rles = counts_of(py, &rles)?;
     let mut out = out.try_readwrite().map_err(|_| PyValueError::new_err("the array is read-only"))?;
     let out = out.as_slice_mut()?;
-    let length = out.len().checked_div(rles.len()).unwrap_or(0);
-    let fill = |index: usize, plane: &mut [u8]| {
-        for run in read(index, &rles[index])?.runs {
-            plane[run.start as usize..run.end() as usize].fill(1);
+    let length = out.len().checked_div(rles.len()).unwrap_or(0).max(1);
+    let fill = |index: usize, plane: &mut [u8], scratch: &mut Vec<u64>| {
+        let fill = |run: Run| plane[run.start as usize..run.end() as usize].fill(1);
+        rles[index].each_run(index, scratch, fill)
+    };
+    if rles.len() <= 1 {
+        let mut planes = out.chunks_mut(length);
+        let written = py.detach(|| planes.try_for_each(|plane| fill(0, plane, &mut Vec::new())));
+        return written.map_err(|wrong| wrong.raise(py));
+    }
+    // Several that lie side by side: the system hands out new memory by 2 MiB, for which two threads would wait.
+    let at_once = (TOGETHER / length).max(1);
+    let planes = Mutex::new(out.chunks_mut(length * at_once).zip((0..).step_by(at_once)));
+    let written = work::share(py, |go| {
+        let mut scratch = Vec::new();
+        loop {
+            go().map_err(Wrong::Library)?;
+            let next = planes.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((planes, first)) = next else { return Ok(()) };
+            let mut planes = planes.chunks_mut(length).zip(first..);
+            planes.try_for_each(|(plane, index)| fill(index, plane, &mut scratch))?;
         }
-        Ok(())
-    };
-    let written = if rles.len() <= 1 {
-        py.detach(|| out.chunks_mut(length.max(1)).enumerate().try_for_each(|(index, plane)| fill(index, plane)))
-    } else {
-        work::run(py, None, |stop| {
-            out.par_chunks_mut(length.max(1)).enumerate().try_for_each(|(index, plane)| {
-                stop.check().map_err(Wrong::Library)?;
-                fill(index, plane)
-            })
-        })?
-    };
-    written.map_err(|wrong: Wrong| wrong.raise(py))
+    })?;
+    written.into_iter().collect::<Result<(), Wrong>>().map_err(|wrong| wrong.raise(py))
 }
 
 /// The text of the pixels that any of the encodings has, or all of them.
@@ -164,8 +226,14 @@ pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool
     let shape = packed.first().map_or(Shape { height: 0, width: 0 }, |rle| rle.shape);
     // The most runs that there can be: one in two characters or numbers.
     let runs: usize = packed.iter().map(|rle| rle.size() / 2).sum();
+    let queue = Queue::new(packed.len(), 8);
     if !intersect && shape.pixels() / 8 <= (runs * size_of::<Run>()) as u64 {
-        let text = work::run(py, None, |stop| text_of(&union_by_bits(&packed, shape, stop)?, shape))?;
+        let parts = work::share(py, |go| bits_of(&packed, shape, &queue, go))?;
+        let parts = parts.into_iter().collect::<Result<Vec<_>, Wrong>>();
+        let text = parts.and_then(|parts| {
+            let all = parts.into_iter().reduce(|one, other| one.add(&other));
+            text_of(&all.map_or(Vec::new(), |bits| bits.runs()), shape)
+        });
         return text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py));
     }
     let rles = work::run(py, None, |stop| read_all(&packed, stop))?.map_err(|wrong| wrong.raise(py))?;
@@ -177,21 +245,16 @@ pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool
     text.map(|text| PyBytes::new(py, &text)).map_err(|wrong| wrong.raise(py))
 }
 
-/// The union of encodings by a bit for each pixel, for where that is less memory than their runs.
-fn union_by_bits(rles: &[Packed<'_>], shape: Shape, stop: &Stop) -> Result<Vec<Run>, Wrong> {
-    let part = rles.len().div_ceil(rayon::current_num_threads()).max(1);
-    let bits = rles.par_chunks(part).zip((0..rles.len()).into_par_iter().step_by(part)).map(|(rles, first)| {
-        let mut bits = Bits::new(shape.pixels());
-        let (mut counts, mut runs) = (Vec::new(), Vec::new());
-        for (rle, index) in rles.iter().zip(first..) {
-            stop.check().map_err(Wrong::Library)?;
-            rle.runs(index, &mut counts, &mut runs)?;
-            runs.iter().for_each(|&run| bits.set(run));
+/// The union of the encodings that a thread takes, by a bit for each pixel: for where that is less memory than their runs.
+fn bits_of(rles: &[Packed<'_>], shape: Shape, queue: &Queue, go: Go<'_>) -> Result<Bits, Wrong> {
+    let mut bits = Bits::new(shape.pixels());
+    let mut counts = Vec::new();
+    while let Some(some) = queue.next(go)? {
+        for index in some {
+            rles[index].each_run(index, &mut counts, |run| bits.set(run))?;
         }
-        Ok(bits)
-    });
-    let bits = bits.try_reduce_with(|one, other| Ok(one.add(&other)));
-    Ok(bits.transpose()?.map(|bits| bits.runs()).unwrap_or_default())
+    }
+    Ok(bits)
 }
 
 fn intersection(lists: Vec<Vec<Run>>) -> Vec<Run> {
@@ -523,6 +586,30 @@ impl Packed<'_> {
                 }),
             },
         }
+    }
+
+    /// Calls `found` with every run from the first to the last; those that touch are not joined. After an error some were
+    /// found that may be wrong.
+    fn each_run(&self, index: usize, scratch: &mut Vec<u64>, mut found: impl FnMut(Run)) -> Result<(), Wrong> {
+        let counts = self.counts(index, scratch)?;
+        let pixels = self.shape.pixels();
+        let mut start = 0;
+        for pair in counts.chunks(2) {
+            let length = pair.get(1).copied().unwrap_or(0);
+            match pair[0].checked_add(length) {
+                Some(both) if both <= pixels - start => {}
+                _ => break,
+            }
+            start += pair[0];
+            if length > 0 {
+                found(Run { start, length });
+            }
+            start += length;
+        }
+        if start == pixels && counts.iter().map(|&count| u128::from(count)).sum::<u128>() == u128::from(pixels) {
+            return Ok(());
+        }
+        Err(wrong_sum(index, self.shape, counts.iter().map(|&count| u128::from(count)).sum()))
     }
 
     /// Its runs; the former content is lost.

@@ -52,6 +52,7 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(rle::to_text, module)?,
         wrap_pyfunction!(rle::from_text, module)?,
         wrap_pyfunction!(coco::encode, module)?,
+        wrap_pyfunction!(coco::encode_plane, module)?,
         wrap_pyfunction!(coco::decode, module)?,
         wrap_pyfunction!(coco::merge, module)?,
         wrap_pyfunction!(coco::iou, module)?,

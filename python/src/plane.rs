@@ -82,26 +82,47 @@ fn bits_of(block: &[u8; AT_ONCE]) -> u64 {
     bits
 }
 
-/// Pixels as bits.
+/// Words between the first and the last of a run that are set without a loop of as many turns.
+const MOST_WHOLE: usize = 8;
+
+/// The first words set, for each number of them.
+const WHOLE: [[u64; MOST_WHOLE]; MOST_WHOLE + 1] = {
+    let mut all = [[0; MOST_WHOLE]; MOST_WHOLE + 1];
+    let mut count = 0;
+    while count <= MOST_WHOLE {
+        let mut word = 0;
+        while word < count {
+            all[count][word] = u64::MAX;
+            word += 1;
+        }
+        count += 1;
+    }
+    all
+};
+
+/// Pixels as bits, and some words of background behind them, so that as many words follow each.
 pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     /// So many pixels of background.
     pub(crate) fn new(pixels: u64) -> Self {
-        Self(vec![0; pixels.div_ceil(64) as usize])
+        Self(vec![0; pixels.div_ceil(64) as usize + MOST_WHOLE + 1])
     }
 
     /// Adds the pixels of a run, which must lie inside.
+    #[inline]
     pub(crate) fn set(&mut self, run: Run) {
         let (first, last) = (run.start, run.end() - 1);
         let (from, to) = ((first / 64) as usize, (last / 64) as usize);
         let (head, tail) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
-        if from == to {
-            self.0[from] |= head & tail;
-        } else {
-            self.0[from] |= head;
-            self.0[from + 1..to].fill(u64::MAX);
-            self.0[to] |= tail;
+        let both = if from == to { head & tail } else { u64::MAX };
+        self.0[from] |= head & both;
+        self.0[to] |= tail & both;
+        // Objects have runs of all lengths: a loop of as many turns would end where no processor foresees it.
+        let between = (to - from).saturating_sub(1);
+        match (WHOLE.get(between), self.0[from + 1..].first_chunk_mut::<MOST_WHOLE>()) {
+            (Some(whole), Some(words)) => words.iter_mut().zip(whole).for_each(|(word, whole)| *word |= whole),
+            _ => self.0[from + 1..to].fill(u64::MAX),
         }
     }
 

@@ -24,7 +24,7 @@ const PIECE: usize = 1 << 20;
 
 /// Pixels of an array with gaps that are written between two looks at whether to stop: each may be the first of 2 MiB of new
 /// memory, which the system fills with zeros.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 32;
 
 /// The runs of every label of one mask.
 ///

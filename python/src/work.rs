@@ -2,14 +2,14 @@
 //!
 //! A process that was forked has no threads but the one that forked, so a pool of its parent would wait for ever. Pools are
 //! therefore kept with the number of their process; a child forgets those of its parent, whose threads it cannot join, and
-//! makes its own. All parallel work of the package goes through [`run`], so that nothing ever starts rayon's global pool.
+//! makes its own. All parallel work of the package goes through this module, so that nothing ever starts rayon's global pool.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -86,6 +86,42 @@ pub(crate) fn alone<R: Send + 'static>(
     }
     done?.ok_or_else(ended)
 }
+
+/// Does `work` on this thread and, as soon as they are awake, on the others of the machine, and gives what each of them
+/// gives: for pieces that whoever is free takes next, which together take little more time than another thread needs to wake.
+///
+/// What `work` is given is an error once it is to stop. On this thread it looks for signals, whose exceptions are raised when
+/// all threads have ended.
+pub(crate) fn share<R: Send>(py: Python<'_>, work: impl Fn(Go<'_>) -> R + Sync) -> PyResult<Vec<R>> {
+    let pool = pool(None)?;
+    let stop = Stop::default();
+    let (mut raised, mut looked) = (None, Instant::now());
+    let mut go = || {
+        if looked.elapsed() >= PATIENCE {
+            looked = Instant::now();
+            if let Err(error) = Python::attach(|py| py.check_signals()) {
+                raised.get_or_insert(error);
+                stop.ask();
+            }
+        }
+        stop.check()
+    };
+    let done = py.detach(|| {
+        let done = Mutex::new(Vec::new());
+        let keep = |result| done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+        pool.in_place_scope(|scope| {
+            for _ in 1..pool.current_num_threads() {
+                scope.spawn(|_| keep(work(&mut || stop.check())));
+            }
+            keep(work(&mut go));
+        });
+        done.into_inner().unwrap_or_else(PoisonError::into_inner)
+    });
+    raised.map_or(Ok(done), Err)
+}
+
+/// An error once the work is to stop.
+pub(crate) type Go<'a> = &'a mut dyn FnMut() -> runmask::Result<()>;
 
 /// The result of the work, which is told to stop when a signal's handler raises something. That is raised when the work has
 /// ended, or at once.

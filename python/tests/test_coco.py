@@ -73,6 +73,23 @@ def test_merge(stack, intersect):
     assert ours.merge(rles[:1]) == rles[0]
 
 
+@pytest.mark.parametrize("longest", [3, 70, 700, 1500])
+def test_merge_of_runs_of_all_lengths(longest):
+    # Many in few pixels, so that the union is made of bits.
+    random = np.random.default_rng(longest)
+    height = 40 * longest
+    for _ in range(20):
+        masks = []
+        for _ in range(12):
+            lengths = random.integers(1, longest + 1, height)
+            ends = np.zeros(height + 1, np.uint8)
+            places = np.cumsum(lengths * random.choice([1, 3], height))
+            ends[places[places < height]] = 1
+            masks.append(np.cumsum(ends)[:-1] % 2)
+        stack = np.asfortranarray(np.stack(masks, axis=1)[:, np.newaxis].astype(np.uint8))
+        assert ours.merge(theirs.encode(stack)) == theirs.encode(np.asfortranarray(stack.any(axis=2)).view(np.uint8))
+
+
 @given(stacks, st.integers(0, 5), st.data())
 def test_iou(stack, cut, data):
     rles = theirs.encode(np.asfortranarray(stack))
