@@ -1,8 +1,8 @@
 #![no_main]
 
 use runmask::source::{OpenOptions, RawLayout, from_bytes};
-use runmask_fuzz as _;
 use runmask::{Decoder, Encoder, Engine, Label, LabelMask, LabelRuns, ScanOrder, Shape, SimdLevel};
+use runmask_fuzz as _;
 
 // Any mask, of any type and layout: the same runs from every engine and level, however it is cut, from memory and from a
 // stream; and the runs give the mask back.
