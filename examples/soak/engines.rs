@@ -22,6 +22,8 @@ pub(crate) struct Worker {
     /// Threads for encoders and decoders that work on several.
     pools: Vec<ThreadPool>,
     levels: Vec<SimdLevel>,
+    /// Encoders that keep their memory from mask to mask, one for each of [`ORDERS`].
+    kept: Vec<Encoder>,
 }
 
 /// Text for an error that the library gave where there should be none.
@@ -33,7 +35,12 @@ impl Worker {
     pub(crate) fn new() -> Result<Self, String> {
         let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pools = [2, 3, 8].map(pool).into_iter().collect::<Result<_, _>>();
-        Ok(Self { pools: pools.map_err(|error| error.to_string())?, levels: SimdLevel::all() })
+        let kept = ORDERS.map(|order| Encoder::builder().order(order).build()).into_iter().collect::<Result<_, _>>();
+        Ok(Self {
+            pools: pools.map_err(|error| error.to_string())?,
+            levels: SimdLevel::all(),
+            kept: kept.map_err(told("an encoder"))?,
+        })
     }
 
     /// Does some work on one thread, the worker's own, or on several.
@@ -129,6 +136,14 @@ fn compare<T: Label>(
             case.encode(numbers, Encoder::builder().engine(Engine::Scalar), "scalar", layout, &mask)?;
             totals.add("scalar", count);
         }
+        let kept = ORDERS.iter().zip(&worker.kept).find(|(kept, _)| **kept == order);
+        if let (Some((_, encoder)), Some(0)) = (kept, background) {
+            let (layout, mask) = numbers.pick(&views);
+            let found = encoder.encode(&mask).map_err(told("kept"))?;
+            case.same(&found, || format!("an encoder that keeps its memory, {layout}"))?;
+            encoder.recycle(found);
+            totals.add("simd kept", count);
+        }
         let level = numbers.pick(&worker.levels);
         let builder = || Encoder::builder().engine(Engine::Simd).simd_level(level);
         case.stream(numbers, builder(), drawn)?;
@@ -136,6 +151,9 @@ fn compare<T: Label>(
         if count < 1 << 22 {
             case.blocks(numbers, builder(), &drawn.pixels)?;
             totals.add("blocks", count);
+        }
+        if count < 1 << 22 && case.decode_columns(numbers, drawn)? {
+            totals.add("decode", count);
         }
         for _ in 0..4 {
             if case.decode(numbers, drawn, &mut decoded)? {
@@ -260,11 +278,33 @@ impl Case<'_> {
         self.same(&merged, || format!("blocks of {tall} x {wide}"))
     }
 
-    /// Decodes in one of the ways there are; `false` where the mask has no label left that could be the background.
-    fn decode<T: Label>(&self, numbers: &mut Numbers, drawn: &Drawn<T>, decoded: &mut [T]) -> Result<bool, String> {
+    /// The background to decode with: a label without runs, if there is one.
+    fn decoded_background<T: Label>(&self) -> Option<u64> {
         let fits = |label: u64| label <= T::DTYPE.max() && self.expected.get(label).is_none();
         let free = || (0..=T::DTYPE.max()).rev().find(|&label| fits(label));
-        let Some(background) = self.background.filter(|&label| fits(label)).or_else(free) else { return Ok(false) };
+        self.background.filter(|&label| fits(label)).or_else(free)
+    }
+
+    /// Decodes column after column.
+    fn decode_columns<T: Label>(&self, numbers: &mut Numbers, drawn: &Drawn<T>) -> Result<bool, String> {
+        let Some(background) = self.decoded_background::<T>() else { return Ok(false) };
+        let width = self.shape.width as usize;
+        let columns = (0..width).flat_map(|column| drawn.pixels[column..].iter().step_by(width));
+        let expected: Vec<T> = columns.copied().collect();
+        let rubbish = T::from_u64(numbers.next() & T::DTYPE.max()).unwrap_or_default();
+        let mut decoded = vec![rubbish; expected.len()];
+        let decoder =
+            Decoder::new(self.expected, background).map_err(told("a decoder"))?.layout(ScanOrder::ColumnMajor);
+        let (threads, answer) =
+            self.worker.on_threads(numbers, self.expected.run_count(), || decoder.decode_into(&mut decoded));
+        let how = || format!("decoded column after column on {threads} threads, {}", self.settings());
+        answer.map_err(told(&how()))?;
+        if decoded == expected { Ok(true) } else { Err(format!("{}: other pixels", how())) }
+    }
+
+    /// Decodes in one of the ways there are; `false` where the mask has no label left that could be the background.
+    fn decode<T: Label>(&self, numbers: &mut Numbers, drawn: &Drawn<T>, decoded: &mut [T]) -> Result<bool, String> {
+        let Some(background) = self.decoded_background::<T>() else { return Ok(false) };
         let decoder = Decoder::new(self.expected, background).map_err(told("a decoder"))?;
         let way = numbers.below(4);
         let rubbish = T::from_u64(numbers.next() & T::DTYPE.max()).unwrap_or_default();

@@ -338,6 +338,10 @@ fn parts(
     let found = runs.pad(above, left, below, right).map_err(told("a border"))?;
     same(&found, &expected(&padded, order)?, "a border")?;
     let kept = pixels.map(|label| if label % 3 == 0 { 0 } else { label });
+    let gone = runs.clone().retain(|label, _| label % 3 == 0);
+    let mut erased = pixels.labels.clone();
+    Decoder::new(&gone, 0).and_then(|decoder| decoder.erase(&mut erased)).map_err(told("erased labels"))?;
+    same(&erased, &kept.labels, "erased labels")?;
     same(&runs.clone().retain(|label, _| label % 3 != 0), &expected(&kept, order)?, "some labels")?;
     let halves = pixels.map(|label| label / 2);
     let table = |label: u64| (label / 2 > 0).then_some(label / 2);
