@@ -289,7 +289,8 @@ impl Case<'_> {
     fn decode_columns<T: Label>(&self, numbers: &mut Numbers, drawn: &Drawn<T>) -> Result<bool, String> {
         let Some(background) = self.decoded_background::<T>() else { return Ok(false) };
         let width = self.shape.width as usize;
-        let columns = (0..width).flat_map(|column| drawn.pixels[column..].iter().step_by(width));
+        let column = |column: usize| drawn.pixels.get(column..).unwrap_or_default().iter().step_by(width);
+        let columns = (0..width).flat_map(column);
         let expected: Vec<T> = columns.copied().collect();
         let rubbish = T::from_u64(numbers.next() & T::DTYPE.max()).unwrap_or_default();
         let mut decoded = vec![rubbish; expected.len()];
