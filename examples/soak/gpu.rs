@@ -9,6 +9,9 @@ use crate::engines::{ORDERS, background, told};
 use crate::ledger::Totals;
 use crate::quick;
 
+/// Bytes of a buffer of the device, at most: what WebGPU guarantees, and a little less.
+const BUFFER_BYTES: usize = 200 << 20;
+
 /// An engine that uploads masks.
 struct Uploading {
     name: &'static str,
@@ -149,10 +152,8 @@ fn resident<T: Label>(
     let mut buffers = Vec::new();
     let mut first = 0;
     loop {
-        let rows = match numbers.once_in(2) {
-            true => height - first,
-            false => numbers.between(0, height - first),
-        };
+        let left = (height - first).min((BUFFER_BYTES / pitch.max(1)) as u32);
+        let rows = if numbers.once_in(2) { left } else { numbers.between(0, left) };
         let offset = if aligned { 256 * numbers.between(0, 3) } else { numbers.between(0, 300) } as usize;
         let size = (offset + rows as usize * pitch).next_multiple_of(4).max(4);
         let mut content = vec![0xa5_u8; size];

@@ -12,7 +12,7 @@
 //!
 //! The first difference is told with the seed and the number of the mask, and ends the program with status 1;
 //! `--only NUMBER` (or `--only gpu:NUMBER`) runs that mask alone. The program needs nothing but itself: where there is a
-//! Vulkan adapter, a thread more compares the GPU engine (`--gpu off` leaves it out; a software adapter works a fifth of the
+//! Vulkan adapter, threads more compare the GPU engine (`--gpu off` leaves it out; a software adapter works a fifth of the
 //! time). A line a minute tells the totals; `--state FILE` keeps them, and the next start goes on from there.
 
 mod draw;
@@ -207,9 +207,14 @@ fn soak() -> Result<(), String> {
         }
         #[cfg(feature = "gpu")]
         if let Some(device) = &device {
-            let rest = if device.software { 4 } else { 0 };
+            // Drawing and the expected runs take longer than a card.
+            let (workers, rest) = if device.software { (1, 4) } else { ((options.threads / 4).max(1), 0) };
             let shared = &shared;
-            scope.spawn(move || on_one_thread(|| shared.run(GPU, rest, |numbers| gpu::mask(device, numbers))));
+            for _ in 0..workers {
+                scope.spawn(move || {
+                    on_one_thread(|| shared.run(GPU, rest, |numbers| gpu::mask(device, numbers)));
+                });
+            }
         }
         let mut next = Duration::from_secs(60);
         let mut answer = Ok(());
