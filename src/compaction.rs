@@ -22,6 +22,7 @@
 //!    continue the run of the line before. Then every run of every chunk has its place, and the second pass puts it there.
 
 use std::collections::HashMap;
+use std::hint::select_unpredictable;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -168,7 +169,9 @@ impl<'a, T: Label> Mask<'a, T> {
         let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
         // So that the counts of all chunks stay in proportion to the boundaries.
         if largest <= (self.count() / chunks.len() as u64).max(1 << 8) {
-            self.group(chunks, background, || Direct(largest as usize + 1), spare)
+            let (label, background) =
+                (background, background.map_or(NO_SLOT, |label| Into::<u64>::into(label) as usize));
+            self.group(chunks, label, || Direct { slots: largest as usize + 1, background }, spare)
         } else {
             self.group(chunks, background, Numbered::default, spare)
         }
@@ -183,16 +186,9 @@ impl<'a, T: Label> Mask<'a, T> {
     ) -> LabelRuns {
         let count = |chunk: usize| Chunk::count(self, chunks[chunk].clone(), background, slots());
         let mut chunks: Vec<Chunk<T, S>> = threads::map(chunks.len(), count);
-        let mut used = Vec::new();
-        for (index, chunk) in chunks.iter().enumerate() {
-            chunk.slots.each(|label, slot| {
-                if chunk.counts[slot] > 0 {
-                    used.push((label.into(), index as u32, slot));
-                }
-            });
-        }
-        let mut counts: Vec<&mut [usize]> = chunks.iter_mut().map(|chunk| &mut chunk.counts[..]).collect();
-        let (labels, offsets) = give_places(used, &mut counts);
+        let (slots, mut counts): (Vec<&S>, Vec<&mut [usize]>) =
+            chunks.iter_mut().map(|chunk| (&chunk.slots, &mut chunk.counts[..])).unzip();
+        let (labels, offsets) = S::give_places(&slots, &mut counts).finish();
         let count = offsets[offsets.len() - 1];
         // Every place is written below.
         let mut runs = sized(spare, count);
@@ -272,7 +268,9 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             if let Some(first) = first.filter(|&first| background != Some(first) || line == lines.start)
                 && mask.last_label(line - 1) == Some(first)
             {
-                counts[slots.of(first)] -= 1;
+                if background != Some(first) {
+                    counts[slots.of(first)] -= 1;
+                }
                 if line == lines.start {
                     before = Some(first);
                 }
@@ -326,23 +324,32 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
     }
 }
 
-/// Turns the counts of each chunk into places: labels ascending, each label's runs in the order of the chunks. `used` has
-/// each label with a chunk and the slot of its count there. Gives the labels and where the runs of each begin, with the end.
-fn give_places(mut used: Vec<(u64, u32, usize)>, counts: &mut [&mut [usize]]) -> (Vec<u64>, Vec<usize>) {
-    // Stable and quick where chunks bring their labels in order.
-    used.sort();
-    let (mut labels, mut offsets) = (Vec::new(), Vec::new());
-    let mut next = 0;
-    for (label, chunk, slot) in used {
-        if labels.last() != Some(&label) {
-            labels.push(label);
-            offsets.push(next);
+/// The labels with runs so far, and where the runs of each begin.
+#[derive(Default)]
+struct Places {
+    labels: Vec<u64>,
+    offsets: Vec<usize>,
+    /// The next free place.
+    next: usize,
+}
+
+impl Places {
+    /// Turns the count of a label's runs in one chunk into the place of the first. Labels ascend; the chunks of each, too.
+    fn give(&mut self, label: u64, count: &mut usize) {
+        if *count > 0 {
+            if self.labels.last() != Some(&label) {
+                self.labels.push(label);
+                self.offsets.push(self.next);
+            }
+            self.next += std::mem::replace(count, self.next);
         }
-        let count = &mut counts[chunk as usize][slot];
-        next += std::mem::replace(count, next);
     }
-    offsets.push(next);
-    (labels, offsets)
+
+    /// The labels, and where the runs of each begin, with the end.
+    fn finish(mut self) -> (Vec<u64>, Vec<usize>) {
+        self.offsets.push(self.next);
+        (self.labels, self.offsets)
+    }
 }
 
 /// Gives each label a place in a list of counts.
@@ -353,20 +360,30 @@ trait Slots<T>: Send + Sync {
     /// The slot of a label.
     fn of(&mut self, label: T) -> usize;
 
-    /// Counts labels, each in its slot.
+    /// Counts labels, each in its slot; those of the background need not be counted.
     fn count(&mut self, labels: &[T], counts: &mut Vec<usize>);
 
-    /// Every label that may have a slot, and the slot.
-    fn each(&self, call: impl FnMut(T, usize));
+    /// Turns the counts of each chunk, which has such slots, into places: labels ascending, each label's runs in the order of
+    /// the chunks.
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places;
 }
 
 /// The label itself is its slot: as long as the largest label is no greater than the number of boundaries, so that the
-/// list stays in proportion to them. Holds the number of slots.
-struct Direct(usize);
+/// list stays in proportion to them.
+struct Direct {
+    slots: usize,
+    /// The background's slot, or none.
+    background: usize,
+}
+
+impl Direct {
+    /// Slots for the background beside its own.
+    const APART: usize = 8;
+}
 
 impl<T: Label> Slots<T> for Direct {
     fn known(&self) -> usize {
-        self.0
+        self.slots + Self::APART
     }
 
     #[inline(always)]
@@ -376,13 +393,21 @@ impl<T: Label> Slots<T> for Direct {
 
     fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
         let counts = counts.as_mut_slice();
-        for &label in labels {
-            counts[self.of(label)] += 1;
+        for labels in labels.chunks(Self::APART) {
+            for (i, &label) in labels.iter().enumerate() {
+                // Every other boundary may be background, and each would have to wait until the one before is counted.
+                let slot = self.of(label);
+                counts[select_unpredictable(slot == self.background, self.slots + i, slot)] += 1;
+            }
         }
     }
 
-    fn each(&self, mut call: impl FnMut(T, usize)) {
-        (0..self.0).for_each(|slot| T::from_u64(slot as u64).into_iter().for_each(|label| call(label, slot)));
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places {
+        let mut places = Places::default();
+        for slot in 0..chunks.first().map_or(0, |chunk| chunk.slots) {
+            counts.iter_mut().for_each(|counts| places.give(slot as u64, &mut counts[slot]));
+        }
+        places
     }
 }
 
@@ -432,7 +457,14 @@ impl<T: Label> Slots<T> for Numbered<T> {
         }
     }
 
-    fn each(&self, mut call: impl FnMut(T, usize)) {
-        self.labels.iter().enumerate().for_each(|(slot, &label)| call(label, slot));
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places {
+        let mut used = Vec::new();
+        for (chunk, numbered) in chunks.iter().enumerate() {
+            used.extend(numbered.labels.iter().enumerate().map(|(slot, &label)| (label, chunk, slot)));
+        }
+        used.sort_unstable();
+        let mut places = Places::default();
+        used.into_iter().for_each(|(label, chunk, slot)| places.give(label.into(), &mut counts[chunk][slot]));
+        places
     }
 }

@@ -106,6 +106,19 @@ pub(crate) fn sized<T: Clone + Default>(mut spare: Vec<T>, length: usize) -> Vec
     spare
 }
 
+/// Makes a list at least `length` entries long, whatever the new ones are; where it has to move, there will be room for
+/// `expected`. New memory is not written first.
+pub(crate) fn lengthen<T: Copy + Default>(list: &mut Vec<T>, length: usize, expected: usize) {
+    if list.capacity() < length {
+        let mut larger = vec![T::default(); length.max(expected)];
+        larger[..list.len()].copy_from_slice(list);
+        *list = larger;
+    }
+    if list.len() < length {
+        list.resize(length, T::default());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,13 +20,16 @@
 //!    once, in eight streams that the processor's prefetcher follows. The eight loads are written out, not a loop: the
 //!    prefetcher tells streams apart by the instruction that loads. It looks at bytes only and is the same for every label
 //!    type.
-//! 2. Only groups with a difference are compared lane by lane. Where most are, the block is swept in panels of a few KiB,
-//!    so that their rows are still in cache. Their labels are copied to a tile first, where they lie at known distances.
-//! 3. A block's events come column by column already, so ordering those of a strip is reading as many streams as it has
+//! 2. Only groups with a difference are compared lane by lane. Their labels are copied to a tile, where they lie at known
+//!    distances. Where most groups differ nothing is swept: every group is copied and compared as it is first read, in
+//!    panels of a few KiB, and the events of a panel are put in order while they are still in cache.
+//! 3. A block's events come column by column already, so ordering those of a panel is reading as many streams as it has
 //!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte. A bit for each block says
 //!    in which columns it has events at all.
 //! 4. Events are written and copied a few at a time, however many there are; what is too much is overwritten by the next.
 //!    Short loops whose ends nobody can predict would cost more.
+
+use std::ops::Range;
 
 use fearless_simd::{Simd as Vectors, SimdBase, SimdMask, dispatch};
 
@@ -34,15 +37,14 @@ use super::{Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
 use crate::mask::{Label, any_label, each_label};
-use crate::memory::{Pool, sized};
+use crate::memory::{Pool, lengthen};
 use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
 const BLOCK: usize = AT_ONCE;
 /// Pixels of a group of columns in a block.
 const GROUP: usize = BLOCK * BLOCK;
-/// Bytes of a row that are swept before the differing groups are looked at, where most differ. Elsewhere the whole row is
-/// swept: longer streams are faster.
+/// Bytes of a row of a panel, where most groups differ. Elsewhere a panel is as wide as the strip: longer streams are faster.
 const PANEL: usize = 4 << 10;
 /// Rows that are swept side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
@@ -131,10 +133,13 @@ macro_rules! marks {
 }
 marks!(u8 u16 u32 u64);
 
-/// Rows that are swept side by side, the row above them first.
+/// Rows that are read side by side, the row above them first.
 trait Slab {
     /// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
     fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]);
+
+    /// Copies a group, whose first column is `column`, and notes which of its pixels differ from those above them.
+    fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]);
 }
 
 /// Writes a statement for each row. A loop over the rows is the same to read, but it depends on the compiler whether one
@@ -164,6 +169,22 @@ macro_rules! slab {
                 for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
                     *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
                 }
+            }
+
+            #[inline(always)]
+            fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]) {
+                let (tile, words) = (&mut tile[..$rows - 1], &mut words[..$rows - 1]);
+                let [$first, $($row),+] = *self;
+                let mut above = group::<T>($first, column);
+                let mut i = 0;
+                $(
+                    let here = group::<T>($row, column);
+                    words[i] = T::differences(simd, here, above);
+                    tile[i].copy_from_slice(here);
+                    above = here;
+                    i += 1;
+                )+
+                let _ = (above, i);
             }
         }
     };
@@ -195,11 +216,20 @@ fn sweep_panel<S: Vectors>(simd: S, rows: &impl Slab, from: usize, to: usize, ch
     }
 }
 
+/// The labels of a group in a row.
+#[inline(always)]
+fn group<T: Label>(row: &[u8], column: usize) -> &[T] {
+    &bytemuck::cast_slice(row)[column..column + BLOCK]
+}
+
 /// Events that are written or copied at once.
 const FEW: usize = 8;
 
 /// Labels of the pixels of a group and of the row above it.
 type Tile<T> = [[T; BLOCK]; BLOCK + 1];
+
+/// Which pixels of a group differ from the pixel above: a word for each row, or for each column.
+type Words = [u64; BLOCK];
 
 /// What marking a strip needs besides its boundaries.
 #[derive(Debug)]
@@ -209,21 +239,19 @@ struct Workspace<T> {
     lines: Lines,
     /// Whether anything changes in each unit of the rows of a panel.
     changed: Vec<bool>,
-    tile: Box<Tile<T>>,
+    /// The groups that are looked at.
+    tiles: Vec<Tile<T>>,
+    words: Vec<Words>,
 }
 
-impl<T: Label> Default for Workspace<T> {
+impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Self {
-            blocks: Vec::new(),
-            lines: Lines::default(),
-            changed: Vec::new(),
-            tile: Box::new([[T::default(); BLOCK]; BLOCK + 1]),
-        }
+        let (blocks, lines, changed) = (Vec::new(), Lines::default(), Vec::new());
+        Self { blocks, lines, changed, tiles: Vec::new(), words: Vec::new() }
     }
 }
 
-/// What is known of each line of a strip.
+/// What is known of each line of a panel.
 #[derive(Debug, Default)]
 struct Lines {
     /// The number of its boundaries.
@@ -235,7 +263,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Begins a strip of `lines` lines, each of `length` pixels and with `forced` boundaries so far.
+    /// Begins a panel of `lines` lines, each of `length` pixels and with `forced` boundaries so far.
     fn start(&mut self, lines: usize, length: usize, forced: u32) {
         self.counts.clear();
         self.counts.resize(lines, forced);
@@ -245,7 +273,7 @@ impl Lines {
     }
 }
 
-/// The events of a block, column by column.
+/// The events of a block of a panel, column by column.
 #[derive(Debug, Default)]
 struct Block<T> {
     /// The block's first row.
@@ -295,98 +323,130 @@ fn across<S: Vectors, T: Label>(
     let row = |row: u32| mask.row(row).unwrap_or_default();
     // Without a row above, every line begins here, with a boundary.
     let forced: &[T] = if !strip.above() && strip.length() > 0 { row(0) } else { &[] };
-    let Workspace { blocks, lines: known, changed, tile } = workspace;
-    known.start(lines, strip.length() as usize, u32::from(!forced.is_empty()));
+    let dense = strip.length() > 0 && is_dense(row, mask.shape().height, lines);
+    let panel = if dense { PANEL / size_of::<T>() } else { lines };
+    let mut found = spare;
+    found.line_starts.clear();
+    found.line_starts.reserve(lines + 1);
+    found.line_starts.push(0);
+    let mut from = 0;
+    while from < lines {
+        let columns = from..lines.min(from + panel);
+        let blocks = mark_panel(simd, strip, columns.clone(), dense, workspace);
+        let Workspace { blocks: all, lines: known, .. } = &mut *workspace;
+        let forced = forced.get(columns.clone()).unwrap_or_default();
+        simd.vectorize(
+            #[inline(always)]
+            || order_by_line(forced, &mut all[..blocks], known, lines - columns.end, &mut found),
+        );
+        from = columns.end;
+    }
+    let total = found.line_starts[found.line_starts.len() - 1] as usize;
+    found.offsets.truncate(total);
+    found.labels.truncate(total);
+    found
+}
+
+/// Whether most groups of a strip seem to differ: at some places, labels are compared with those a block further down.
+fn is_dense<'a, T: Label>(row: impl Fn(u32) -> &'a [T], rows: u32, lines: usize) -> bool {
+    const PLACES: usize = 8;
+    let down = rows.saturating_sub(1).min(BLOCK as u32 - 1);
+    let width = lines.min(BLOCK);
+    let mut differing = 0;
+    for i in 0..PLACES {
+        let first = (u64::from(rows - down) * i as u64 / PLACES as u64) as u32;
+        let (above, below) = (row(first), row(first + down));
+        for j in 0..PLACES {
+            let column = (lines - width) * j / (PLACES - 1);
+            differing += usize::from(above[column..column + width] != below[column..column + width]);
+        }
+    }
+    2 * differing > PLACES * PLACES
+}
+
+/// The events of some columns of a strip, in the first blocks of the workspace; gives their number.
+#[inline(always)]
+fn mark_panel<S: Vectors, T: Label>(
+    simd: S,
+    strip: Strip<'_, T>,
+    columns: Range<usize>,
+    dense: bool,
+    workspace: &mut Workspace<T>,
+) -> usize {
+    let row = |row: u32| &strip.mask().row(row).unwrap_or_default()[columns.clone()];
+    let forced = u32::from(!strip.above() && strip.length() > 0);
+    workspace.lines.start(columns.len(), strip.length() as usize, forced);
     let mut used = 0;
-    // Whether most groups of the block before differ.
-    let mut dense = false;
     let mut first = 0;
     while first < strip.length() {
         let length = (strip.length() - first).min(BLOCK as u32);
         // The row above the mask's first row is taken to be that row itself.
         let above = first + u32::from(strip.above());
-        let rows: [&[T]; BLOCK + 1] = std::array::from_fn(|i| match i as u32 {
-            0 => row(above.saturating_sub(1)),
-            i if i <= length => row(above + i - 1),
+        let rows: [&[u8]; BLOCK + 1] = std::array::from_fn(|i| match i as u32 {
+            0 => bytemuck::cast_slice(row(above.saturating_sub(1))),
+            i if i <= length => bytemuck::cast_slice(row(above + i - 1)),
             _ => &[],
         });
-        if used == blocks.len() {
-            blocks.push(Block::default());
+        if used == workspace.blocks.len() {
+            workspace.blocks.push(Block::default());
         }
-        let block = &mut blocks[used];
-        block.start(first, 1 << (used / known.stretch));
+        workspace.blocks[used].start(first, 1 << (used / workspace.lines.stretch));
         simd.vectorize(
             #[inline(always)]
-            || {
-                let panel = if dense { PANEL } else { usize::MAX };
-                let groups = mark_block(simd, &rows[..length as usize + 1], panel, changed, tile, block, known);
-                dense = 2 * groups > lines / BLOCK;
-            },
+            || mark_block(simd, &rows[..length as usize + 1], dense, used, workspace),
         );
-        used += usize::from(block.events > 0);
+        used += usize::from(workspace.blocks[used].events > 0);
         first += length;
     }
-    simd.vectorize(
-        #[inline(always)]
-        || order_by_line(forced, &mut blocks[..used], known, spare),
-    )
+    used
 }
 
-/// The events of the block `rows[1..]`, whose row above is `rows[0]`; gives the number of groups that differ.
+/// The events of the block `rows[1..]`, whose row above is `rows[0]`, in block number `block` of the workspace.
 #[inline(always)]
-fn mark_block<S: Vectors, T: Label>(
-    simd: S,
-    rows: &[&[T]],
-    panel: usize,
-    changed: &mut Vec<bool>,
-    tile: &mut Tile<T>,
-    found: &mut Block<T>,
-    lines: &mut Lines,
-) -> usize {
-    let bytes: [&[u8]; BLOCK + 1] =
-        std::array::from_fn(|i| rows.get(i).map_or(&[][..], |row| bytemuck::cast_slice(row)));
-    let bytes = &bytes[..rows.len()];
-    let group_bytes = BLOCK * size_of::<T>();
-    let end = rows[0].len() / BLOCK * group_bytes;
-    let mut groups = 0;
-    let mut from = 0;
-    while from < end {
-        let to = end.min(from.saturating_add(panel));
-        sweep_block(simd, bytes, from, to, changed);
+fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block: usize, workspace: &mut Workspace<T>) {
+    let Workspace { blocks, lines, changed, tiles, words } = workspace;
+    let found = &mut blocks[block];
+    let width = rows[0].len() / size_of::<T>();
+    let groups = width / BLOCK;
+    let needed = if dense { groups.max(1) } else { 1 };
+    if tiles.len() < needed {
+        tiles.resize(needed, [[T::default(); BLOCK]; BLOCK + 1]);
+        words.resize(needed, [0; BLOCK]);
+    }
+    if dense {
+        fill(simd, rows, 0, &mut tiles[..groups], &mut words[..groups]);
+        for (group, (tile, words)) in tiles.iter().zip(words.iter_mut()).take(groups).enumerate() {
+            mark_group(tile, words, group * BLOCK, u64::MAX, found, lines);
+        }
+    } else {
+        sweep_block(simd, rows, 0, groups * BLOCK * size_of::<T>(), changed);
         for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
-                let column = from / size_of::<T>() + group * BLOCK;
-                for (tile, row) in tile.iter_mut().zip(rows) {
-                    tile.copy_from_slice(&row[column..column + BLOCK]);
-                }
-                mark_group(simd, &tile[..rows.len()], column, u64::MAX, found, lines);
-                groups += 1;
+                fill(simd, rows, group * BLOCK, &mut tiles[..1], &mut words[..1]);
+                mark_group(&tiles[0], &mut words[0], group * BLOCK, u64::MAX, found, lines);
             }
         }
-        from = to;
     }
     // The columns that do not fill a group.
-    let width = rows[0].len();
     let rest = width % BLOCK;
     if rest > 0 && width > BLOCK {
         // The last 64 once more, less those seen already.
         let column = width - BLOCK;
-        sweep_block(simd, bytes, column * size_of::<T>(), bytes[0].len(), changed);
-        if changed.contains(&true) {
-            for (tile, row) in tile.iter_mut().zip(rows) {
-                tile.copy_from_slice(&row[column..]);
-            }
-            mark_group(simd, &tile[..rows.len()], column, u64::MAX << (BLOCK - rest), found, lines);
-        }
+        fill(simd, rows, column, &mut tiles[..1], &mut words[..1]);
+        mark_group(&tiles[0], &mut words[0], column, u64::MAX << (BLOCK - rest), found, lines);
     } else if rest > 0 {
+        let (tile, words) = (&mut tiles[0], &mut words[0]);
         // Equal padding has no differences.
         for (tile, row) in tile.iter_mut().zip(rows) {
-            tile[..rest].copy_from_slice(row);
+            tile[..rest].copy_from_slice(bytemuck::cast_slice(row));
             tile[rest..].fill(T::default());
         }
-        mark_group(simd, &tile[..rows.len()], 0, u64::MAX, found, lines);
+        *words = [0; BLOCK];
+        for (word, pair) in words.iter_mut().zip(tile[..rows.len()].windows(2)) {
+            *word = T::differences(simd, &pair[1], &pair[0]);
+        }
+        mark_group(tile, words, 0, u64::MAX, found, lines);
     }
-    groups
 }
 
 /// Notes in `changed` which units of the bytes `from .. to` differ between neighbouring rows.
@@ -406,27 +466,46 @@ fn sweep_block<S: Vectors>(simd: S, rows: &[&[u8]], from: usize, to: usize, chan
     }
 }
 
-/// The events of a group, whose first column is `column`, in those of its columns that are bits of `lanes`.
+/// Copies groups that lie side by side from `column` on, and notes which of their pixels differ from those above them.
 #[inline(always)]
-fn mark_group<S: Vectors, T: Label>(
-    simd: S,
-    tile: &[[T; BLOCK]],
+fn fill<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], column: usize, tiles: &mut [Tile<T>], words: &mut [Words]) {
+    let columns = (column..).step_by(BLOCK);
+    for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+        tile[0].copy_from_slice(group(rows[0], column));
+        words[rows.len() - 1..].fill(0);
+    }
+    let mut done = 0;
+    while let Some(slab) = rows[done..].first_chunk::<{ SLAB + 1 }>() {
+        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+            slab.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
+        }
+        done += SLAB;
+    }
+    // The last rows of the mask.
+    while let Some(pair) = rows[done..].first_chunk::<2>() {
+        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+            pair.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
+        }
+        done += 1;
+    }
+}
+
+/// The events of a group, whose first column is `column`, in those of its columns that are bits of `lanes`; `words` are of
+/// its rows.
+#[inline(always)]
+fn mark_group<T: Label>(
+    tile: &Tile<T>,
+    words: &mut Words,
     column: usize,
     lanes: u64,
     found: &mut Block<T>,
     lines: &mut Lines,
 ) {
-    let mut words = [0u64; BLOCK];
-    let mut any = 0;
-    for (word, pair) in words.iter_mut().zip(tile.windows(2)) {
-        *word = T::differences(simd, &pair[1], &pair[0]);
-        any |= *word;
-    }
-    any &= lanes;
+    let mut any = words.iter().fold(0, |any, word| any | word) & lanes;
     if any == 0 {
         return;
     }
-    transpose(&mut words);
+    transpose(words);
     found.reserve(lines.counts.len());
     let (counts, stretches) = (&mut lines.counts[column..], &mut lines.stretches[column..]);
     let Block { bit, counts: in_block, rows, labels, events, .. } = found;
@@ -442,10 +521,10 @@ fn mark_group<S: Vectors, T: Label>(
         while bits != 0 {
             let (rows, labels) = (&mut rows[at..at + FEW], &mut labels[at..at + FEW]);
             for (to_row, to_label) in rows.iter_mut().zip(labels) {
-                // Of no bits, row 0.
+                // Without bits left, row 0.
                 let row = bits.trailing_zeros() as usize % BLOCK;
                 *to_row = row as u8;
-                *to_label = tile.get(row + 1).map_or(T::default(), |pixels| pixels[lane % BLOCK]);
+                *to_label = tile[row + 1][lane % BLOCK];
                 bits &= bits.wrapping_sub(1);
             }
             at += FEW;
@@ -475,25 +554,27 @@ fn transpose(words: &mut [u64; BLOCK]) {
     }
 }
 
-/// The boundaries of a strip from the events of its blocks; `forced` are the labels at offset 0, if lines begin here.
+/// Appends the boundaries of a panel from the events of its blocks; `forced` are the labels at offset 0, if lines begin here.
+/// `further` lines follow.
 #[inline(always)]
 fn order_by_line<T: Label>(
     forced: &[T],
     blocks: &mut [Block<T>],
     lines: &Lines,
-    spare: Boundaries<T>,
-) -> Boundaries<T> {
-    let total = lines.counts.iter().sum::<u32>() as usize;
-    let Boundaries { mut line_starts, mut offsets, mut labels } = spare;
-    line_starts.clear();
-    line_starts.reserve(lines.counts.len() + 1);
-    // Every entry but those beyond the total is written below.
-    offsets = sized(offsets, total + FEW);
-    labels = sized(labels, total + FEW);
+    further: usize,
+    found: &mut Boundaries<T>,
+) {
+    let Boundaries { line_starts, offsets, labels } = found;
+    let mut at = line_starts[line_starts.len() - 1] as usize;
+    let end = at + lines.counts.iter().sum::<u32>() as usize;
+    // As many as there will be if the lines that follow are like those before, and some more.
+    let done = line_starts.len() - 1 + lines.counts.len();
+    let expected = if further > 0 { end / done * (done + further + further / 8) } else { end };
+    // Every entry but those beyond the end is written below.
+    lengthen(offsets, end + FEW, expected);
+    lengthen(labels, end + FEW, expected);
     blocks.iter_mut().for_each(|block| block.events = 0);
-    let mut at = 0;
     for (column, &stretches) in lines.stretches.iter().enumerate() {
-        line_starts.push(at as u32);
         if let Some(&label) = forced.get(column) {
             (offsets[at], labels[at]) = (0, label);
             at += 1;
@@ -504,16 +585,15 @@ fn order_by_line<T: Label>(
             bits &= bits - 1;
             let last = blocks.len().min(first + lines.stretch);
             for block in &mut blocks[first..last] {
-                let count = usize::from(block.counts[column]);
+                let (count, first) = (usize::from(block.counts[column]), block.first);
                 let mut copied = 0;
                 // At least once: that a column has no events is rare, and costs more to foresee than to copy.
                 loop {
                     let from = block.events + copied;
                     let to = at + copied;
                     let rows = &block.rows[from..from + FEW];
-                    for (offset, &row) in offsets[to..to + FEW].iter_mut().zip(rows) {
-                        *offset = block.first + u32::from(row);
-                    }
+                    let few: [u32; FEW] = std::array::from_fn(|i| first + u32::from(rows[i]));
+                    offsets[to..to + FEW].copy_from_slice(&few);
                     labels[to..to + FEW].copy_from_slice(&block.labels[from..from + FEW]);
                     copied += FEW;
                     if copied >= count {
@@ -524,11 +604,8 @@ fn order_by_line<T: Label>(
                 at += count;
             }
         }
+        line_starts.push(at as u32);
     }
-    line_starts.push(at as u32);
-    offsets.truncate(total);
-    labels.truncate(total);
-    Boundaries { line_starts, offsets, labels }
 }
 
 #[inline(always)]
@@ -606,6 +683,51 @@ mod tests {
             expected[j] = 1 << i;
             assert_eq!(words, expected, "bit {j} of word {i}");
         }
+    }
+
+    /// Strips of which nearly every group differs, wider than a panel, and their last rows and columns fill no block.
+    fn panels_give_what_the_definition_gives<T: Label>() {
+        let shape = Shape { height: 203, width: 2 * (PANEL / size_of::<T>()) as u32 + 70 };
+        let label = |row: u32, column: u32| T::from_u64(u64::from((row / 5 + column / 7) % 9 * (row % 5).min(1)));
+        let pixels: Vec<T> = (0..shape.height)
+            .flat_map(|row| (0..shape.width).map(move |column| label(row, column).unwrap_or_default()))
+            .collect();
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        assert!(is_dense(|row| mask.row(row).unwrap(), shape.height, shape.width as usize));
+        for above in [false, true] {
+            let strip = Strip::new(mask, above).unwrap();
+            let expected = crate::boundary::scalar::mark(strip);
+            for level in SimdLevel::all() {
+                // In memory that holds something else, and too little of it.
+                let mut workspace = Workspace::default();
+                let spare = mark_with(level, strip, &mut workspace, Boundaries::default());
+                assert_eq!(spare, expected, "{}", level.name());
+                let mut spare = Boundaries { line_starts: vec![9; 7], offsets: vec![9; 999], labels: spare.labels };
+                spare.labels.reverse();
+                assert_eq!(mark_with(level, strip, &mut workspace, spare), expected, "{}", level.name());
+            }
+        }
+    }
+
+    #[test]
+    fn dense_strips_are_marked_in_panels() {
+        panels_give_what_the_definition_gives::<u8>();
+        panels_give_what_the_definition_gives::<u16>();
+        panels_give_what_the_definition_gives::<u32>();
+        panels_give_what_the_definition_gives::<u64>();
+    }
+
+    #[test]
+    fn strips_of_little_are_not_dense() {
+        let shape = Shape { height: 200, width: 4000 };
+        let pixels: Vec<u8> =
+            (0..shape.pixels()).map(|pixel| u8::from(pixel % 4000 < 900 && pixel / 4000 == 100)).collect();
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        assert!(!is_dense(|row| mask.row(row).unwrap(), 200, 4000));
+        // One row, one column.
+        assert!(!is_dense(|row| mask.row(row).unwrap(), 1, 4000));
+        let column = mask.columns(0, 2);
+        assert!(!is_dense(|row| column.row(row).unwrap(), 200, 2));
     }
 
     /// Each of more blocks than there are bits for them: blocks share bits.
