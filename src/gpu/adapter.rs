@@ -4,10 +4,14 @@
 //! before software, a discrete card before an integrated one, and what is taken says so in [`AdapterInfo`].
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use super::engine_error;
 use crate::error::Result;
 use crate::names::names;
+
+/// Backends that run the kernels.
+const ALL_BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::METAL).union(wgpu::Backends::DX12);
 
 /// An adapter that wgpu can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +112,7 @@ impl Wish {
 
     fn backends(&self) -> Result<wgpu::Backends> {
         let Some(names) = &self.backends else {
-            return Ok(wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12);
+            return Ok(ALL_BACKENDS);
         };
         names.split(',').try_fold(wgpu::Backends::empty(), |backends, name| {
             Ok(backends
@@ -127,15 +131,22 @@ impl Wish {
     }
 }
 
+/// The way to the drivers, one for the whole process: a driver that is loaded and unloaded again and again gives out. That of
+/// an NVIDIA H100 had no adapter left after 30 times.
+fn instance() -> &'static wgpu::Instance {
+    static INSTANCE: OnceLock<wgpu::Instance> = OnceLock::new();
+    INSTANCE.get_or_init(|| {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
+        descriptor.backends = ALL_BACKENDS;
+        // An allocation that would fill the device's memory fails, instead of the device being lost over it.
+        descriptor.memory_budget_thresholds.for_resource_creation.get_or_insert(95);
+        wgpu::Instance::new(descriptor)
+    })
+}
+
 /// Every adapter of the wish's backends, the preferred ones first.
 fn adapters_of(wish: &Wish) -> Result<Vec<(AdapterInfo, wgpu::Adapter)>> {
-    let backends = wish.backends()?;
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
-    descriptor.backends = backends;
-    // An allocation that would fill the device's memory fails, instead of the device being lost over it.
-    descriptor.memory_budget_thresholds.for_resource_creation.get_or_insert(95);
-    let instance = wgpu::Instance::new(descriptor);
-    let mut adapters: Vec<_> = pollster::block_on(instance.enumerate_adapters(backends))
+    let mut adapters: Vec<_> = pollster::block_on(instance().enumerate_adapters(wish.backends()?))
         .into_iter()
         .map(|adapter| (AdapterInfo::of(&adapter.get_info()), adapter))
         .collect();
