@@ -1,6 +1,6 @@
 // What an owner of a CUDA card does today: transpose the mask, then cub::DeviceRunLengthEncode over all of it.
 //
-//     nvcc -O3 -o cub benches/cub.cu
+//     nvcc -O3 -arch=native -o cub benches/cub.cu
 //     ./cub FILE HEIGHT WIDTH BYTES REPEATS
 //
 // FILE holds the labels as they are, row after row, BYTES (1, 2 or 4) each. Prints the median seconds of transposing and

@@ -118,7 +118,11 @@ impl Cub {
     fn build() -> std::result::Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/cub.cu");
-        let built = Command::new("nvcc").args(["-O3", "-o"]).arg(folder.path().join("cub")).arg(source).output();
+        let built = Command::new("nvcc")
+            .args(["-O3", "-arch=native", "-o"])
+            .arg(folder.path().join("cub"))
+            .arg(source)
+            .output();
         match built {
             Err(error) => Err(format!("nvcc: {error}")),
             Ok(built) if !built.status.success() => Err(String::from_utf8_lossy(&built.stderr).trim().into()),
@@ -169,15 +173,12 @@ fn line<T: Label>(
     };
     let milliseconds = |time: Duration| format!("{:.3} ms", 1e3 * time.as_secs_f64());
     let (kernels, parts, rate, share) = match on_device.kernels {
-        Some(times) => {
-            let scans = times.column_scan + times.group_scan;
-            (
-                milliseconds(times.total()),
-                [times.mark, scans, times.scatter].map(milliseconds).join(", "),
-                format!("{:.1} GB/s", on_device.label_bytes as f64 / times.total().as_secs_f64() / 1e9),
-                on_device.share_of_copy_rate().map_or_else(|| "-".into(), |share| format!("{:.0} %", 100.0 * share)),
-            )
-        }
+        Some(times) => (
+            milliseconds(times.total()),
+            [times.mark, times.column_scan, times.scatter].map(milliseconds).join(", "),
+            format!("{:.1} GB/s", on_device.label_bytes as f64 / times.total().as_secs_f64() / 1e9),
+            on_device.share_of_copy_rate().map_or_else(|| "-".into(), |share| format!("{:.0} %", 100.0 * share)),
+        ),
         None => ["-"; 4].map(str::to_owned).into(),
     };
     println!(

@@ -17,8 +17,8 @@ struct Params {
     // The boundaries that one scatter writes: `window_size` of them from `window_start`.
     window_start: u32,
     window_size: u32,
-    // The line at which one scatter begins.
+    // The line at which one scatter begins, and the segments of each line that one of its workgroups owns: at most 8.
     first_line: u32,
-    padding: u32,
+    depth: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;

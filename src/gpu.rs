@@ -63,7 +63,10 @@ use timing::Timer;
 const UPLOAD_BYTES: u64 = 64 << 20;
 
 /// Bytes of events that are read at once.
-const WINDOW_BYTES: u64 = 16 << 20;
+const READ_BYTES: u64 = 16 << 20;
+
+/// Bytes of events that a device with memory of its own writes at once: a part of a mask that keeps all of it busy.
+const WINDOW_BYTES: u64 = 256 << 20;
 
 /// Pieces that are worked on at once, each with buffers of its own: one uploads, one runs, one is read.
 const BUFFER_SETS: usize = 3;
@@ -198,6 +201,7 @@ impl Gpu {
 
     fn with(device: Device, info: AdapterInfo, options: &GpuOptions) -> Self {
         let limits = device.limits();
+        let unified = matches!(info.kind, AdapterKind::Integrated | AdapterKind::Software);
         // Kernels address bytes by 32 bits.
         let binding = limits
             .max_storage_buffer_binding_size
@@ -209,7 +213,7 @@ impl Gpu {
         Self {
             info,
             bounds,
-            window: WINDOW_BYTES,
+            window: if unified { READ_BYTES } else { WINDOW_BYTES },
             timing: options.timing,
             device,
             kernels: Mutex::default(),
@@ -293,6 +297,7 @@ impl Gpu {
                 labels,
                 bounds: self.bounds,
                 window: self.window,
+                read: READ_BYTES,
             })
         })
     }

@@ -6,7 +6,7 @@
 //! ```text
 //!   host labels -> staging -> labels -> mark -> bits, counts -> column_scan -> starts, groups
 //!                                 \                 \                              | read: where lines begin
-//!                                  +-> scatter <----+------------------------------+
+//!                                  +-> scatter <----+------------------------------+ written: where groups begin
 //!                                         | events, a window at a time
 //!                                         v read
 //! ```
@@ -17,6 +17,7 @@
 #[cfg(test)]
 mod stages;
 
+use rayon::prelude::*;
 use wgpu::{BufferUsages, MapMode};
 
 use super::device::{Buffer, Device, Mapping};
@@ -32,6 +33,9 @@ use crate::strip::Layout;
 
 /// Bytes of one staging buffer; two of them take turns.
 const STAGING_BYTES: u64 = 8 << 20;
+
+/// Events that a thread unpacks at a time: some pages of new memory.
+const UNPACKED: usize = 1 << 15;
 
 /// Bytes of the kernels' parameters.
 const PARAMS_BYTES: u64 = 48;
@@ -128,8 +132,21 @@ pub(crate) struct Job<'a> {
     pub labels: Labels<'a>,
     /// What buffers may hold.
     pub bounds: Bounds,
-    /// Most bytes of events that are read at once.
+    /// Most bytes of events that are on the device at once.
     pub window: u64,
+    /// Most bytes of events that are read at once.
+    pub read: u64,
+}
+
+/// Events on their way to the host.
+struct Arriving {
+    coming: Mapping,
+    /// The buffer that they arrive in.
+    turn: usize,
+    /// Number of the first of them.
+    first: usize,
+    /// How many.
+    events: usize,
 }
 
 impl BufferSet {
@@ -192,8 +209,9 @@ impl BufferSet {
         }
         let mut boundaries = Boundaries {
             line_starts,
-            offsets: Vec::with_capacity(total as usize),
-            labels: Vec::with_capacity(total as usize),
+            // Zeros that no page is touched for: each is when the thread that fills it gets there.
+            offsets: vec![0; total as usize],
+            labels: vec![T::default(); total as usize],
         };
         self.scatter(job, &mut boundaries)?;
         Ok(boundaries)
@@ -209,7 +227,8 @@ impl BufferSet {
         self.bits.fit(device, "bits", params.bits_bytes(), binding, on_device)?;
         self.counts.fit(device, "counts", params.counts_bytes(), binding, on_device)?;
         self.starts.fit(device, "starts of lines", params.starts_bytes(), binding, on_device)?;
-        self.groups.fit(device, "groups of lines", params.groups_bytes(), binding, on_device)?;
+        let both = on_device | BufferUsages::COPY_DST;
+        self.groups.fit(device, "groups of lines", params.groups_bytes(), binding, both)?;
         let heads_bytes = params.starts_bytes() + params.groups_bytes();
         self.heads.fit(device, "starts on the host", heads_bytes, u64::MAX, on_host)?;
         Ok(())
@@ -223,7 +242,7 @@ impl BufferSet {
         let (starts_bytes, groups_bytes) = (params.starts_bytes(), params.groups_bytes());
         let heads_bytes = starts_bytes + groups_bytes;
         let mut encoder = device.encoder();
-        for kernel in [Kernel::Mark, Kernel::ColumnScan, Kernel::GroupScan] {
+        for kernel in [Kernel::Mark, Kernel::ColumnScan] {
             let workgroups = job.kernels.workgroups(kernel, params, Window::default(), 0);
             self.dispatch(job, &mut encoder, kernel, workgroups)?;
         }
@@ -237,10 +256,12 @@ impl BufferSet {
         {
             let view = mapped(heads, heads_bytes)?;
             let (starts, groups) = words_of(&view)?.split_at(lines);
-            for (starts, &group) in starts.chunks(GROUP as usize).zip(groups) {
+            let (groups, total) = places_of(groups);
+            for (starts, &group) in starts.chunks(GROUP as usize).zip(&groups) {
                 line_starts.extend(starts.iter().map(|&start| group.wrapping_add(start)));
             }
-            line_starts.extend(groups.last());
+            line_starts.push(total);
+            device.queue().write_buffer(self.groups.get()?.raw(), 0, bytemuck::cast_slice(&groups));
         }
         heads.unmap();
         Ok(line_starts)
@@ -249,36 +270,43 @@ impl BufferSet {
     /// The second half: the boundaries themselves, one window after the other.
     fn scatter<T: Label>(&mut self, job: &Job<'_>, boundaries: &mut Boundaries<T>) -> Result<()> {
         let Job { device, kernels, params, bounds: Bounds { binding, .. }, .. } = *job;
-        let event_bytes = kernels.variant.event_bytes();
+        let event_bytes = u64::from(kernels.variant.event_bytes());
         let total = boundaries.line_starts.last().copied().unwrap_or(0);
-        let most = u32::try_from(job.window.min(binding) / u64::from(event_bytes)).unwrap_or(u32::MAX).max(1);
+        let most = |bytes: u64| u32::try_from(bytes / event_bytes).unwrap_or(u32::MAX).max(1);
+        // What one scatter writes, and what is read at once.
+        let (window_size, read_size) = (most(job.window.min(binding)), most(job.read.min(binding)));
+        let (on_device, on_host) =
+            (BufferUsages::STORAGE | BufferUsages::COPY_SRC, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
         let mut reading = None;
-        let (mut start, mut turn) = (0, 0);
-        while start < total {
-            let size = most.min(total - start);
-            let bytes = u64::from(size) * u64::from(event_bytes);
+        let mut turn = 0;
+        for start in (0..total).step_by(window_size as usize) {
+            let size = window_size.min(total - start);
             // The lines whose boundaries are in the window.
             let line_of = |event: u32| boundaries.line_starts.partition_point(|&first| first <= event) as u32 - 1;
-            let window = Window { start, size, first_line: line_of(start) };
+            let window = Window { start, size, first_line: line_of(start), depth: params.depth(total) };
             let end_line = line_of(start + (size - 1)) + 1;
-            let (on_device, on_host) =
-                (BufferUsages::STORAGE | BufferUsages::COPY_SRC, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
-            self.events.fit(device, "events", bytes, binding, on_device)?;
-            self.results[turn].fit(device, "events on the host", bytes, binding, on_host)?;
-
-            let mut encoder = device.encoder();
-            let workgroups = kernels.workgroups(Kernel::Scatter, params, window, end_line);
-            self.dispatch(job, &mut encoder, Kernel::Scatter, workgroups)?;
-            let result = self.results[turn].get()?.raw();
-            encoder.copy_buffer_to_buffer(self.events.get()?.raw(), 0, result, 0, bytes);
-            let submission = self.submit(job, encoder, window)?;
-            let coming = device.map(result, bytes, MapMode::Read, Some(submission));
-            // The window before is unpacked while this one is on its way.
-            if let Some(arriving) = reading.replace((coming, turn, bytes)) {
-                self.unpack(job, arriving, boundaries)?;
+            self.events.fit(device, "events", u64::from(size) * event_bytes, binding, on_device)?;
+            for from in (0..size).step_by(read_size as usize) {
+                let events = read_size.min(size - from);
+                let first = (start + from) as usize;
+                let (from, bytes) = (u64::from(from) * event_bytes, u64::from(events) * event_bytes);
+                self.results[turn].fit(device, "events on the host", bytes, binding, on_host)?;
+                let result = self.results[turn].get()?.raw();
+                let mut encoder = device.encoder();
+                if from == 0 {
+                    let workgroups = kernels.workgroups(Kernel::Scatter, params, window, end_line);
+                    self.dispatch(job, &mut encoder, Kernel::Scatter, workgroups)?;
+                }
+                encoder.copy_buffer_to_buffer(self.events.get()?.raw(), from, result, 0, bytes);
+                let submission = if from == 0 { self.submit(job, encoder, window)? } else { device.submit(encoder) };
+                let coming = device.map(result, bytes, MapMode::Read, Some(submission));
+                // The events before are unpacked while these are on their way.
+                let arriving = Arriving { coming, turn, first, events: events as usize };
+                if let Some(arriving) = reading.replace(arriving) {
+                    self.unpack(job, arriving, boundaries)?;
+                }
+                turn = (turn + 1) % self.results.len();
             }
-            start += size;
-            turn = (turn + 1) % self.results.len();
         }
         match reading {
             Some(arriving) => self.unpack(job, arriving, boundaries),
@@ -286,35 +314,42 @@ impl BufferSet {
         }
     }
 
-    /// Adds the events of a window to the boundaries.
+    /// Writes events that have arrived to their places among the boundaries.
     fn unpack<T: Label>(
         &self,
         job: &Job<'_>,
-        (coming, turn, bytes): (Mapping, usize, u64),
+        Arriving { coming, turn, first, events }: Arriving,
         boundaries: &mut Boundaries<T>,
     ) -> Result<()> {
         job.device.wait(coming)?;
         let buffer = self.results[turn].get()?.raw();
         let variant = job.kernels.variant;
+        let size = variant.event_bytes() as usize / 4;
         {
-            let view = mapped(buffer, bytes)?;
-            let words = words_of(&view)?;
-            // The kernels cut a label to its type's width, so it fits.
-            let label = |word: u64| T::from_u64(word).unwrap_or_default();
-            let Boundaries { offsets, labels, .. } = boundaries;
-            if variant.packed {
-                let place_bits = Variant::place_bits(variant.dtype);
-                let place = (1 << place_bits) - 1;
-                offsets.extend(words.iter().map(|word| word & place));
-                labels.extend(words.iter().map(|word| label(u64::from(word >> place_bits))));
-            } else if variant.event_bytes() == 8 {
-                offsets.extend(words.chunks_exact(2).map(|event| event[0]));
-                labels.extend(words.chunks_exact(2).map(|event| label(event[1].into())));
-            } else {
-                let wide = |event: &[u32]| label(u64::from(event[1]) | u64::from(event[2]) << 32);
-                offsets.extend(words.chunks_exact(4).map(|event| event[0]));
-                labels.extend(words.chunks_exact(4).map(wide));
-            }
+            let view = mapped(buffer, (4 * size * events) as u64)?;
+            let places = first..first + events;
+            let (offsets, labels) = (&mut boundaries.offsets[places.clone()], &mut boundaries.labels[places]);
+            let to = offsets.par_chunks_mut(UNPACKED).zip(labels.par_chunks_mut(UNPACKED));
+            words_of(&view)?.par_chunks(UNPACKED * size).zip(to).for_each(|(events, (offsets, labels))| {
+                let to = offsets.iter_mut().zip(labels);
+                // The kernels cut a label to its type's width, so it fits.
+                let label = |word: u64| T::from_u64(word).unwrap_or_default();
+                if variant.packed {
+                    let place_bits = Variant::place_bits(variant.dtype);
+                    let place = (1 << place_bits) - 1;
+                    for (event, to) in events.iter().zip(to) {
+                        (*to.0, *to.1) = (event & place, label(u64::from(event >> place_bits)));
+                    }
+                } else if size == 2 {
+                    for (event, to) in events.as_chunks::<2>().0.iter().zip(to) {
+                        (*to.0, *to.1) = (event[0], label(event[1].into()));
+                    }
+                } else {
+                    for (event, to) in events.as_chunks::<4>().0.iter().zip(to) {
+                        (*to.0, *to.1) = (event[0], label(u64::from(event[1]) | u64::from(event[2]) << 32));
+                    }
+                }
+            });
         }
         buffer.unmap();
         Ok(())
@@ -387,7 +422,6 @@ impl BufferSet {
             Kernel::ColumnScan => {
                 vec![(0, params), (1, whole(&self.counts)?), (2, whole(&self.starts)?), (3, whole(&self.groups)?)]
             }
-            Kernel::GroupScan => vec![(0, params), (3, whole(&self.groups)?)],
             Kernel::Scatter => vec![
                 (0, params),
                 (1, labels),
@@ -399,6 +433,18 @@ impl BufferSet {
             ],
         })
     }
+}
+
+/// Where the boundaries of each group of lines go, by their sums, and the total of all.
+fn places_of(sums: &[u32]) -> (Vec<u32>, u32) {
+    let mut total = 0u32;
+    // What an adapter miscounted must not end in a panic; the total is checked by the caller.
+    let places = sums.iter().map(|&sum| {
+        let place = total;
+        total = total.wrapping_add(sum);
+        place
+    });
+    (places.collect(), total)
 }
 
 /// Writes the bytes `start .. start + size` of an image into a mapped buffer; padding stays what it was.

@@ -5,6 +5,7 @@ use super::engine_error;
 use super::piece::{GROUP, Params, Window};
 use super::shader::{Shader, Variant};
 use crate::error::Result;
+use crate::mask::Dtype;
 use crate::strip::Layout;
 
 /// The pipelines of one variant.
@@ -13,7 +14,6 @@ pub(crate) struct Kernels {
     pub variant: Variant,
     mark: wgpu::ComputePipeline,
     column_scan: wgpu::ComputePipeline,
-    group_scan: wgpu::ComputePipeline,
     scatter: wgpu::ComputePipeline,
 }
 
@@ -22,7 +22,6 @@ pub(crate) struct Kernels {
 pub(crate) enum Kernel {
     Mark,
     ColumnScan,
-    GroupScan,
     Scatter,
 }
 
@@ -36,40 +35,26 @@ impl Kernels {
                 limits.max_compute_invocations_per_workgroup, limits.max_storage_buffers_per_shader_stage
             )));
         }
-        let module = |shader: Shader| {
-            let source = wgpu::ShaderSource::Wgsl(shader.text(variant)?.into());
-            let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader.name()), source };
-            Ok::<_, crate::error::Error>(device.raw().create_shader_module(descriptor))
-        };
-        let pipeline = |module: &wgpu::ShaderModule, kernel: Kernel| {
-            device.raw().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(kernel.name()),
-                layout: None,
-                module,
-                entry_point: Some(kernel.name()),
-                // Every kernel writes its workgroup memory before it reads it.
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            })
-        };
-        let scans = module(Shader::ColumnScan)?;
+        let pipeline = |module: &wgpu::ShaderModule, kernel: Kernel| pipeline(device, module, kernel.name());
+        let module = |shader: Shader| module(device, shader, variant);
         Ok(Self {
             variant,
             mark: pipeline(&module(Shader::Mark)?, Kernel::Mark),
-            column_scan: pipeline(&scans, Kernel::ColumnScan),
-            group_scan: pipeline(&scans, Kernel::GroupScan),
+            column_scan: pipeline(&module(Shader::ColumnScan)?, Kernel::ColumnScan),
             scatter: pipeline(&module(Shader::Scatter)?, Kernel::Scatter),
         })
+    }
+
+    /// The kernel that copies, for measurements.
+    pub(crate) fn copy(device: &Device) -> Result<wgpu::ComputePipeline> {
+        let any = Variant { dtype: Dtype::U8, layout: Layout::Across, aligned: true, packed: true };
+        Ok(pipeline(device, &module(device, Shader::Copy, any)?, Shader::Copy.name()))
     }
 
     pub(crate) fn pipeline(&self, kernel: Kernel) -> &wgpu::ComputePipeline {
         match kernel {
             Kernel::Mark => &self.mark,
             Kernel::ColumnScan => &self.column_scan,
-            Kernel::GroupScan => &self.group_scan,
             Kernel::Scatter => &self.scatter,
         }
     }
@@ -84,12 +69,33 @@ impl Kernels {
                 Layout::Along => [params.segments(), tiles, 1],
             },
             Kernel::ColumnScan => [params.lines.div_ceil(GROUP), 1, 1],
-            Kernel::GroupScan => [1, 1, 1],
-            Kernel::Scatter => {
-                [end_line.saturating_sub(window.first_line).div_ceil(32), params.segments().div_ceil(8), 1]
-            }
+            Kernel::Scatter => [
+                end_line.saturating_sub(window.first_line).div_ceil(32),
+                params.segments().div_ceil(window.depth.max(1)),
+                1,
+            ],
         }
     }
+}
+
+fn module(device: &Device, shader: Shader, variant: Variant) -> Result<wgpu::ShaderModule> {
+    let source = wgpu::ShaderSource::Wgsl(shader.text(variant)?.into());
+    Ok(device.raw().create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(shader.name()), source }))
+}
+
+fn pipeline(device: &Device, module: &wgpu::ShaderModule, entry_point: &str) -> wgpu::ComputePipeline {
+    device.raw().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(entry_point),
+        layout: None,
+        module,
+        entry_point: Some(entry_point),
+        // Every kernel writes its workgroup memory before it reads it.
+        compilation_options: wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    })
 }
 
 impl Kernel {
@@ -98,7 +104,6 @@ impl Kernel {
         match self {
             Self::Mark => "mark",
             Self::ColumnScan => "column_scan",
-            Self::GroupScan => "group_scan",
             Self::Scatter => "scatter",
         }
     }

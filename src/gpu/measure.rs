@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::buffers::Image as _;
 use super::host::{Rows, mark};
-use super::piece::{BLOCK, SEGMENT, padded};
+use super::kernels::Kernels;
+use super::piece::{SEGMENT, padded};
 use super::shader::Variant;
 use super::{AdapterInfo, AdapterKind, DeviceStrip, Gpu, KernelTimes, engine_error, layout_of};
 use crate::boundary::{MaskBoundaries, Part};
@@ -17,9 +18,13 @@ use crate::shape::{ScanOrder, Shape};
 use crate::strip::{Layout, Strip};
 use crate::threads::{Work, try_map};
 
-/// Bytes of a copy that is timed: more than any cache of a device; fewer where a processor plays the device.
-const COPY_BYTES: u64 = 256 << 20;
+/// Bytes of a copy that is timed: more than any cache of a device, and so many that the start of a copy is no part of its
+/// time; fewer where a processor plays the device.
+const COPY_BYTES: u64 = 512 << 20;
 const SOFTWARE_COPY_BYTES: u64 = 64 << 20;
+
+/// Bytes that one workgroup of the copying kernel copies.
+const COPY_STEP: u64 = 16 << 10;
 
 /// How long copies are repeated.
 const COPY_TIME: Duration = Duration::from_millis(100);
@@ -188,35 +193,62 @@ impl Gpu {
         super::piece::steps(shape.height, step).map(strip).collect()
     }
 
-    /// Bytes that a copy on the device reads and writes in a second, both counted.
+    /// Bytes that a copy on the device reads and writes in a second, both counted: by a copy command or by a kernel,
+    /// whichever is faster. Cards whose copy commands run on an engine of their own copy faster by a kernel.
     pub fn copy_rate(&self) -> Result<f64> {
         let limits = self.device.limits();
         let bytes = if self.info().kind == AdapterKind::Software { SOFTWARE_COPY_BYTES } else { COPY_BYTES };
-        let bytes = bytes.min(limits.max_buffer_size) / BLOCK * BLOCK;
+        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        let bytes = bytes.min(most) / COPY_STEP * COPY_STEP;
         self.device.guarded("copying on the device", || {
-            let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::STORAGE;
             let from = self.device.buffer("a copy's source", bytes, usage)?;
             let to = self.device.buffer("a copy", bytes, usage)?;
-            let copies = |number: u32| {
-                let mut encoder = self.device.encoder();
+            let by_command = self.rate_of(bytes, |encoder, number| {
                 for _ in 0..number {
                     encoder.copy_buffer_to_buffer(from.raw(), 0, to.raw(), 0, bytes);
                 }
-                let start = Instant::now();
-                self.device.wait_for(self.device.submit(encoder))?;
-                Ok::<_, Error>(start.elapsed())
-            };
-            // The first one clears both buffers.
-            copies(1)?;
-            let mut number = 1;
-            loop {
-                let time = copies(number)?;
-                if time >= COPY_TIME || number >= 1 << 12 {
-                    return Ok(2.0 * bytes as f64 * f64::from(number) / time.as_secs_f64());
+            })?;
+            let pipeline = Kernels::copy(&self.device)?;
+            let group = self.device.raw().create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("copy"),
+                layout: &pipeline.get_bind_group_layout(0),
+                entries: &[(1, &from), (2, &to)].map(|(binding, buffer)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: buffer.raw().as_entire_binding(),
+                }),
+            });
+            let by_kernel = self.rate_of(bytes, |encoder, number| {
+                for _ in 0..number {
+                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                    pass.set_pipeline(&pipeline);
+                    pass.set_bind_group(0, &group, &[]);
+                    pass.dispatch_workgroups((bytes / COPY_STEP) as u32, 1, 1);
                 }
-                number *= 2;
-            }
+            })?;
+            Ok(by_command.max(by_kernel))
         })
+    }
+
+    /// Bytes read and written in a second by `copy`, which copies `bytes` as often as it is told.
+    fn rate_of(&self, bytes: u64, copy: impl Fn(&mut wgpu::CommandEncoder, u32)) -> Result<f64> {
+        let copies = |number: u32| {
+            let mut encoder = self.device.encoder();
+            copy(&mut encoder, number);
+            let start = Instant::now();
+            self.device.wait_for(self.device.submit(encoder))?;
+            Ok::<_, Error>(start.elapsed())
+        };
+        // The first one clears both buffers.
+        copies(1)?;
+        let mut number = 1;
+        loop {
+            let time = copies(number)?;
+            if time >= COPY_TIME || number >= 1 << 12 {
+                return Ok(2.0 * bytes as f64 * f64::from(number) / time.as_secs_f64());
+            }
+            number *= 2;
+        }
     }
 }
 

@@ -36,16 +36,18 @@ pub(crate) struct Variant {
 pub(crate) enum Shader {
     /// Entry point `mark`.
     Mark,
-    /// Entry points `column_scan` and `group_scan`; the same text for every variant.
+    /// Entry point `column_scan`; the same text for every variant.
     ColumnScan,
     /// Entry point `scatter`.
     Scatter,
+    /// Entry point `copy`, for measurements; the same text for every variant.
+    Copy,
 }
 
 impl Shader {
     /// Every shader.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 3] = [Self::Mark, Self::ColumnScan, Self::Scatter];
+    pub(crate) const ALL: [Self; 4] = [Self::Mark, Self::ColumnScan, Self::Scatter, Self::Copy];
 
     /// The file's name without its extension.
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Shader {
             Self::Mark => "mark",
             Self::ColumnScan => "column_scan",
             Self::Scatter => "scatter",
+            Self::Copy => "copy",
         }
     }
 
@@ -62,6 +65,7 @@ impl Shader {
             Self::Mark => include_str!("../../shaders/mark.wgsl"),
             Self::ColumnScan => include_str!("../../shaders/column_scan.wgsl"),
             Self::Scatter => include_str!("../../shaders/scatter.wgsl"),
+            Self::Copy => include_str!("../../shaders/copy.wgsl"),
         };
         let settings = variant.settings();
         let body = expand(file, &settings).map_err(|what| Error::Engine {

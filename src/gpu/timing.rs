@@ -12,7 +12,7 @@ use super::kernels::Kernel;
 use crate::error::Result;
 
 /// Passes of one submission at most.
-const PASSES: u32 = 4;
+const PASSES: u32 = 3;
 
 /// Bytes of two time stamps for each pass.
 const BYTES: u64 = 2 * 8 * PASSES as u64;
@@ -25,8 +25,6 @@ pub struct KernelTimes {
     pub mark: Duration,
     /// Counts to places, along each line.
     pub column_scan: Duration,
-    /// Counts to places, over groups of lines.
-    pub group_scan: Duration,
     /// Bits and labels to boundaries.
     pub scatter: Duration,
 }
@@ -34,13 +32,12 @@ pub struct KernelTimes {
 impl KernelTimes {
     /// All kernels together.
     pub fn total(&self) -> Duration {
-        self.mark + self.column_scan + self.group_scan + self.scatter
+        self.mark + self.column_scan + self.scatter
     }
 
     pub(crate) fn add(&mut self, other: Self) {
         self.mark += other.mark;
         self.column_scan += other.column_scan;
-        self.group_scan += other.group_scan;
         self.scatter += other.scatter;
     }
 
@@ -48,7 +45,6 @@ impl KernelTimes {
         match kernel {
             Kernel::Mark => &mut self.mark,
             Kernel::ColumnScan => &mut self.column_scan,
-            Kernel::GroupScan => &mut self.group_scan,
             Kernel::Scatter => &mut self.scatter,
         }
     }

@@ -153,17 +153,6 @@ pub(super) fn column_scan(params: Params, mut counts: Vec<u32>) -> (Vec<u32>, Ve
     (counts, starts, groups)
 }
 
-/// `group_scan`: sums of groups become places, with the total behind them.
-pub(super) fn group_scan(groups: &[u32]) -> Vec<u32> {
-    let mut total = 0;
-    let mut places = vec![0];
-    places.extend(groups.iter().map(|sum| {
-        total += sum;
-        total
-    }));
-    places
-}
-
 /// `scatter`: the events of a window, as the words of the event buffer.
 pub(super) fn scatter(
     variant: Variant,
@@ -180,7 +169,7 @@ pub(super) fn scatter(
     for line in window.first_line..lines {
         for segment in 0..segments {
             let mut to =
-                groups[line as usize / 256] + starts[line as usize] + counts[(segment * lines + line) as usize];
+                groups[(line / GROUP) as usize] + starts[line as usize] + counts[(segment * lines + line) as usize];
             let next = counts[((segment + 1) * lines + line) as usize];
             if next == counts[(segment * lines + line) as usize] {
                 continue;

@@ -103,7 +103,7 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
     let binding = buffer.raw().as_entire_buffer_binding();
     let labels = Labels::Device(DeviceLabels { labels: binding.clone(), above: binding });
     let bounds = Bounds { labels: 1 << 27, binding: 1 << 27, groups: 65535 };
-    let job = Job { device, kernels, params: *params, labels, bounds, window: 1 << 27 };
+    let job = Job { device, kernels, params: *params, labels, bounds, window: 1 << 27, read: 1 << 27 };
     set.prepare(&job).unwrap();
     let run = |set: &BufferSet, kernel: Kernel, window: Window| {
         let mut encoder = device.encoder();
@@ -129,14 +129,11 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
     assert_eq!(read(device, &set.starts, starts.len()), starts, "starts: {told}");
     assert_eq!(read(device, &set.groups, sums.len()), sums, "groups: {told}");
 
-    run(&set, Kernel::GroupScan, Window::default());
-    let groups = twin::group_scan(&sums);
-    assert_eq!(read(device, &set.groups, groups.len()), groups, "places of groups: {told}");
-
-    let total = *groups.last().unwrap();
+    let (groups, total) = places_of(&sums);
+    device.queue().write_buffer(set.groups.get().unwrap().raw(), 0, bytemuck::cast_slice(&groups));
     let mut events = Vec::new();
     // Windows of odd sizes, so that they begin and end inside of segments.
-    let step = total / 3 + 1;
+    let step = total / 4 + 1;
     for start in (0..total).step_by(step as usize) {
         let size = step.min(total - start);
         let bytes = u64::from(size * variant.event_bytes());
@@ -144,7 +141,8 @@ fn compare(device: &Device, kernels: &Kernels, lines: u32, length: u32, above: b
         let buffer = set.events.fit(device, "events", bytes, 1 << 27, usage).unwrap();
         let untouched = vec![0xfeed_f00d_u32; buffer.size() as usize / 4];
         device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(&untouched));
-        let window = Window { start, size, first_line: 0 };
+        // Every depth in turn.
+        let window = Window { start, size, first_line: 0, depth: 1 << (start / step % 4) };
         run(&set, Kernel::Scatter, window);
         let expected = twin::scatter(variant, *params, window, words, &bits, (&counts, &starts, &groups));
         let found = read(device, &set.events, untouched.len());
@@ -185,5 +183,42 @@ fn kernels_and_twins_agree() {
         let kernels = gpu.kernels(variant).unwrap();
         compare(&gpu.device, &kernels, 1030, 300, true, 1);
         compare(&gpu.device, &kernels, 37, 2600, false, 2);
+    }
+}
+
+/// Windows of any size, read in parts of any size, give the same boundaries.
+#[test]
+fn windows_are_read_in_parts() {
+    let Some(gpu) = crate::gpu::tests_adapter::open(&GpuOptions::default()) else { return };
+    for dtype in [Dtype::U16, Dtype::U32, Dtype::U64] {
+        let packed = dtype == Dtype::U16;
+        let variant = Variant { dtype, layout: Layout::Across, aligned: true, packed };
+        match dtype {
+            Dtype::U16 => in_parts::<u16>(&gpu, variant),
+            Dtype::U32 => in_parts::<u32>(&gpu, variant),
+            _ => in_parts::<u64>(&gpu, variant),
+        }
+    }
+}
+
+fn in_parts<T: Label>(gpu: &crate::gpu::Gpu, variant: Variant) {
+    let Picture { words, params } = picture(variant, 70, 400, false, 5);
+    let device = &gpu.device;
+    let kernels = &gpu.kernels(variant).unwrap();
+    let bounds = Bounds { labels: 1 << 27, binding: 1 << 27, groups: 65535 };
+    let marked = |window: u64, read: u64| {
+        gpu.device.guarded("marking in parts", || {
+            let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+            let buffer = device.buffer("labels", 4 * words.len() as u64, usage)?;
+            device.queue().write_buffer(buffer.raw(), 0, bytemuck::cast_slice(&words));
+            let binding = buffer.raw().as_entire_buffer_binding();
+            let labels = Labels::Device(DeviceLabels { labels: binding.clone(), above: binding });
+            BufferSet::default().mark::<T>(&Job { device, kernels, params, labels, bounds, window, read })
+        })
+    };
+    let whole = marked(1 << 27, 1 << 27).unwrap();
+    assert!(whole.offsets.len() > 1000);
+    for (window, read) in [(1 << 27, 1000), (5000, 1600), (4800, 1600), (1600, 5000), (64, 16)] {
+        assert!(marked(window, read).unwrap() == whole, "{variant:?}: windows of {window} bytes in parts of {read}");
     }
 }
