@@ -266,7 +266,6 @@ impl<T: Label> Bed<T> {
                 sum: kernels.total().as_secs_f64(),
                 mark: kernels.mark.as_secs_f64(),
                 column_scan: kernels.column_scan.as_secs_f64(),
-                group_scan: kernels.group_scan.as_secs_f64(),
                 scatter: kernels.scatter.as_secs_f64(),
             }),
             bytes_per_pixel: measured.bytes_per_pixel,
@@ -426,7 +425,6 @@ struct KernelSeconds {
     sum: f64,
     mark: f64,
     column_scan: f64,
-    group_scan: f64,
     scatter: f64,
 }
 
@@ -493,11 +491,10 @@ impl GpuFigures {
             |kernels| {
                 let ms = |seconds: f64| seconds * 1e3;
                 format!(
-                    "kernels      {:11.3} ms: mark {:.3}, column scan {:.3}, group scan {:.3}, scatter {:.3}",
+                    "kernels      {:11.3} ms: mark {:.3}, column scan {:.3}, scatter {:.3}",
                     ms(kernels.sum),
                     ms(kernels.mark),
                     ms(kernels.column_scan),
-                    ms(kernels.group_scan),
                     ms(kernels.scatter)
                 )
             },
