@@ -59,6 +59,8 @@ mod samples;
 mod siim;
 mod table;
 pub(crate) mod text;
+#[cfg(feature = "parquet")]
+mod thrift;
 
 use std::borrow::Cow;
 use std::fmt;

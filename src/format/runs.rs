@@ -32,6 +32,7 @@ use super::checked::refuse_empty_labels;
 use super::description::{Description, Holds, Reader, Unsaid, Writer};
 use super::detect::Fit;
 use super::text::{Bound, read_all};
+use super::thrift::Compact;
 use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Place, Result};
 use crate::guard;
@@ -73,6 +74,9 @@ const MARK: &[u8] = b"PAR1";
 /// Rows of a row group.
 const GROUP: usize = 1 << 20;
 
+/// Rows of a file, at most, beside one for each of its bytes: those of [`Budget`].
+const MOST_ROWS: u64 = 1 << 22;
+
 /// Rows that are read at once.
 const BATCH: usize = 1 << 14;
 
@@ -88,8 +92,10 @@ fn read(reader: &mut dyn BufRead, options: &ReadOptions) -> Result<LabelRuns> {
 }
 
 fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
+    check_directory(&bytes)?;
+    let bytes = bytes::Bytes::from(bytes);
     let length = bytes.len() as u64;
-    let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(defect)?;
+    let file = SerializedFileReader::new(bytes.clone()).map_err(defect)?;
     check_columns(file.metadata(), length)?;
     let metadata = file.metadata().file_metadata();
     let word = |key: &str| {
@@ -142,6 +148,7 @@ fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
             matches!(column.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed);
         !unsigned_logical && !matches!(column.converted_type(), ConvertedType::UINT_64 | ConvertedType::UINT_32)
     });
+    check_pages(file.metadata(), places, &bytes)?;
     let runs = LabelRunsBuilder::new(shape, order);
     let mut rows =
         Rows { runs, bound: Bound::new(shape), last: None, row: 0, shape, length, budget: Budget::default() };
@@ -150,6 +157,55 @@ fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<LabelRuns> {
         read_group(&*group, places, signed, &mut rows)?;
     }
     Ok(rows.runs.finish())
+}
+
+/// The directory at the end of a file must be one that can be passed over. Where it is not found, the crate says so.
+fn check_directory(bytes: &[u8]) -> Result<()> {
+    let directory = bytes.strip_suffix(MARK).and_then(|bytes| {
+        let (before, length) = bytes.split_last_chunk::<4>()?;
+        before.get(before.len().checked_sub(u32::from_le_bytes(*length) as usize)?..)
+    });
+    match directory.map(|directory| Compact::new(directory).pass_struct(&mut |_, _| {})) {
+        Some(None) => Err(Error::format(Place::File, "a Parquet file", "a damaged directory at its end")),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of a page, at most: a column of as many rows as a file may stand for, with its levels.
+fn most_page_bytes(length: u64) -> u64 {
+    16 * (MOST_ROWS + length)
+}
+
+/// The pages of the columns that are read must not claim to be larger than a file of so many bytes may be: the crate takes
+/// memory for what they claim. The columns lie in the file.
+fn check_pages(metadata: &ParquetMetaData, places: [usize; 3], bytes: &[u8]) -> Result<()> {
+    let most = most_page_bytes(bytes.len() as u64);
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        for (place, name) in places.into_iter().zip(COLUMNS) {
+            let Some(column) = group.columns().get(place) else { continue };
+            let (start, length) = column.byte_range();
+            let mut pages = Compact::new(&bytes[start as usize..(start + length) as usize]);
+            while !pages.rest().is_empty() {
+                let (mut size, mut stored) = (0, 0);
+                let header = pages.pass_struct(&mut |field, value| match field {
+                    2 => size = value,
+                    3 => stored = value,
+                    _ => {}
+                });
+                let rest = usize::try_from(stored).ok().and_then(|stored| pages.rest().get(stored..));
+                let place = || Place::Part(format!("row group {index}, column {name}"));
+                let (Some(()), Some(rest)) = (header, rest) else {
+                    return Err(Error::format(place(), "whole pages", "a damaged page"));
+                };
+                if u64::try_from(size).is_ok_and(|size| size > most) {
+                    let expected = format!("a page of {most} bytes at most");
+                    return Err(Error::format(place(), expected, format!("{size} bytes")));
+                }
+                pages = Compact::new(rest);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The places of the columns, which the crate takes as they are, must lie in the file.
@@ -347,5 +403,28 @@ mod tests {
             let found = format::read(Format::Runs, &mut &bytes[..], &ReadOptions::default()).unwrap();
             assert_eq!(found, runs, "{compression}");
         }
+    }
+
+    /// A few bytes do not take memory or time for what they claim.
+    #[test]
+    fn claims_are_checked_before_they_are_believed() {
+        let error = |bytes: &[u8]| {
+            format::read(Format::Runs, &mut &bytes[..], &ReadOptions::default()).unwrap_err().to_string()
+        };
+        let labels: Vec<u8> = (0..64).map(|pixel| pixel / 3).collect();
+        let runs = crate::encode(&LabelMask::new(&labels, Shape { height: 8, width: 8 }).unwrap()).unwrap();
+        let bytes = to_bytes(&runs, Compression::SNAPPY).unwrap();
+        // After the mark: the kind of the first page and its size, in one byte or two.
+        assert_eq!((bytes[4], bytes[6]), (0x15, 0x15));
+        let size = if bytes[7] < 128 { 7..8 } else { 7..9 };
+        let largest = [0xfe, 0xff, 0xff, 0xff, 0x0f];
+        let huge = [&bytes[..size.start], &largest, &bytes[size.end..]].concat();
+        let most = most_page_bytes(huge.len() as u64);
+        let expected = format!(": expected a page of {most} bytes at most, found 2147483647 bytes");
+        assert_eq!(error(&huge), format!("row group 0, column label{expected}"));
+        // A directory with a list of two billion truths.
+        let directory = [0x19, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0];
+        let endless = [MARK, &directory, &8_u32.to_le_bytes(), MARK].concat();
+        assert!(error(&endless).ends_with("found a damaged directory at its end"), "{}", error(&endless));
     }
 }
