@@ -17,10 +17,19 @@ import tempfile
 import time
 from pathlib import Path
 
+import dask
 import numpy as np
 import runmask
 import runmask.dask
 from distributed import Client, LocalCluster
+
+#: docs/SCALE.md says what these do.
+KEEP_MEMORY = {
+    "MALLOC_ARENA_MAX": 1,
+    "MALLOC_MMAP_THRESHOLD_": 2**30,
+    "MALLOC_TRIM_THRESHOLD_": 2**32,
+    "MALLOC_TOP_PAD_": 2**26,
+}
 
 
 def peak():
@@ -121,12 +130,15 @@ if __name__ == "__main__":
     parser.add_argument("--side", type=int, default=65536)
     parser.add_argument("--labels", type=int, default=860_000, help="0 for cells that lie close together: 8.6 million")
     parser.add_argument("--folder", help="where masks are made")
+    parser.add_argument("--plain", action="store_true", help="workers give memory back after each task, as they do by themselves")
     parser.add_argument("--only", choices=["wall", "task", "merge"], action="append")
     arguments = parser.parse_args()
     only = arguments.only or ["wall", "task", "merge"]
     if "merge" in only:
         merge(arguments)
     if {"wall", "task"} & set(only):
+        if not arguments.plain:
+            dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in KEEP_MEMORY.items()})
         with (
             LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
             Client(cluster, direct_to_workers=True) as client,

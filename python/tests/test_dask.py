@@ -423,16 +423,28 @@ def test_tables_on_a_cluster(client):
     same(runmask.from_table(pieces, shape=mask.shape), whole.components())
 
 
-@pytest.mark.parametrize("title", ["Dask", "Multiprocessing"])
+@pytest.mark.parametrize("title", ["Block shapes", "Dask", "Multiprocessing"])
 def test_the_page_runs_as_written(title, tmp_path):
     runmask.encode(mask_of(150, 200)).decode_to(tmp_path / "mask.tif", "uint16")
     page = (pathlib.Path(__file__).parents[2] / "docs/SCALE.md").read_text()
     section = page.split(f"## {title}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.S)
+    if title == "Block shapes":
+        # What it tells Dask reaches the workers, and so does what Dask tells them by itself.
+        blocks.append("""
+import os
+from distributed import Client, LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        (environment,) = client.run(lambda: dict(os.environ)).values()
+    assert all(environment[name] == str(value) for name, value in keep.items()), environment
+    assert "OMP_NUM_THREADS" in environment
+""")
     (tmp_path / "page.py").write_text("\n".join(blocks))
     subprocess.run([sys.executable, "page.py"], cwd=tmp_path, check=True, timeout=100)
     if title == "Dask":
         assert (tmp_path / "runs/mask.json").is_file() and os.listdir(tmp_path / "pieces")
-    else:
+    if title == "Multiprocessing":
         expected = runmask.open(tmp_path / "mask.tif").encode()
         same(runmask.read(tmp_path / "whole.csv", shape=expected.shape), expected)
