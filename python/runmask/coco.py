@@ -91,8 +91,8 @@ def decode(rleObjs: AnyRle | Sequence[AnyRle]) -> npt.NDArray[np.uint8]:
     ValueError
         The encodings have several sizes.
     """
-    if isinstance(rleObjs, Mapping):
-        given = _given([rleObjs])
+    if type(rleObjs) is dict or isinstance(rleObjs, Mapping):
+        given = _given((rleObjs,))
         mask = np.zeros(given[0][:2], np.uint8, order="F")
         _runmask.coco_decode(given, mask)
         return mask
