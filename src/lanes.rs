@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "zarr")]
+use fearless_simd::u8x16;
 use fearless_simd::{Level, Simd, SimdBase, SimdMask};
 
 use crate::error::{Error, Result};
@@ -135,6 +137,48 @@ macro_rules! lanes {
     )*};
 }
 lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
+
+/// Elements of 2, 4 or 8 bytes that are put together at once.
+#[cfg(feature = "zarr")]
+const TOGETHER: usize = 16;
+
+/// Elements of `N` bytes, 2, 4 or 8, whose bytes lie apart, byte by byte of all elements, put together.
+#[cfg(feature = "zarr")]
+pub(crate) fn join_bytes<const N: usize>(apart: &[u8], elements: &mut [u8]) {
+    let count = elements.len() / N;
+    fearless_simd::dispatch!(Level::new(), simd => join_blocks::<_, N>(simd, apart, elements));
+    let joined = count / TOGETHER * TOGETHER;
+    for (element, index) in elements.as_chunks_mut::<N>().0[joined..].iter_mut().zip(joined..) {
+        *element = std::array::from_fn(|byte| apart[byte * count + index]);
+    }
+}
+
+#[cfg(feature = "zarr")]
+#[inline(always)]
+fn join_blocks<S: Simd, const N: usize>(simd: S, apart: &[u8], elements: &mut [u8]) {
+    let count = elements.len() / N;
+    for (block, elements) in elements[..count * N].chunks_exact_mut(TOGETHER * N).enumerate() {
+        let bytes = |byte: usize| &apart[byte * count + block * TOGETHER..][..TOGETHER];
+        // Bytes 0, 2, 1, 3 of elements of four: what is put together first are bytes that do not follow each other.
+        let place = |place: usize| place.reverse_bits() >> (usize::BITS - N.trailing_zeros());
+        let mut vectors: [u8x16<S>; N] = std::array::from_fn(|index| u8x16::from_slice(simd, bytes(place(index))));
+        let mut width = 1;
+        while width < N {
+            let apart = vectors;
+            for first in (0..N).step_by(2 * width) {
+                for index in 0..width {
+                    let (low, high) = apart[first + index].interleave(apart[first + width + index]);
+                    vectors[first + 2 * index] = low;
+                    vectors[first + 2 * index + 1] = high;
+                }
+            }
+            width *= 2;
+        }
+        for (vector, elements) in vectors.iter().zip(elements.chunks_exact_mut(TOGETHER)) {
+            vector.store_slice(elements);
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,9 @@
 use std::io::{self, Read};
 
 use super::codec::{Decoder, damaged};
+use super::lz4;
 use super::store::Blob;
+use crate::lanes;
 use crate::memory::zeroed;
 use crate::source::decompress::{Compression, Decompressor, Fault};
 
@@ -132,7 +134,7 @@ impl Header {
                 continue;
             }
             match self.flags >> 5 {
-                1 => match lz4_flex::block::decompress_into(compressed, part) {
+                1 => match lz4::decompress(compressed, part) {
                     Ok(count) if count == part.len() => {}
                     Ok(_) => return Err(damaged("a block of LZ4 that is too short")),
                     Err(error) => return Err(damaged(format!("damaged LZ4: {error}"))),
@@ -197,18 +199,10 @@ fn check_length(header: &Header, pixels: u64) -> Result<(), Fault> {
 /// Elements whose bytes lie apart, byte by byte of all elements, put together; what is no whole element stays.
 fn unshuffle(shuffled: &[u8], elements: &mut [u8], bytes: usize) {
     let count = elements.len() / bytes;
-    macro_rules! together {
-        ($bytes:literal) => {{
-            let planes: [&[u8]; $bytes] = std::array::from_fn(|byte| &shuffled[byte * count..][..count]);
-            for (index, element) in elements.as_chunks_mut::<$bytes>().0.iter_mut().enumerate() {
-                *element = planes.map(|plane| plane[index]);
-            }
-        }};
-    }
     match bytes {
-        2 => together!(2),
-        4 => together!(4),
-        8 => together!(8),
+        2 => lanes::join_bytes::<2>(&shuffled[..count * bytes], &mut elements[..count * bytes]),
+        4 => lanes::join_bytes::<4>(&shuffled[..count * bytes], &mut elements[..count * bytes]),
+        8 => lanes::join_bytes::<8>(&shuffled[..count * bytes], &mut elements[..count * bytes]),
         _ => {
             for (byte, plane) in shuffled[..count * bytes].chunks_exact(count.max(1)).enumerate() {
                 for (element, &value) in elements.chunks_exact_mut(bytes).zip(plane) {
@@ -359,7 +353,7 @@ mod tests {
     #[test]
     fn shuffles_are_undone() {
         for bytes in [1, 2, 3, 4, 8, 12] {
-            for count in [0, 1, 7, 8, 16, 40] {
+            for count in [0, 1, 7, 8, 16, 40, 64, 99] {
                 let elements: Vec<u8> = (0..count * bytes + bytes / 2).map(|byte| (byte * 37 % 251) as u8).collect();
                 let whole = &elements[..count * bytes];
                 let mut shuffled = vec![0; elements.len()];
