@@ -12,6 +12,7 @@ coco.
 import argparse
 import importlib
 import json
+import os
 import pickle
 import statistics
 import subprocess
@@ -19,6 +20,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+# Threads of OpenMP in other packages would spin for a while after their work, on the processors of whoever comes next.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import runmask
