@@ -32,7 +32,7 @@ use super::checked::refuse_empty_labels;
 use super::description::{Description, Holds, Reader, Unsaid, Writer};
 use super::detect::Fit;
 use super::text::{Bound, read_all};
-use super::thrift::Compact;
+use super::thrift::{Compact, INFLATED, PAGE_HEADER, STORED};
 use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Place, Result};
 use crate::guard;
@@ -165,7 +165,7 @@ fn check_directory(bytes: &[u8]) -> Result<()> {
         let (before, length) = bytes.split_last_chunk::<4>()?;
         before.get(before.len().checked_sub(u32::from_le_bytes(*length) as usize)?..)
     });
-    match directory.map(|directory| Compact::new(directory).pass_struct(&mut |_, _| {})) {
+    match directory.map(|directory| Compact::new(directory).pass_struct(&[], &mut |_, _| {})) {
         Some(None) => Err(Error::format(Place::File, "a Parquet file", "a damaged directory at its end")),
         _ => Ok(()),
     }
@@ -186,18 +186,20 @@ fn check_pages(metadata: &ParquetMetaData, places: [usize; 3], bytes: &[u8]) -> 
             let (start, length) = column.byte_range();
             let mut pages = Compact::new(&bytes[start as usize..(start + length) as usize]);
             while !pages.rest().is_empty() {
-                let (mut size, mut stored) = (0, 0);
-                let header = pages.pass_struct(&mut |field, value| match field {
-                    2 => size = value,
-                    3 => stored = value,
+                let (mut sizes, mut stored) = (Vec::new(), Vec::new());
+                let header = pages.pass_struct(PAGE_HEADER, &mut |field, value| match field {
+                    INFLATED => sizes.push(value),
+                    STORED => stored.push(value),
                     _ => {}
                 });
-                let rest = usize::try_from(stored).ok().and_then(|stored| pages.rest().get(stored..));
                 let place = || Place::Part(format!("row group {index}, column {name}"));
-                let (Some(()), Some(rest)) = (header, rest) else {
-                    return Err(Error::format(place(), "whole pages", "a damaged page"));
+                let damaged = || Error::format(place(), "whole pages", "a damaged page");
+                let (Some(()), [size], [stored]) = (header, &sizes[..], &stored[..]) else {
+                    return Err(damaged());
                 };
-                if u64::try_from(size).is_ok_and(|size| size > most) {
+                let stored = usize::try_from(*stored).ok();
+                let rest = stored.and_then(|stored| pages.rest().get(stored..)).ok_or_else(damaged)?;
+                if !u64::try_from(*size).is_ok_and(|size| size <= most) {
                     let expected = format!("a page of {most} bytes at most");
                     return Err(Error::format(place(), expected, format!("{size} bytes")));
                 }
@@ -422,6 +424,10 @@ mod tests {
         let most = most_page_bytes(huge.len() as u64);
         let expected = format!(": expected a page of {most} bytes at most, found 2147483647 bytes");
         assert_eq!(error(&huge), format!("row group 0, column label{expected}"));
+        // A size of more bits than the crate looks at.
+        let wide = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        let wide = [&bytes[..size.start], &wide, &bytes[size.end..]].concat();
+        assert!(error(&wide).contains("bytes at most, found -"), "{}", error(&wide));
         // A directory with a list of two billion truths.
         let directory = [0x19, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0];
         let endless = [MARK, &directory, &8_u32.to_le_bytes(), MARK].concat();

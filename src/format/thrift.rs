@@ -9,7 +9,65 @@ const DEPTH: u32 = 32;
 
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
+const NUMBER: u8 = 5;
+const LONG: u8 = 6;
+const TEXT: u8 = 8;
 const STRUCT: u8 = 12;
+
+/// A field that is known: its identifier, its kind, and the fields of a struct. The crate reads a known field as what it
+/// must be, whatever the bytes say that it is; so one of another kind is refused.
+#[derive(Debug)]
+pub(super) struct Field(i64, u8, &'static [Self]);
+
+const STATISTICS: &[Field] = &[
+    Field(1, TEXT, &[]),
+    Field(2, TEXT, &[]),
+    Field(3, LONG, &[]),
+    Field(4, LONG, &[]),
+    Field(5, TEXT, &[]),
+    Field(6, TEXT, &[]),
+    Field(7, TRUE, &[]),
+    Field(8, TRUE, &[]),
+];
+
+/// Fields of a page's header that hold the bytes of the page, inflated and as they are stored.
+pub(super) const INFLATED: i64 = 2;
+pub(super) const STORED: i64 = 3;
+
+/// The header of a page.
+pub(super) const PAGE_HEADER: &[Field] = &[
+    Field(1, NUMBER, &[]),
+    Field(INFLATED, NUMBER, &[]),
+    Field(STORED, NUMBER, &[]),
+    Field(4, NUMBER, &[]),
+    Field(
+        5,
+        STRUCT,
+        &[
+            Field(1, NUMBER, &[]),
+            Field(2, NUMBER, &[]),
+            Field(3, NUMBER, &[]),
+            Field(4, NUMBER, &[]),
+            Field(5, STRUCT, STATISTICS),
+        ],
+    ),
+    Field(6, STRUCT, &[]),
+    Field(7, STRUCT, &[Field(1, NUMBER, &[]), Field(2, NUMBER, &[]), Field(3, TRUE, &[])]),
+    Field(
+        8,
+        STRUCT,
+        &[
+            Field(1, NUMBER, &[]),
+            Field(2, NUMBER, &[]),
+            Field(3, NUMBER, &[]),
+            Field(4, NUMBER, &[]),
+            Field(5, NUMBER, &[]),
+            Field(6, NUMBER, &[]),
+            Field(7, TRUE, &[]),
+            Field(8, STRUCT, STATISTICS),
+        ],
+    ),
+];
 
 /// Bytes in Thrift's compact protocol, of which some are read.
 #[derive(Debug)]
@@ -27,13 +85,13 @@ impl<'a> Compact<'a> {
         self.bytes
     }
 
-    /// Passes over a struct, and tells `number` about those of its own fields that are whole numbers: identifier and value.
-    /// `None` when the bytes are no struct.
-    pub(super) fn pass_struct(&mut self, number: &mut dyn FnMut(i64, i64)) -> Option<()> {
-        self.fields(DEPTH, number)
+    /// Passes over a struct with some `known` fields, and tells `number` about those of its own fields that are whole numbers:
+    /// identifier and value. `None` when the bytes are no such struct.
+    pub(super) fn pass_struct(&mut self, known: &[Field], number: &mut dyn FnMut(i64, i64)) -> Option<()> {
+        self.fields(DEPTH, known, number)
     }
 
-    fn fields(&mut self, depth: u32, number: &mut dyn FnMut(i64, i64)) -> Option<()> {
+    fn fields(&mut self, depth: u32, known: &[Field], number: &mut dyn FnMut(i64, i64)) -> Option<()> {
         let mut field = 0_i64;
         loop {
             let head = self.byte()?;
@@ -45,8 +103,16 @@ impl<'a> Compact<'a> {
                 0 => self.whole()?,
                 step => field.checked_add(i64::from(step))?,
             };
+            let kind = if kind == FALSE { TRUE } else { kind };
+            let known = known.iter().find(|known| known.0 == field);
+            if known.is_some_and(|known| known.1 != kind) {
+                return None;
+            }
             match kind {
-                TRUE | FALSE => {}
+                TRUE => {}
+                STRUCT => {
+                    self.fields(depth.checked_sub(1)?, known.map_or(&[], |known| known.2), &mut |_, _| {})?;
+                }
                 4..=6 => number(field, self.whole()?),
                 _ => self.pass(kind, depth)?,
             }
@@ -76,7 +142,7 @@ impl<'a> Compact<'a> {
                     self.elements(count, &[kinds >> 4, kinds & 15], depth)
                 }
             },
-            STRUCT => self.fields(depth, &mut |_, _| {}),
+            STRUCT => self.fields(depth, &[], &mut |_, _| {}),
             13 => self.take(16),
             _ => None,
         }
@@ -129,7 +195,7 @@ mod tests {
 
     fn numbers(bytes: &[u8]) -> Option<(Vec<(i64, i64)>, usize)> {
         let (mut found, mut compact) = (Vec::new(), Compact::new(bytes));
-        compact.pass_struct(&mut |field, value| found.push((field, value)))?;
+        compact.pass_struct(&[], &mut |field, value| found.push((field, value)))?;
         Some((found, compact.rest().len()))
     }
 
@@ -161,5 +227,17 @@ mod tests {
         ] {
             assert_eq!(numbers(bytes), None, "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn a_known_field_is_of_its_kind() {
+        let passes = |bytes: &[u8]| Compact::new(bytes).pass_struct(PAGE_HEADER, &mut |_, _| {}).is_some();
+        // A dictionary page of 8 bytes, with a number, a text or a truth in place of a number.
+        assert!(passes(&[0x15, 4, 0x15, 16, 0x15, 16, 0x4c, 0x15, 2, 0x15, 0, 0x12, 0, 0]));
+        assert!(!passes(&[0x15, 4, 0x18, 1, 16, 0x15, 16, 0]));
+        assert!(!passes(&[0x15, 4, 0x11, 0x15, 16, 0]));
+        assert!(!passes(&[0x15, 4, 0x15, 16, 0x15, 16, 0x4c, 0x11, 0x15, 0, 0x12, 0, 0]));
+        // What is not known may be anything.
+        assert!(passes(&[0xf8, 1, 16, 0]));
     }
 }
