@@ -21,7 +21,6 @@ use crate::runs::PixelSize;
 mod blosc;
 mod chunk;
 mod codec;
-mod lz4;
 mod metadata;
 pub(crate) mod node;
 mod store;

@@ -13,7 +13,6 @@
 use std::io::{self, Read};
 
 use super::codec::{Decoder, damaged};
-use super::lz4;
 use super::store::Blob;
 use crate::lanes;
 use crate::memory::zeroed;
@@ -134,11 +133,7 @@ impl Header {
                 continue;
             }
             match self.flags >> 5 {
-                1 => match lz4::decompress(compressed, part) {
-                    Ok(count) if count == part.len() => {}
-                    Ok(_) => return Err(damaged("a block of LZ4 that is too short")),
-                    Err(error) => return Err(damaged(format!("damaged LZ4: {error}"))),
-                },
+                1 => lz4(compressed, part)?,
                 3 => decompressor.decompress(Compression::Deflate, compressed, part).map_err(inside)?,
                 4 => decompressor.decompress(Compression::Zstd, compressed, part).map_err(inside)?,
                 other => {
@@ -149,6 +144,17 @@ impl Header {
             }
         }
         Ok(())
+    }
+}
+
+/// Fills the place of a part that is a block of LZ4.
+fn lz4(stored: &[u8], plain: &mut [u8]) -> Result<(), Fault> {
+    // Lengths of Blosc are signed numbers of 32 bits.
+    let length = i32::try_from(plain.len()).map_err(|_| damaged("a block of LZ4 that is too long"))?;
+    match lz4::block::decompress_to_buffer(stored, Some(length), plain) {
+        Ok(count) if count == plain.len() => Ok(()),
+        Ok(_) => Err(damaged("a block of LZ4 that is too short")),
+        Err(_) => Err(damaged("damaged LZ4")),
     }
 }
 
