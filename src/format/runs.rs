@@ -32,7 +32,7 @@ use super::checked::refuse_empty_labels;
 use super::description::{Description, Holds, Reader, Unsaid, Writer};
 use super::detect::Fit;
 use super::text::{Bound, read_all};
-use super::thrift::{Compact, INFLATED, PAGE_HEADER, STORED};
+use super::thrift::{Compact, DIRECTORY, INFLATED, PAGE_HEADER, STORED};
 use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Place, Result};
 use crate::guard;
@@ -165,7 +165,7 @@ fn check_directory(bytes: &[u8]) -> Result<()> {
         let (before, length) = bytes.split_last_chunk::<4>()?;
         before.get(before.len().checked_sub(u32::from_le_bytes(*length) as usize)?..)
     });
-    match directory.map(|directory| Compact::new(directory).pass_struct(&[], &mut |_, _| {})) {
+    match directory.map(|directory| Compact::new(directory).pass_struct(DIRECTORY, &mut |_, _| {})) {
         Some(None) => Err(Error::format(Place::File, "a Parquet file", "a damaged directory at its end")),
         _ => Ok(()),
     }
@@ -432,5 +432,9 @@ mod tests {
         let directory = [0x19, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0];
         let endless = [MARK, &directory, &8_u32.to_le_bytes(), MARK].concat();
         assert!(error(&endless).ends_with("found a damaged directory at its end"), "{}", error(&endless));
+        // A list of columns that says it is a text: the crate reads it as the list that it has to be, of two billion truths.
+        let directory = [0x48, 6, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0];
+        let disguised = [MARK, &directory, &(directory.len() as u32).to_le_bytes(), MARK].concat();
+        assert!(error(&disguised).ends_with("found a damaged directory at its end"), "{}", error(&disguised));
     }
 }

@@ -9,15 +9,36 @@ const DEPTH: u32 = 32;
 
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
+const BYTE: u8 = 3;
+const SHORT: u8 = 4;
 const NUMBER: u8 = 5;
 const LONG: u8 = 6;
 const TEXT: u8 = 8;
+const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
-/// A field that is known: its identifier, its kind, and the fields of a struct. The crate reads a known field as what it
-/// must be, whatever the bytes say that it is; so one of another kind is refused.
+/// A field that is known: its identifier, its kind, and the fields of a struct, or of a list the one field that its elements
+/// are. The crate reads a known field as what it must be, whatever the bytes say that it is; so one of another kind is
+/// refused.
 #[derive(Debug)]
 pub(super) struct Field(i64, u8, &'static [Self]);
+
+/// Kinds that are written alike are one: both truths, and numbers of 16, 32 and 64 bits, which fastparquet does not tell apart.
+fn alike(kind: u8) -> u8 {
+    match kind {
+        FALSE => TRUE,
+        SHORT | LONG => NUMBER,
+        kind => kind,
+    }
+}
+
+/// What the elements of a list are.
+const fn of(kind: u8, fields: &'static [Field]) -> Field {
+    Field(0, kind, fields)
+}
+
+/// A struct without known fields.
+const EMPTY: &[Field] = &[];
 
 const STATISTICS: &[Field] = &[
     Field(1, TEXT, &[]),
@@ -69,6 +90,89 @@ pub(super) const PAGE_HEADER: &[Field] = &[
     ),
 ];
 
+const TIME: &[Field] = &[
+    Field(1, TRUE, &[]),
+    Field(2, STRUCT, &[Field(1, STRUCT, EMPTY), Field(2, STRUCT, EMPTY), Field(3, STRUCT, EMPTY)]),
+];
+
+/// Logical types; those that say no more are left out.
+const LOGICAL_TYPE: &[Field] = &[
+    Field(5, STRUCT, &[Field(1, NUMBER, &[]), Field(2, NUMBER, &[])]),
+    Field(7, STRUCT, TIME),
+    Field(8, STRUCT, TIME),
+    Field(10, STRUCT, &[Field(1, BYTE, &[]), Field(2, TRUE, &[])]),
+];
+
+const SCHEMA_ELEMENT: &[Field] = &[
+    Field(1, NUMBER, &[]),
+    Field(2, NUMBER, &[]),
+    Field(3, NUMBER, &[]),
+    Field(4, TEXT, &[]),
+    Field(5, NUMBER, &[]),
+    Field(6, NUMBER, &[]),
+    Field(7, NUMBER, &[]),
+    Field(8, NUMBER, &[]),
+    Field(9, NUMBER, &[]),
+    Field(10, STRUCT, LOGICAL_TYPE),
+];
+
+const KEY_VALUE: &[Field] = &[Field(1, TEXT, &[]), Field(2, TEXT, &[])];
+
+const COLUMN_METADATA: &[Field] = &[
+    Field(1, NUMBER, &[]),
+    Field(2, LIST, &[of(NUMBER, &[])]),
+    Field(3, LIST, &[of(TEXT, &[])]),
+    Field(4, NUMBER, &[]),
+    Field(5, LONG, &[]),
+    Field(6, LONG, &[]),
+    Field(7, LONG, &[]),
+    Field(8, LIST, &[of(STRUCT, KEY_VALUE)]),
+    Field(9, LONG, &[]),
+    Field(10, LONG, &[]),
+    Field(11, LONG, &[]),
+    Field(12, STRUCT, STATISTICS),
+    Field(13, LIST, &[of(STRUCT, &[Field(1, NUMBER, &[]), Field(2, NUMBER, &[]), Field(3, NUMBER, &[])])]),
+    Field(14, LONG, &[]),
+    Field(15, NUMBER, &[]),
+    Field(16, STRUCT, &[Field(1, LONG, &[]), Field(2, LIST, &[of(LONG, &[])]), Field(3, LIST, &[of(LONG, &[])])]),
+    Field(17, STRUCT, EMPTY),
+];
+
+const COLUMN_CHUNK: &[Field] = &[
+    Field(1, TEXT, &[]),
+    Field(2, LONG, &[]),
+    Field(3, STRUCT, COLUMN_METADATA),
+    Field(4, LONG, &[]),
+    Field(5, NUMBER, &[]),
+    Field(6, LONG, &[]),
+    Field(7, NUMBER, &[]),
+    Field(8, STRUCT, EMPTY),
+    Field(9, TEXT, &[]),
+];
+
+const ROW_GROUP: &[Field] = &[
+    Field(1, LIST, &[of(STRUCT, COLUMN_CHUNK)]),
+    Field(2, LONG, &[]),
+    Field(3, LONG, &[]),
+    Field(4, LIST, &[of(STRUCT, &[Field(1, NUMBER, &[]), Field(2, TRUE, &[]), Field(3, TRUE, &[])])]),
+    Field(5, LONG, &[]),
+    Field(6, LONG, &[]),
+    Field(7, SHORT, &[]),
+];
+
+/// The directory at the end of a file.
+pub(super) const DIRECTORY: &[Field] = &[
+    Field(1, NUMBER, &[]),
+    Field(2, LIST, &[of(STRUCT, SCHEMA_ELEMENT)]),
+    Field(3, LONG, &[]),
+    Field(4, LIST, &[of(STRUCT, ROW_GROUP)]),
+    Field(5, LIST, &[of(STRUCT, KEY_VALUE)]),
+    Field(6, TEXT, &[]),
+    Field(7, LIST, &[of(STRUCT, &[Field(1, STRUCT, EMPTY), Field(2, STRUCT, EMPTY)])]),
+    Field(8, STRUCT, EMPTY),
+    Field(9, TEXT, &[]),
+];
+
 /// Bytes in Thrift's compact protocol, of which some are read.
 #[derive(Debug)]
 pub(super) struct Compact<'a> {
@@ -103,58 +207,59 @@ impl<'a> Compact<'a> {
                 0 => self.whole()?,
                 step => field.checked_add(i64::from(step))?,
             };
-            let kind = if kind == FALSE { TRUE } else { kind };
             let known = known.iter().find(|known| known.0 == field);
-            if known.is_some_and(|known| known.1 != kind) {
+            if known.is_some_and(|known| alike(known.1) != alike(kind)) {
                 return None;
             }
             match kind {
-                TRUE => {}
-                STRUCT => {
-                    self.fields(depth.checked_sub(1)?, known.map_or(&[], |known| known.2), &mut |_, _| {})?;
-                }
-                4..=6 => number(field, self.whole()?),
-                _ => self.pass(kind, depth)?,
+                TRUE | FALSE => {}
+                SHORT..=LONG => number(field, self.whole()?),
+                _ => self.pass(kind, known.map_or(&[], |known| known.2), depth)?,
             }
         }
     }
 
-    /// Passes over a value that is no truth.
-    fn pass(&mut self, kind: u8, depth: u32) -> Option<()> {
+    /// Passes over a value that is no truth, with the fields that are known of it.
+    fn pass(&mut self, kind: u8, known: &[Field], depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match kind {
-            3 => self.byte().map(drop),
-            4..=6 => self.varint().map(drop),
+            BYTE => self.byte().map(drop),
+            SHORT..=LONG => self.varint().map(drop),
             7 => self.take(8),
-            8 => {
+            TEXT => {
                 let length = self.varint()?;
                 self.take(length)
             }
-            9 | 10 => {
+            LIST | 10 => {
                 let head = self.byte()?;
                 let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-                self.elements(count, &[head & 15], depth)
+                let element = known.first();
+                // Some name no kind for the elements of an empty list.
+                if count > 0 && element.is_some_and(|element| alike(element.1) != alike(head & 15)) {
+                    return None;
+                }
+                self.elements(count, &[head & 15], element.map_or(&[], |element| element.2), depth)
             }
             11 => match self.varint()? {
                 0 => Some(()),
                 count => {
                     let kinds = self.byte()?;
-                    self.elements(count, &[kinds >> 4, kinds & 15], depth)
+                    self.elements(count, &[kinds >> 4, kinds & 15], &[], depth)
                 }
             },
-            STRUCT => self.fields(depth, &[], &mut |_, _| {}),
+            STRUCT => self.fields(depth, known, &mut |_, _| {}),
             13 => self.take(16),
             _ => None,
         }
     }
 
-    fn elements(&mut self, count: u64, kinds: &[u8], depth: u32) -> Option<()> {
+    fn elements(&mut self, count: u64, kinds: &[u8], known: &[Field], depth: u32) -> Option<()> {
         // Every element has a byte at least. Parquet has no lists of truths here, and readers do not agree how long one is.
         if count > self.bytes.len() as u64 || (count > 0 && kinds.iter().any(|kind| matches!(*kind, TRUE | FALSE))) {
             return None;
         }
         for _ in 0..count {
-            kinds.iter().try_for_each(|&kind| self.pass(kind, depth))?;
+            kinds.iter().try_for_each(|&kind| self.pass(kind, known, depth))?;
         }
         Some(())
     }
@@ -237,6 +342,12 @@ mod tests {
         assert!(!passes(&[0x15, 4, 0x18, 1, 16, 0x15, 16, 0]));
         assert!(!passes(&[0x15, 4, 0x11, 0x15, 16, 0]));
         assert!(!passes(&[0x15, 4, 0x15, 16, 0x15, 16, 0x4c, 0x11, 0x15, 0, 0x12, 0, 0]));
+        let passes_directory = |bytes: &[u8]| Compact::new(bytes).pass_struct(DIRECTORY, &mut |_, _| {}).is_some();
+        // A long number in place of a number, and an empty list whose elements have no kind.
+        assert!(passes_directory(&[0x16, 4, 0x19, 0, 0]));
+        // A text in place of row groups, and a list of numbers.
+        assert!(!passes_directory(&[0x48, 1, 16, 0]));
+        assert!(!passes_directory(&[0x49, 0x15, 16, 0]));
         // What is not known may be anything.
         assert!(passes(&[0xf8, 1, 16, 0]));
     }
