@@ -379,6 +379,8 @@ struct Direct {
 impl Direct {
     /// Slots for the background beside its own.
     const APART: usize = 8;
+    /// Boundaries that tell whether the background is rare.
+    const SAMPLE: usize = 64;
 }
 
 impl<T: Label> Slots<T> for Direct {
@@ -393,6 +395,12 @@ impl<T: Label> Slots<T> for Direct {
 
     fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
         let counts = counts.as_mut_slice();
+        // Where the background is rare, so is waiting for it.
+        let sample = labels.iter().step_by(labels.len() / Self::SAMPLE + 1);
+        if 8 * sample.clone().filter(|&&label| self.of(label) == self.background).count() < sample.len() {
+            labels.iter().for_each(|&label| counts[self.of(label)] += 1);
+            return;
+        }
         for labels in labels.chunks(Self::APART) {
             for (i, &label) in labels.iter().enumerate() {
                 // Every other boundary may be background, and each would have to wait until the one before is counted.
