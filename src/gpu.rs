@@ -193,7 +193,7 @@ impl Gpu {
         let mut wanted = wgpu::Features::empty();
         wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timing);
         // Across a bus such a mapping would be slow to write.
-        let unified = matches!(info.kind, AdapterKind::Integrated | AdapterKind::Software) && !options.staged;
+        let unified = info.kind.is_unified() && !options.staged;
         wanted.set(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS, unified);
         let device = Device::open(&adapter, limits, adapter.features() & wanted, options.memory_budget)?;
         Ok(Self::with(device, info, options))
@@ -201,7 +201,6 @@ impl Gpu {
 
     fn with(device: Device, info: AdapterInfo, options: &GpuOptions) -> Self {
         let limits = device.limits();
-        let unified = matches!(info.kind, AdapterKind::Integrated | AdapterKind::Software);
         // Kernels address bytes by 32 bits.
         let binding = limits
             .max_storage_buffer_binding_size
@@ -210,10 +209,11 @@ impl Gpu {
             .min(1 << 31);
         let bounds =
             Bounds { labels: binding.min(UPLOAD_BYTES), binding, groups: limits.max_compute_workgroups_per_dimension };
+        let window = if info.kind.is_unified() { READ_BYTES } else { WINDOW_BYTES };
         Self {
             info,
             bounds,
-            window: if unified { READ_BYTES } else { WINDOW_BYTES },
+            window,
             timing: options.timing,
             device,
             kernels: Mutex::default(),

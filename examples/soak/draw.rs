@@ -308,6 +308,19 @@ pub(crate) fn mask<T: Label>(numbers: &mut Numbers, most: u64) -> Drawn<T> {
     Drawn { shape, pixels: canvas.pixels, content, labels }
 }
 
+/// Calls a function for labels of a type that is drawn.
+macro_rules! of_any_type {
+    ($numbers:ident, $call:ident($($argument:expr),*)) => {
+        match $numbers.below(4) {
+            0 => $call::<u8>($($argument),*),
+            1 => $call::<u16>($($argument),*),
+            2 => $call::<u32>($($argument),*),
+            _ => $call::<u64>($($argument),*),
+        }
+    };
+}
+pub(crate) use of_any_type;
+
 /// The pixels of a mask, as they lie in memory.
 pub(crate) struct Laid<T> {
     pub(crate) name: &'static str,
@@ -318,6 +331,11 @@ pub(crate) struct Laid<T> {
 }
 
 impl<T: Label> Laid<T> {
+    /// A mask of half of those with fewer than `most` pixels.
+    pub(crate) fn sometimes(numbers: &mut Numbers, drawn: &Drawn<T>, most: usize) -> Option<Self> {
+        (drawn.pixels.len() < most && numbers.once_in(2)).then(|| Self::draw(numbers, drawn))
+    }
+
     /// The pixels in a layout other than C order; everything beside them is of another label.
     pub(crate) fn draw(numbers: &mut Numbers, drawn: &Drawn<T>) -> Self {
         let Shape { height, width } = drawn.shape;

@@ -6,7 +6,7 @@ use rayon::ThreadPool;
 use runmask::source::{Repeat, Source};
 use runmask::{Decoder, Dtype, Encoder, Engine, Label, LabelMask, LabelRuns, ScanOrder, Shape, SimdLevel};
 
-use crate::draw::{self, Drawn, Laid, Numbers};
+use crate::draw::{self, Drawn, Laid, Numbers, of_any_type};
 use crate::ledger::Totals;
 use crate::{oracle, quick, small};
 
@@ -65,12 +65,7 @@ pub(crate) fn mask(worker: &Worker, numbers: &mut Numbers) -> Result<Totals, Str
         40..300 => 1 << 21,
         _ => 1 << 14,
     };
-    match numbers.below(4) {
-        0 => of_type::<u8>(worker, numbers, most),
-        1 => of_type::<u16>(worker, numbers, most),
-        2 => of_type::<u32>(worker, numbers, most),
-        _ => of_type::<u64>(worker, numbers, most),
-    }
+    of_any_type!(numbers, of_type(worker, numbers, most))
 }
 
 fn of_type<T: Label>(worker: &Worker, numbers: &mut Numbers, most: u64) -> Result<Totals, String> {
@@ -101,7 +96,7 @@ fn compare<T: Label>(
 ) -> Result<(), String> {
     let (shape, count) = (drawn.shape, drawn.pixels.len());
     let plain = LabelMask::new(&drawn.pixels, shape).map_err(told("a mask"))?;
-    let laid = (count < 1 << 22 && numbers.once_in(2)).then(|| Laid::draw(numbers, drawn));
+    let laid = Laid::sometimes(numbers, drawn, 1 << 22);
     let laid = match &laid {
         Some(laid) => Some((laid.name, laid.mask().map_err(told(laid.name))?)),
         None => None,

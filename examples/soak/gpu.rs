@@ -4,7 +4,7 @@ use runmask::gpu::{DeviceStrip, Gpu, GpuOptions, wgpu};
 use runmask::{Encoder, Engine, Label, LabelMask, LabelRuns, ScanOrder, Shape};
 use wgpu::BufferUsages;
 
-use crate::draw::{self, Drawn, Laid, Numbers};
+use crate::draw::{self, Drawn, Laid, Numbers, of_any_type};
 use crate::engines::{ORDERS, background, told};
 use crate::ledger::Totals;
 use crate::quick;
@@ -73,12 +73,7 @@ pub(crate) fn mask(device: &Device, numbers: &mut Numbers) -> Result<Totals, Str
         1..12 => 1 << 22,
         _ => 1 << 13,
     };
-    match numbers.below(4) {
-        0 => of_type::<u8>(device, numbers, most),
-        1 => of_type::<u16>(device, numbers, most),
-        2 => of_type::<u32>(device, numbers, most),
-        _ => of_type::<u64>(device, numbers, most),
-    }
+    of_any_type!(numbers, of_type(device, numbers, most))
 }
 
 fn of_type<T: Label>(device: &Device, numbers: &mut Numbers, most: u64) -> Result<Totals, String> {
@@ -97,7 +92,7 @@ fn compare<T: Label>(
 ) -> Result<(), String> {
     let (shape, count) = (drawn.shape, drawn.pixels.len());
     let plain = LabelMask::new(&drawn.pixels, shape).map_err(told("a mask"))?;
-    let laid = (count < 1 << 20 && numbers.once_in(2)).then(|| Laid::draw(numbers, drawn));
+    let laid = Laid::sometimes(numbers, drawn, 1 << 20);
     let laid = match &laid {
         Some(laid) => Some((laid.name, laid.mask().map_err(told(laid.name))?)),
         None => None,

@@ -61,7 +61,14 @@ def encode(bimask: npt.ArrayLike) -> Any:
     >>> coco.encode(numpy.eye(3, dtype=bool))
     {'size': [3, 3], 'counts': b'013000'}
     """
-    if type(bimask) is np.ndarray and bimask.dtype.kind in "uib" and bimask.itemsize == 1 and bimask.ndim == 2 and bimask.flags.f_contiguous and bimask.size:
+    if (
+        type(bimask) is np.ndarray
+        and bimask.dtype.kind in "uib"
+        and bimask.itemsize == 1
+        and bimask.ndim == 2
+        and bimask.flags.f_contiguous
+        and bimask.size
+    ):
         # The usual one, for which all that follows would take longer than its pixels.
         return _runmask.coco_encode_plane(bimask.view(np.uint8))
     array = labels_of(bimask, "bimask", (2, 3))

@@ -29,10 +29,15 @@
 //! 4. Events are written and copied a few at a time, however many there are; what is too much is overwritten by the next.
 //!    Short loops whose ends nobody can predict would cost more.
 
+mod slab;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
-use fearless_simd::{Simd as Vectors, SimdBase, SimdMask, dispatch};
+use fearless_simd::{Simd as Vectors, dispatch};
 
+use self::slab::{fill, sweep};
 use super::{Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
@@ -46,10 +51,6 @@ const BLOCK: usize = AT_ONCE;
 const GROUP: usize = BLOCK * BLOCK;
 /// Bytes of a row of a panel, where most groups differ. Elsewhere a panel is as wide as the strip: longer streams are faster.
 const PANEL: usize = 4 << 10;
-/// Rows that are swept side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
-const SLAB: usize = 8;
-/// Bytes of a row for which the sweep tells whether anything changed.
-const UNIT: usize = 64;
 
 /// The boundaries of `strip`. Where neither its rows nor its columns are contiguous in memory, the scalar engine finds them.
 ///
@@ -132,95 +133,6 @@ macro_rules! marks {
     )*};
 }
 marks!(u8 u16 u32 u64);
-
-/// Rows that are read side by side, the row above them first.
-trait Slab {
-    /// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
-    fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]);
-
-    /// Copies a group, whose first column is `column`, and notes which of its pixels differ from those above them.
-    fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]);
-}
-
-/// Writes a statement for each row. A loop over the rows is the same to read, but it depends on the compiler whether one
-/// instruction loads from all of them then; docs/DESIGN.md says what that costs.
-macro_rules! slab {
-    ($rows:literal: $first:ident $($row:ident)+) => {
-        impl Slab for [&[u8]; $rows] {
-            #[inline(always)]
-            fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]) {
-                let lanes = S::u8s::LEN;
-                let load = |row: &[u8]| -> [S::u8s; N] {
-                    let bytes = &row[at..at + N * lanes];
-                    std::array::from_fn(|i| S::u8s::from_slice(simd, &bytes[i * lanes..(i + 1) * lanes]))
-                };
-                let zero = S::u8s::splat(simd, 0);
-                let mut bits = [zero; N];
-                let [$first, $($row),+] = *self;
-                let mut above = load($first);
-                $(
-                    let here = load($row);
-                    for i in 0..N {
-                        bits[i] |= here[i] ^ above[i];
-                    }
-                    above = here;
-                )+
-                let _ = above;
-                for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
-                    *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
-                }
-            }
-
-            #[inline(always)]
-            fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]) {
-                let (tile, words) = (&mut tile[..$rows - 1], &mut words[..$rows - 1]);
-                let [$first, $($row),+] = *self;
-                let mut above = group::<T>($first, column);
-                let mut i = 0;
-                $(
-                    let here = group::<T>($row, column);
-                    words[i] = T::differences(simd, here, above);
-                    tile[i].copy_from_slice(here);
-                    above = here;
-                    i += 1;
-                )+
-                let _ = (above, i);
-            }
-        }
-    };
-}
-slab!(2: above row);
-slab!(9: above row1 row2 row3 row4 row5 row6 row7 row8);
-
-/// [`Slab::sweep`] over the bytes `from .. to`, which are whole units.
-#[inline(always)]
-fn sweep_panel<S: Vectors>(simd: S, rows: &impl Slab, from: usize, to: usize, changed: &mut [bool]) {
-    /// Vectors that are swept at once: with the rows above and the differences, what the registers hold.
-    const WIDE: usize = 4;
-    let lanes = S::u8s::LEN;
-    let mut at = from;
-    let mut done = 0;
-    while at + WIDE * lanes <= to {
-        rows.sweep::<S, WIDE>(simd, at, &mut changed[done..]);
-        at += WIDE * lanes;
-        done += WIDE * lanes / UNIT;
-    }
-    while at < to {
-        match lanes {
-            64 => rows.sweep::<S, 1>(simd, at, &mut changed[done..]),
-            32 => rows.sweep::<S, 2>(simd, at, &mut changed[done..]),
-            _ => rows.sweep::<S, 4>(simd, at, &mut changed[done..]),
-        }
-        at += UNIT;
-        done += 1;
-    }
-}
-
-/// The labels of a group in a row.
-#[inline(always)]
-fn group<T: Label>(row: &[u8], column: usize) -> &[T] {
-    &bytemuck::cast_slice(row)[column..column + BLOCK]
-}
 
 /// Events that are written or copied at once.
 const FEW: usize = 8;
@@ -419,7 +331,7 @@ fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block:
             mark_group(tile, words, group * BLOCK, u64::MAX, found, lines);
         }
     } else {
-        sweep_block(simd, rows, 0, groups * BLOCK * size_of::<T>(), changed);
+        sweep(simd, rows, groups * BLOCK * size_of::<T>(), changed);
         for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
                 fill(simd, rows, group * BLOCK, &mut tiles[..1], &mut words[..1]);
@@ -446,47 +358,6 @@ fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block:
             *word = T::differences(simd, &pair[1], &pair[0]);
         }
         mark_group(tile, words, 0, u64::MAX, found, lines);
-    }
-}
-
-/// Notes in `changed` which units of the bytes `from .. to` differ between neighbouring rows.
-#[inline(always)]
-fn sweep_block<S: Vectors>(simd: S, rows: &[&[u8]], from: usize, to: usize, changed: &mut Vec<bool>) {
-    changed.clear();
-    changed.resize((to - from) / UNIT, false);
-    let mut rows = rows;
-    while let Some(slab) = rows.first_chunk::<{ SLAB + 1 }>() {
-        sweep_panel(simd, slab, from, to, changed);
-        rows = &rows[SLAB..];
-    }
-    // The last rows of the mask.
-    while let Some(pair) = rows.first_chunk::<2>() {
-        sweep_panel(simd, pair, from, to, changed);
-        rows = &rows[1..];
-    }
-}
-
-/// Copies groups that lie side by side from `column` on, and notes which of their pixels differ from those above them.
-#[inline(always)]
-fn fill<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], column: usize, tiles: &mut [Tile<T>], words: &mut [Words]) {
-    let columns = (column..).step_by(BLOCK);
-    for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-        tile[0].copy_from_slice(group(rows[0], column));
-        words[rows.len() - 1..].fill(0);
-    }
-    let mut done = 0;
-    while let Some(slab) = rows[done..].first_chunk::<{ SLAB + 1 }>() {
-        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-            slab.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
-        }
-        done += SLAB;
-    }
-    // The last rows of the mask.
-    while let Some(pair) = rows[done..].first_chunk::<2>() {
-        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-            pair.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
-        }
-        done += 1;
     }
 }
 
@@ -664,84 +535,5 @@ fn one_line<S: Vectors, T: Label>(simd: S, pixels: &[T], above: bool, found: &mu
         append(at, T::differences(simd, &here[last..], &before[last..]) >> (at - last));
     } else {
         (at..here.len()).for_each(|place| append(place, u64::from(here[place] != before[place])));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mask::LabelMask;
-    use crate::shape::Shape;
-
-    #[test]
-    fn transpose_moves_every_bit() {
-        for (i, j) in [(0, 0), (0, 63), (63, 0), (5, 17), (32, 31), (63, 63)] {
-            let mut words = [0u64; BLOCK];
-            words[i] = 1 << j;
-            transpose(&mut words);
-            let mut expected = [0u64; BLOCK];
-            expected[j] = 1 << i;
-            assert_eq!(words, expected, "bit {j} of word {i}");
-        }
-    }
-
-    /// Strips of which nearly every group differs, wider than a panel, and their last rows and columns fill no block.
-    fn panels_give_what_the_definition_gives<T: Label>() {
-        let shape = Shape { height: 203, width: 2 * (PANEL / size_of::<T>()) as u32 + 70 };
-        let label = |row: u32, column: u32| T::from_u64(u64::from((row / 5 + column / 7) % 9 * (row % 5).min(1)));
-        let pixels: Vec<T> = (0..shape.height)
-            .flat_map(|row| (0..shape.width).map(move |column| label(row, column).unwrap_or_default()))
-            .collect();
-        let mask = LabelMask::new(&pixels, shape).unwrap();
-        assert!(is_dense(|row| mask.row(row).unwrap(), shape.height, shape.width as usize));
-        for above in [false, true] {
-            let strip = Strip::new(mask, above).unwrap();
-            let expected = crate::boundary::scalar::mark(strip);
-            for level in SimdLevel::all() {
-                // In memory that holds something else, and too little of it.
-                let mut workspace = Workspace::default();
-                let spare = mark_with(level, strip, &mut workspace, Boundaries::default());
-                assert_eq!(spare, expected, "{}", level.name());
-                let mut spare = Boundaries { line_starts: vec![9; 7], offsets: vec![9; 999], labels: spare.labels };
-                spare.labels.reverse();
-                assert_eq!(mark_with(level, strip, &mut workspace, spare), expected, "{}", level.name());
-            }
-        }
-    }
-
-    #[test]
-    fn dense_strips_are_marked_in_panels() {
-        panels_give_what_the_definition_gives::<u8>();
-        panels_give_what_the_definition_gives::<u16>();
-        panels_give_what_the_definition_gives::<u32>();
-        panels_give_what_the_definition_gives::<u64>();
-    }
-
-    #[test]
-    fn strips_of_little_are_not_dense() {
-        let shape = Shape { height: 200, width: 4000 };
-        let pixels: Vec<u8> =
-            (0..shape.pixels()).map(|pixel| u8::from(pixel % 4000 < 900 && pixel / 4000 == 100)).collect();
-        let mask = LabelMask::new(&pixels, shape).unwrap();
-        assert!(!is_dense(|row| mask.row(row).unwrap(), 200, 4000));
-        // One row, one column.
-        assert!(!is_dense(|row| mask.row(row).unwrap(), 1, 4000));
-        let column = mask.columns(0, 2);
-        assert!(!is_dense(|row| column.row(row).unwrap(), 200, 2));
-    }
-
-    /// Each of more blocks than there are bits for them: blocks share bits.
-    #[test]
-    fn strips_may_be_taller_than_a_word_of_blocks() {
-        let shape = Shape { height: 9001, width: 70 };
-        let label = |row: u32, column: u32| (row / 7 + column / 9) % 5 * u32::from(row % 100 < 90);
-        let pixels: Vec<u16> =
-            (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| label(row, column) as u16)).collect();
-        let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false).unwrap();
-        let expected = crate::boundary::scalar::mark(strip);
-        assert!(expected.offsets.len() > 9001);
-        for level in SimdLevel::all() {
-            assert_eq!(mark(level, strip), expected, "{}", level.name());
-        }
     }
 }

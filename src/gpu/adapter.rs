@@ -44,6 +44,11 @@ pub enum AdapterKind {
 }
 
 impl AdapterKind {
+    /// Whether its memory is that of the host.
+    pub(crate) fn is_unified(self) -> bool {
+        matches!(self, Self::Integrated | Self::Software)
+    }
+
     fn of(kind: wgpu::DeviceType) -> Self {
         match kind {
             wgpu::DeviceType::DiscreteGpu => Self::Discrete,

@@ -311,6 +311,12 @@ mod tests {
     }
 
     #[test]
+    fn many_boundaries_are_found_by_more_workgroups() {
+        let params = Params { lines: 100, length: 1000, ..Params::default() };
+        assert_eq!((params.depth(0), params.depth(799), params.depth(800), params.depth(u32::MAX)), (8, 8, 2, 2));
+    }
+
+    #[test]
     fn the_largest_sides_do_not_overflow() {
         for layout in [Layout::Across, Layout::Along] {
             for (lines, length) in [(u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX)] {

@@ -1,0 +1,149 @@
+//! Rows read side by side: whether anything changes in them, and copies of their groups with what changes.
+//!
+//! Gets a block's rows as bytes, the row above them first; guarantees nothing about rows that do not have as many bytes.
+
+use fearless_simd::{Simd as Vectors, SimdBase, SimdMask};
+
+use super::{BLOCK, Tile, Words};
+use crate::mask::Label;
+
+/// Rows that are read side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
+const SLAB: usize = 8;
+/// Bytes of a row for which the sweep tells whether anything changed.
+const UNIT: usize = 64;
+
+/// Rows that are read side by side, the row above them first.
+trait Slab {
+    /// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
+    fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]);
+
+    /// Copies a group, whose first column is `column`, and notes which of its pixels differ from those above them.
+    fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]);
+}
+
+/// Writes a statement for each row. A loop over the rows is the same to read, but it depends on the compiler whether one
+/// instruction loads from all of them then; docs/DESIGN.md says what that costs.
+macro_rules! slab {
+    ($rows:literal: $first:ident $($row:ident)+) => {
+        impl Slab for [&[u8]; $rows] {
+            #[inline(always)]
+            fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]) {
+                let lanes = S::u8s::LEN;
+                let load = |row: &[u8]| -> [S::u8s; N] {
+                    let bytes = &row[at..at + N * lanes];
+                    std::array::from_fn(|i| S::u8s::from_slice(simd, &bytes[i * lanes..(i + 1) * lanes]))
+                };
+                let zero = S::u8s::splat(simd, 0);
+                let mut bits = [zero; N];
+                let [$first, $($row),+] = *self;
+                let mut above = load($first);
+                $(
+                    let here = load($row);
+                    for i in 0..N {
+                        bits[i] |= here[i] ^ above[i];
+                    }
+                    above = here;
+                )+
+                let _ = above;
+                for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
+                    *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
+                }
+            }
+
+            #[inline(always)]
+            fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]) {
+                let (tile, words) = (&mut tile[..$rows - 1], &mut words[..$rows - 1]);
+                let [$first, $($row),+] = *self;
+                let mut above = group::<T>($first, column);
+                let mut i = 0;
+                $(
+                    let here = group::<T>($row, column);
+                    words[i] = T::differences(simd, here, above);
+                    tile[i].copy_from_slice(here);
+                    above = here;
+                    i += 1;
+                )+
+                let _ = (above, i);
+            }
+        }
+    };
+}
+slab!(2: above row);
+slab!(9: above row1 row2 row3 row4 row5 row6 row7 row8);
+
+/// [`Slab::sweep`] over the bytes up to `end`, which are whole units.
+#[inline(always)]
+fn sweep_rows<S: Vectors>(simd: S, rows: &impl Slab, end: usize, changed: &mut [bool]) {
+    /// Vectors that are swept at once: with the rows above and the differences, what the registers hold.
+    const WIDE: usize = 4;
+    let lanes = S::u8s::LEN;
+    let mut at = 0;
+    let mut done = 0;
+    while at + WIDE * lanes <= end {
+        rows.sweep::<S, WIDE>(simd, at, &mut changed[done..]);
+        at += WIDE * lanes;
+        done += WIDE * lanes / UNIT;
+    }
+    while at < end {
+        match lanes {
+            64 => rows.sweep::<S, 1>(simd, at, &mut changed[done..]),
+            32 => rows.sweep::<S, 2>(simd, at, &mut changed[done..]),
+            _ => rows.sweep::<S, 4>(simd, at, &mut changed[done..]),
+        }
+        at += UNIT;
+        done += 1;
+    }
+}
+
+/// The labels of a group in a row.
+#[inline(always)]
+fn group<T: Label>(row: &[u8], column: usize) -> &[T] {
+    &bytemuck::cast_slice(row)[column..column + BLOCK]
+}
+
+/// Notes in `changed` which units of the bytes up to `end` differ between neighbouring rows.
+#[inline(always)]
+pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &mut Vec<bool>) {
+    changed.clear();
+    changed.resize(end / UNIT, false);
+    let mut rows = rows;
+    while let Some(slab) = rows.first_chunk::<{ SLAB + 1 }>() {
+        sweep_rows(simd, slab, end, changed);
+        rows = &rows[SLAB..];
+    }
+    // The last rows of the mask.
+    while let Some(pair) = rows.first_chunk::<2>() {
+        sweep_rows(simd, pair, end, changed);
+        rows = &rows[1..];
+    }
+}
+
+/// Copies groups that lie side by side from `column` on, and notes which of their pixels differ from those above them.
+#[inline(always)]
+pub(super) fn fill<S: Vectors, T: Label>(
+    simd: S,
+    rows: &[&[u8]],
+    column: usize,
+    tiles: &mut [Tile<T>],
+    words: &mut [Words],
+) {
+    let columns = (column..).step_by(BLOCK);
+    for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+        tile[0].copy_from_slice(group(rows[0], column));
+        words[rows.len() - 1..].fill(0);
+    }
+    let mut done = 0;
+    while let Some(slab) = rows[done..].first_chunk::<{ SLAB + 1 }>() {
+        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+            slab.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
+        }
+        done += SLAB;
+    }
+    // The last rows of the mask.
+    while let Some(pair) = rows[done..].first_chunk::<2>() {
+        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
+            pair.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
+        }
+        done += 1;
+    }
+}

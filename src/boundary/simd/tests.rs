@@ -1,0 +1,75 @@
+use super::*;
+use crate::mask::LabelMask;
+use crate::shape::Shape;
+
+#[test]
+fn transpose_moves_every_bit() {
+    for (i, j) in [(0, 0), (0, 63), (63, 0), (5, 17), (32, 31), (63, 63)] {
+        let mut words = [0u64; BLOCK];
+        words[i] = 1 << j;
+        transpose(&mut words);
+        let mut expected = [0u64; BLOCK];
+        expected[j] = 1 << i;
+        assert_eq!(words, expected, "bit {j} of word {i}");
+    }
+}
+
+/// Strips of which nearly every group differs, wider than a panel, and their last rows and columns fill no block.
+fn panels_give_what_the_definition_gives<T: Label>() {
+    let shape = Shape { height: 203, width: 2 * (PANEL / size_of::<T>()) as u32 + 70 };
+    let label = |row: u32, column: u32| T::from_u64(u64::from((row / 5 + column / 7) % 9 * (row % 5).min(1)));
+    let pixels: Vec<T> = (0..shape.height)
+        .flat_map(|row| (0..shape.width).map(move |column| label(row, column).unwrap_or_default()))
+        .collect();
+    let mask = LabelMask::new(&pixels, shape).unwrap();
+    assert!(is_dense(|row| mask.row(row).unwrap(), shape.height, shape.width as usize));
+    for above in [false, true] {
+        let strip = Strip::new(mask, above).unwrap();
+        let expected = crate::boundary::scalar::mark(strip);
+        for level in SimdLevel::all() {
+            // In memory that holds something else, and too little of it.
+            let mut workspace = Workspace::default();
+            let spare = mark_with(level, strip, &mut workspace, Boundaries::default());
+            assert_eq!(spare, expected, "{}", level.name());
+            let mut spare = Boundaries { line_starts: vec![9; 7], offsets: vec![9; 999], labels: spare.labels };
+            spare.labels.reverse();
+            assert_eq!(mark_with(level, strip, &mut workspace, spare), expected, "{}", level.name());
+        }
+    }
+}
+
+#[test]
+fn dense_strips_are_marked_in_panels() {
+    panels_give_what_the_definition_gives::<u8>();
+    panels_give_what_the_definition_gives::<u16>();
+    panels_give_what_the_definition_gives::<u32>();
+    panels_give_what_the_definition_gives::<u64>();
+}
+
+#[test]
+fn strips_of_little_are_not_dense() {
+    let shape = Shape { height: 200, width: 4000 };
+    let pixels: Vec<u8> =
+        (0..shape.pixels()).map(|pixel| u8::from(pixel % 4000 < 900 && pixel / 4000 == 100)).collect();
+    let mask = LabelMask::new(&pixels, shape).unwrap();
+    assert!(!is_dense(|row| mask.row(row).unwrap(), 200, 4000));
+    // One row, one column.
+    assert!(!is_dense(|row| mask.row(row).unwrap(), 1, 4000));
+    let column = mask.columns(0, 2);
+    assert!(!is_dense(|row| column.row(row).unwrap(), 200, 2));
+}
+
+/// Each of more blocks than there are bits for them: blocks share bits.
+#[test]
+fn strips_may_be_taller_than_a_word_of_blocks() {
+    let shape = Shape { height: 9001, width: 70 };
+    let label = |row: u32, column: u32| (row / 7 + column / 9) % 5 * u32::from(row % 100 < 90);
+    let pixels: Vec<u16> =
+        (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| label(row, column) as u16)).collect();
+    let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false).unwrap();
+    let expected = crate::boundary::scalar::mark(strip);
+    assert!(expected.offsets.len() > 9001);
+    for level in SimdLevel::all() {
+        assert_eq!(mark(level, strip), expected, "{}", level.name());
+    }
+}
