@@ -88,6 +88,17 @@ pub(crate) fn rows_at_once(row_bytes: u64, band: u32, height: u32, read: u64, mo
     u32::try_from(rows.clamp(1, u64::from(height.max(1)))).unwrap_or(u32::MAX)
 }
 
+/// Rows of a source that are read at once in blocks, which take no memory for pixels: those that are marked and stacked
+/// together, whole bands of `band` rows and at least `rows`; 0 where these are too many to be one strip.
+pub(crate) fn block_rows(width: u32, band: u32, height: u32, rows: u32) -> u32 {
+    let width = u64::from(width.max(1));
+    let band = u64::from(band.clamp(1, height.max(1)));
+    let wanted = u64::from(rows.max(STRIP_ROWS)).min(MAX_STRIP_PIXELS / width) / band * band;
+    let rows = wanted.max(band).min(u64::from(height));
+    // At most the height.
+    if rows * width <= MAX_STRIP_PIXELS { rows as u32 } else { 0 }
+}
+
 /// Bytes that rows, lines and boundaries of a mask take whatever it holds, before any of them is looked at: `rows` rows
 /// are read at once, into a buffer with the row above.
 pub(crate) fn fixed_bytes(shape: Shape, order: ScanOrder, label_bytes: u64, rows: u32) -> u64 {

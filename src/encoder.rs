@@ -4,16 +4,17 @@
 //! compaction join them; gives [`LabelRuns`]; guarantees the same bytes for every engine, level, number of threads and
 //! strip height.
 
+mod blocks;
 mod budget;
+mod rows;
 mod spare;
 mod stream;
 
 use std::fmt;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
-use self::budget::{Budget, Found};
 use self::spare::{Spare, Typed};
-use self::stream::{RowBuffer, Stack, one_below_the_other};
+use self::stream::one_below_the_other;
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::compact;
 use crate::cut::{self, Panel, crop, layout_of, panels};
@@ -407,95 +408,10 @@ impl Encoder {
         }
     }
 
-    fn encode_rows<T: Typed>(
-        &self,
-        source: &mut dyn Source,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<LabelRuns> {
-        let shape = source.shape();
-        if shape.pixels() == 0 {
-            return Ok(LabelRuns::empty(Some(shape), self.order));
-        }
-        let order = cut::simplest_order(self.order, shape);
-        let layout = match order {
-            ScanOrder::ColumnMajor => Layout::Across,
-            ScanOrder::RowMajor => Layout::Along,
-        };
-        let mut budget = Budget::new(self.memory, source.stored_bytes());
-        let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
-        let rows = budget.rows_at_once(width * label_bytes, source.band_rows(), shape.height);
-        let fixed = cut::fixed_bytes(shape, order, label_bytes, rows);
-        budget.check(fixed, "rows and lines of the mask")?;
-        let marked_at_once = budget.rows_marked_at_once(shape.width, label_bytes);
-        // Rows that repeat the row above them are left out where the engine takes the rows between them by themselves.
-        let sparse = layout == Layout::Across && self.opened.marker.takes_parts();
-        let mut buffer = RowBuffer::<T>::new(shape.width, rows, sparse)?;
-        let mut stack = Stack::new(layout, self.background.and_then(T::from_u64));
-        let mut done = 0;
-        while done < shape.height {
-            self.install(|| buffer.read(source, rows.min(shape.height - done)))?;
-            // Of a stream, and of chunks, the source knows only those bytes that it has read.
-            budget = Budget::new(self.memory, source.stored_bytes());
-            for start in (0..buffer.rows).step_by(marked_at_once as usize) {
-                let rows = start..buffer.rows.min(start.saturating_add(marked_at_once));
-                let end = done + rows.end;
-                let parts = self.install(|| self.mark_rows(&buffer, rows, done, order, layout))?;
-                stack.push(parts, end, T::spare(&self.spare));
-                let found = stack.found();
-                budget.check(fixed + found.bytes + 16 * found.runs(), "boundaries and runs of the mask")?;
-            }
-            done += buffer.rows;
-            buffer.keep_last_row();
-            let bytes = |rows: u32| u64::from(rows).saturating_mul(width * label_bytes);
-            Progress { done: bytes(done), total: bytes(shape.height) }.tell(progress)?;
-        }
-        drop(buffer);
-        if budget.is_tight() {
-            self.forget();
-        }
-        let (parts, found) = stack.finish(T::spare(&self.spare));
-        self.compact_within(MaskBoundaries { shape, order, layout, parts }, budget, found)
-    }
-
-    /// The runs of boundaries, in the order of this encoder and within a budget.
-    fn compact_within<T: Typed>(
-        &self,
-        boundaries: MaskBoundaries<T>,
-        budget: Budget,
-        found: Found,
-    ) -> Result<LabelRuns> {
-        let threads = budget.compaction_threads(found, self.threads())?;
-        let mut runs = self.install(|| compact(&boundaries, self.background, threads, self.spare.runs.take()));
-        // Positions of one row or column are the same in both orders.
-        runs.order = self.order;
-        self.recycle_parts(boundaries);
-        if budget.is_tight() {
-            self.forget();
-        }
-        Ok(runs)
-    }
-
     /// Gives back all memory that is kept for the masks that follow.
     fn forget(&self) {
         self.spare.clear();
         self.opened.marker.forget();
-    }
-
-    /// Marks some of the rows in the buffer, of which the first is row `first` of the mask.
-    fn mark_rows<T: Typed>(
-        &self,
-        buffer: &RowBuffer<T>,
-        rows: Range<u32>,
-        first: u32,
-        order: ScanOrder,
-        layout: Layout,
-    ) -> Result<Vec<Part<T>>> {
-        let first = first + rows.start;
-        // Lines along the rows need no row above: each is whole.
-        let above = layout == Layout::Across && first > 0;
-        let repeats = crop(&buffer.repeats, rows.clone());
-        let view = buffer.view(rows, above)?.in_order(order);
-        self.mark_view(view, above, first, layout, &repeats)
     }
 
     /// Marks a view whose columns are scan lines; its first pixel or line is number `first` of the mask. `repeats` count

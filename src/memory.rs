@@ -96,6 +96,26 @@ impl<B: Default> Pool<B> {
     }
 }
 
+/// Bytes in which labels of any type may lie: they begin where a number of 64 bits may.
+#[derive(Debug, Default)]
+pub(crate) struct LabelBytes(Vec<u64>);
+
+impl LabelBytes {
+    /// The first `count` bytes, whatever they hold.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] for `what` when there is no room.
+    pub(crate) fn first(&mut self, count: u64, what: &str) -> Result<&mut [u8]> {
+        let words = usize::try_from(count.div_ceil(8)).unwrap_or(usize::MAX);
+        if self.0.len() < words {
+            // What it holds is of no use: nothing is copied.
+            self.0 = Vec::new();
+            self.0 = zeroed(words as u64, what)?;
+        }
+        Ok(&mut bytemuck::cast_slice_mut(&mut self.0)[..count as usize])
+    }
+}
+
 /// A list of `length` entries, whatever they are: `spare` if it is large enough. New memory is not written first, so that
 /// whoever fills it, on any thread, is the first to touch it.
 pub(crate) fn sized<T: Clone + Default>(mut spare: Vec<T>, length: usize) -> Vec<T> {

@@ -58,7 +58,7 @@ const SKIP_BYTES: u64 = 1 << 20;
 /// A mask that is read from top to bottom.
 ///
 /// ```
-/// use runmask::source::{Repeat, Source};
+/// use runmask::source::{Repeat, Source, TakeBlock};
 /// use runmask::{Dtype, Encoder, Result, Run, Shape};
 ///
 /// /// A mask in which every pixel of row r has the label r.
@@ -86,6 +86,10 @@ const SKIP_BYTES: u64 = 1 << 20;
 ///     fn skip(&mut self, rows: u32) -> Result<()> {
 ///         self.next_row += rows as u8;
 ///         Ok(())
+///     }
+///
+///     fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+///         Ok(0)
 ///     }
 ///
 ///     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -131,6 +135,14 @@ pub trait Source: Send {
     /// row, and most tiles of a slide are of that kind. A source that knows no such parts ignores the list.
     fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()>;
 
+    /// Reads some of the next rows block by block and gives each block to `take`, on any thread and in any order, where it was
+    /// decoded: every pixel of these rows is in one block. Gives how many rows these are: at most `rows`, which are not more than
+    /// are left. 0 says that no block was given, and that [`Source::read`] is the way to the next rows.
+    ///
+    /// A mask that is stored in tiles is read so without putting them together to rows first. Cheapest are `rows` that reach
+    /// the end of a band, see [`Source::band_rows`]. An error of `take` becomes that of the reading.
+    fn read_blocks(&mut self, rows: u32, take: TakeBlock<'_>) -> Result<u32>;
+
     /// Passes over the next rows, never more than are left: without reading them, where they can be found without. A source
     /// that has to read them to find the next calls [`skip_by_reading`].
     fn skip(&mut self, rows: u32) -> Result<()>;
@@ -164,6 +176,10 @@ macro_rules! forward {
                 (**self).read(rows, repeats)
             }
 
+            fn read_blocks(&mut self, rows: u32, take: TakeBlock<'_>) -> Result<u32> {
+                (**self).read_blocks(rows, take)
+            }
+
             fn skip(&mut self, rows: u32) -> Result<()> {
                 (**self).skip(rows)
             }
@@ -186,6 +202,36 @@ pub fn skip_by_reading(source: &mut dyn Source, rows: u32) -> Result<()> {
     }
     Ok(())
 }
+
+/// Some columns of some rows of a mask, as [`Source::read_blocks`] gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// Its rows, counted from the first that is read.
+    pub rows: Range<u32>,
+    /// Its columns.
+    pub columns: Range<u32>,
+    /// Its labels.
+    pub pixels: Pixels<'a>,
+    /// What [`Source::stored_bytes`] says while these rows are read.
+    pub stored_bytes: Option<u64>,
+}
+
+/// The labels of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pixels<'a> {
+    /// All have this label.
+    Label(u64),
+    /// Rows of labels in native byte order.
+    Rows {
+        /// The first row and all that follow.
+        labels: &'a [u8],
+        /// Bytes from the beginning of one row to that of the next.
+        row_bytes: usize,
+    },
+}
+
+/// What is done with a block, on any thread.
+pub type TakeBlock<'a> = &'a (dyn Fn(Block<'_>) -> Result<()> + Sync);
 
 /// A part of the rows read together in which every label is that of the pixel above.
 ///

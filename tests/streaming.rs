@@ -5,7 +5,7 @@ mod oracle;
 use std::ops::ControlFlow;
 
 use runmask::source::synth::{Kind, Synth};
-use runmask::source::{Repeat, Source, skip_by_reading};
+use runmask::source::{Repeat, Source, TakeBlock, skip_by_reading};
 use runmask::{Decoder, Dtype, Encoder, Engine, Error, LabelMask, Result, Run, ScanOrder, Shape};
 
 /// Rows from memory, in groups of a height of its own.
@@ -23,6 +23,10 @@ impl Source for Rows {
 
     fn dtype(&self) -> Dtype {
         Dtype::U16
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -95,6 +99,10 @@ impl Source for Tiles {
 
     fn dtype(&self) -> Dtype {
         Dtype::U16
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
@@ -258,6 +266,10 @@ impl Source for Stored {
         Some(self.bytes)
     }
 
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
+    }
+
     fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> Result<()> {
         assert!(rows.len() <= 200 << 20);
         self.bytes += if self.counts { rows.len() as u64 } else { 0 };
@@ -399,6 +411,10 @@ impl Source for Frame {
 
     fn dtype(&self) -> Dtype {
         Dtype::U8
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {

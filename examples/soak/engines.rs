@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rayon::ThreadPool;
-use runmask::source::{Repeat, Source};
+use runmask::source::{Repeat, Source, TakeBlock};
 use runmask::{Decoder, Dtype, Encoder, Engine, Label, LabelMask, LabelRuns, ScanOrder, Shape, SimdLevel};
 
 use crate::draw::{self, Drawn, Laid, Numbers, of_any_type};
@@ -380,6 +380,10 @@ impl<T: Label> Source for Rows<'_, T> {
 
     fn stored_bytes(&self) -> Option<u64> {
         None
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> runmask::Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], repeats: Option<&mut Vec<Repeat>>) -> runmask::Result<()> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use numpy::{PyReadonlyArray1, PyUntypedArray};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use runmask::source::{Repeat, Source};
+use runmask::source::{Repeat, Source, TakeBlock};
 use runmask::{Dtype, Encoder, Engine, Error, LabelMask, LabelRuns, Progress, Shape};
 
 use crate::arrays::{LabelType, for_type, order_of};
@@ -148,6 +148,10 @@ impl Source for Rows {
 
     fn stored_bytes(&self) -> Option<u64> {
         None
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> runmask::Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> runmask::Result<()> {

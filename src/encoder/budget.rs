@@ -71,9 +71,14 @@ impl Budget {
         u32::try_from(pixels / u64::from(row_pixels.max(1))).unwrap_or(u32::MAX).max(1)
     }
 
+    /// Whether `needed` bytes may be taken.
+    pub(super) fn allows(self, needed: u64) -> bool {
+        needed <= self.allowed
+    }
+
     /// An error when `needed` bytes for `what` are more than may be taken.
     pub(super) fn check(self, needed: u64, what: &str) -> Result<()> {
-        if needed <= self.allowed {
+        if self.allows(needed) {
             return Ok(());
         }
         Err(Error::Memory { what: what.into(), needed, limit: Some(self.allowed) })

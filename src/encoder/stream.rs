@@ -135,14 +135,24 @@ pub(super) struct RowBuffer<T> {
 }
 
 impl<T: Label> RowBuffer<T> {
-    pub(super) fn new(width: u32, rows: u32, sparse: bool) -> Result<Self> {
-        let pixels = (u64::from(rows) + 1) * u64::from(width);
-        Ok(Self { pixels: zeroed(pixels, "rows of the mask")?, width, rows: 0, repeats: Vec::new(), sparse })
+    pub(super) fn new(width: u32, sparse: bool) -> Result<Self> {
+        let above = zeroed(u64::from(width), "rows of the mask")?;
+        Ok(Self { pixels: above, width, rows: 0, repeats: Vec::new(), sparse })
+    }
+
+    /// The row above the rows that are read next.
+    pub(super) fn above(&mut self) -> &mut [T] {
+        &mut self.pixels[..self.width as usize]
     }
 
     pub(super) fn read(&mut self, source: &mut dyn Source, rows: u32) -> Result<()> {
         self.rows = rows;
         let width = self.width as usize;
+        if self.pixels.len() < width * (rows as usize + 1) {
+            let mut larger = zeroed((u64::from(rows) + 1) * width as u64, "rows of the mask")?;
+            larger[..width].copy_from_slice(self.above());
+            self.pixels = larger;
+        }
         let pixels = &mut self.pixels[width..width * (rows as usize + 1)];
         let pixels = bytemuck::cast_slice_mut(pixels);
         self.repeats.clear();

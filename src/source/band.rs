@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Repeat, Source, check_left, row_count};
+use super::{Repeat, Source, TakeBlock, check_left, row_count};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
@@ -61,6 +61,13 @@ impl Source for Band {
         self.source.read(rows, repeats)?;
         self.next_row += count;
         Ok(())
+    }
+
+    fn read_blocks(&mut self, rows: u32, take: TakeBlock<'_>) -> Result<u32> {
+        self.begin()?;
+        let count = self.source.read_blocks(rows.min(self.shape.height - self.next_row), take)?;
+        self.next_row += count;
+        Ok(count)
     }
 
     fn skip(&mut self, rows: u32) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Chunked masks: a grid of chunks (tiles, strips, blocks of an array) read as rows.
 //!
-//! Gets [`Chunks`], which knows where each chunk is stored and how it is decoded; gives a [`Source`]. Chunks whose rows
-//! are asked for whole are decoded in parallel, each straight into its part of the rows. A row of chunks may be asked for
-//! in parts, see [`part`]; memory stays bounded whatever the chunks' size. How rows are asked for changes neither the
-//! labels nor whether there is an error, and neither depends on the number of threads or on what they do first.
+//! Gets [`Chunks`], which knows where each chunk is stored and how it is decoded; gives a [`Source`]. Chunks are decoded in
+//! parallel and given where they were decoded, see [`blocks`], or put into the rows that are asked for. A row of chunks may
+//! be asked for in parts, see [`part`]; memory stays bounded whatever the chunks' size. How rows are asked for changes
+//! neither the labels nor whether there is an error, and neither depends on the number of threads or on what they do first.
 //!
 //! ```text
 //!   read ->  +-------+-------+-------+---+
@@ -23,13 +23,14 @@ use rayon::prelude::*;
 
 use self::constant::ConstantChunks;
 use self::part::Part;
-use super::{Repeat, Source, check_left, row_count, skip_by_reading};
+use super::{Repeat, Source, TakeBlock, check_left, row_count, skip_by_reading};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
-use crate::memory::zeroed;
-use crate::rows::{constant, fill, label};
+use crate::memory::{LabelBytes, zeroed};
+use crate::rows::{constant, fill};
 use crate::shape::Shape;
 
+mod blocks;
 mod constant;
 mod part;
 #[cfg(test)]
@@ -38,10 +39,8 @@ mod tests;
 /// Bytes of labels in bands of small chunks that are read together, so that every thread has some to decode.
 const TOGETHER_BYTES: u64 = 1 << 22;
 
-/// The fewest rows of a chunk that are left out together because they repeat the row above them: whoever marks the rows
-/// begins anew after each such stretch.
-#[cfg(feature = "zarr")]
-pub(crate) const LEAST_REPEATED: u32 = 32;
+/// Chunks that are read together, unless more lie side by side.
+const CHUNKS_TOGETHER: u32 = 1 << 16;
 
 /// How a mask is cut into chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,24 +164,24 @@ pub(crate) trait Chunks: Send + Sync {
     /// Reads the bytes of a chunk into `bytes`.
     fn fetch(&self, at: At<Self::Place>, bytes: &mut Vec<u8>) -> Result<Fetched>;
 
-    /// Decodes a chunk whole into `rows`, the labels that the mask shows of it, from the bytes that were fetched.
-    fn decode(&self, at: At<Self::Place>, bytes: &[u8], scratch: &mut Self::Scratch, rows: &mut Rows<'_>)
-    -> Result<()>;
+    /// Decodes a chunk whole from the bytes that were fetched, in memory of `scratch`; gives the labels that the mask shows
+    /// of it, which begin where labels of their type may.
+    fn decode<'a>(&self, at: At<Self::Place>, bytes: &[u8], scratch: &'a mut Self::Scratch) -> Result<Labels<'a>>;
 
-    /// As [`Chunks::decode`], but rows that are the row above them may be left out, where at least [`LEAST_REPEATED`] follow
-    /// each other: all but the last of these. Gives these stretches, as long as they are, or `None` when nothing was
-    /// compared.
-    fn decode_changes(
+    /// As [`Chunks::decode`], into `rows`.
+    fn decode_into(
         &self,
         at: At<Self::Place>,
         bytes: &[u8],
         scratch: &mut Self::Scratch,
         rows: &mut Rows<'_>,
-    ) -> Result<Option<Vec<Range<u32>>>> {
-        self.decode(at, bytes, scratch, rows).map(|()| None)
+    ) -> Result<()> {
+        rows.copy(self.decode(at, bytes, scratch)?);
+        Ok(())
     }
 
-    /// Bytes of memory that [`Chunks::fetch`] and [`Chunks::decode`] need for this chunk.
+    /// Bytes of memory that [`Chunks::fetch`] and [`Chunks::decode_into`] need for this chunk; [`Chunks::decode`] needs as many
+    /// more, at most, as the labels take that the mask shows.
     fn work_bytes(&self, at: At<Self::Place>) -> u64;
 
     /// Bytes of memory that a stream of this chunk takes; `None` when chunks can only be decoded whole.
@@ -202,6 +201,29 @@ pub(crate) trait Chunks: Send + Sync {
     ) -> Result<()>;
 }
 
+/// Labels of a chunk where it was decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels<'a> {
+    /// The first row and all that follow.
+    pub(crate) bytes: &'a [u8],
+    /// Bytes from one row to the next.
+    pub(crate) row_bytes: usize,
+}
+
+impl<'a> Labels<'a> {
+    /// A row and all that follow.
+    fn starting_at(self, row: u32) -> &'a [u8] {
+        &self.bytes[row as usize * self.row_bytes..]
+    }
+
+    /// The label that all of these rows of `width` bytes have, if they have one.
+    fn constant(self, rows: Range<u32>, width: usize, label_bytes: usize) -> Option<u64> {
+        let first = &self.starting_at(rows.start)[..width];
+        let label = constant(first, label_bytes)?;
+        rows.skip(1).all(|row| self.starting_at(row)[..width] == *first).then_some(label)
+    }
+}
+
 /// Rows of labels that a chunk fills: as many as the mask shows of it, each as wide as it shows.
 pub(crate) enum Rows<'a> {
     /// One after the other in memory: the chunk is as wide as the mask.
@@ -218,6 +240,11 @@ impl Rows<'_> {
             Self::Apart(rows) => (&mut [][..], 1, rows.as_mut_slice()),
         };
         together.chunks_exact_mut(row_bytes.max(1)).chain(apart.iter_mut().map(|row| &mut **row))
+    }
+
+    /// Copies labels of a chunk.
+    pub(crate) fn copy(&mut self, labels: Labels<'_>) {
+        self.each().zip(0..).for_each(|(row, number)| row.copy_from_slice(&labels.starting_at(number)[..row.len()]));
     }
 
     /// The label of all pixels, when all have the same.
@@ -278,6 +305,8 @@ impl Memory {
 struct Scratch<C: Chunks> {
     bytes: Vec<u8>,
     own: C::Scratch,
+    /// The labels of chunks that become one block.
+    labels: LabelBytes,
 }
 
 impl<C: Chunks> Reader<C> {
@@ -315,54 +344,42 @@ impl<C: Chunks> Reader<C> {
         })
     }
 
-    /// Fills the rows of a chunk that fits; gives whether they hold one label. When that was known before, and `sparse`,
-    /// only the first and last row are filled.
-    fn read(&self, at: At<C::Place>, rows: &mut Rows<'_>, sparse: bool) -> Result<bool> {
-        let decode = |bytes: &[u8], own: &mut C::Scratch, rows: &mut Rows<'_>| self.chunks.decode(at, bytes, own, rows);
-        let filled = self.fill(at, rows, sparse, |bytes, own, rows| decode(bytes, own, rows).map(|()| None))?;
-        Ok(matches!(filled, Filled::Constant))
+    /// Fills the rows of a chunk that fits; gives the label of all, when they have one. When that was known before, and
+    /// `sparse`, only the first and last row are filled.
+    fn read(&self, at: At<C::Place>, rows: &mut Rows<'_>, sparse: bool) -> Result<Option<u64>> {
+        self.with_scratch(|scratch| self.read_with(scratch, at, rows, sparse))
     }
 
-    /// Fills the rows of a chunk that fits, but for what repeats in them.
-    fn read_changes(&self, at: At<C::Place>, rows: &mut Rows<'_>) -> Result<Filled> {
-        self.fill(at, rows, true, |bytes, own, rows| self.chunks.decode_changes(at, bytes, own, rows))
-    }
-
-    fn fill(
+    fn read_with(
         &self,
+        scratch: &mut Scratch<C>,
         at: At<C::Place>,
         rows: &mut Rows<'_>,
         sparse: bool,
-        decode: impl FnOnce(&[u8], &mut C::Scratch, &mut Rows<'_>) -> Result<Option<Vec<Range<u32>>>>,
-    ) -> Result<Filled> {
+    ) -> Result<Option<u64>> {
+        let label_bytes = self.chunks.grid().label_bytes();
+        match self.known(at, &mut scratch.bytes)? {
+            Known::Label(label) => {
+                fill_rows(rows.each(), label, label_bytes, sparse);
+                Ok(Some(label))
+            }
+            Known::Nothing { recognisable } => {
+                self.chunks.decode_into(at, &scratch.bytes, &mut scratch.own, rows)?;
+                let looked_at = recognisable && ConstantChunks::accepts(&scratch.bytes);
+                let label = looked_at.then(|| rows.constant(label_bytes)).flatten();
+                label.inspect(|label| self.learn(at, &scratch.bytes, *label));
+                Ok(label)
+            }
+        }
+    }
+
+    /// Remembers that all labels that the mask shows of a chunk are this one.
+    fn learn(&self, at: At<C::Place>, bytes: &[u8], label: u64) {
         let grid = self.chunks.grid();
-        self.with_scratch(|scratch| {
-            let recognisable = match self.known(at, &mut scratch.bytes)? {
-                Known::Label(label) => {
-                    fill_rows(rows.each(), label, grid.label_bytes(), sparse);
-                    return Ok(Filled::Constant);
-                }
-                Known::Nothing { recognisable } => recognisable,
-            };
-            let repeated = decode(&scratch.bytes, &mut scratch.own, rows)?.unwrap_or_default();
-            if !recognisable || !ConstantChunks::accepts(&scratch.bytes) {
-                return Ok(Filled::Rows(repeated));
-            }
-            let label = match &repeated[..] {
-                [] => rows.constant(grid.label_bytes()),
-                [all] if *all == (1..grid.rows(at.band)) => {
-                    rows.each().next().and_then(|row| constant(row, grid.label_bytes()))
-                }
-                // Stretches are as long as they are, so there is a row that differs from the one above.
-                _ => None,
-            };
-            let Some(label) = label else { return Ok(Filled::Rows(repeated)) };
-            // Of which only a part is shown says nothing about others.
-            if grid.shows_all(at.band, at.across) {
-                self.constants.insert(grid.stored_rows(at.band), &scratch.bytes, label);
-            }
-            Ok(Filled::Constant)
-        })
+        // Of which only a part is shown says nothing about others.
+        if grid.shows_all(at.band, at.across) {
+            self.constants.insert(grid.stored_rows(at.band), bytes, label);
+        }
     }
 
     /// Reads a chunk that fits: all its labels, row after row; or the one that they all are.
@@ -374,27 +391,23 @@ impl<C: Chunks> Reader<C> {
         let bytes = grid.shown_bytes(at.band, at.across);
         let mut labels = zeroed(bytes, "pixels of a tile")?;
         let row_bytes = grid.chunk_row_bytes(at.across);
-        let constant = self.read(at, &mut Rows::Together { rows: &mut labels, row_bytes }, true)?;
-        Ok(if constant { Alone::Constant(label(&labels[..grid.label_bytes()])) } else { Alone::Labels(labels) })
+        let label = self.read(at, &mut Rows::Together { rows: &mut labels, row_bytes }, true)?;
+        Ok(label.map_or(Alone::Labels(labels), Alone::Constant))
     }
 
     fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch<C>) -> R) -> R {
         let scratch = self.scratch.lock().ok().and_then(|mut all| all.pop());
-        let mut scratch = scratch.unwrap_or_else(|| Scratch { bytes: Vec::new(), own: C::Scratch::default() });
+        let mut scratch = scratch.unwrap_or_else(|| Scratch {
+            bytes: Vec::new(),
+            own: C::Scratch::default(),
+            labels: LabelBytes::default(),
+        });
         let result = work(&mut scratch);
         if let Ok(mut all) = self.scratch.lock() {
             all.push(scratch);
         }
         result
     }
-}
-
-/// What was found in the rows of a chunk.
-enum Filled {
-    /// All have one label.
-    Constant,
-    /// These repeat the row above them; they were left out but for the last of each stretch.
-    Rows(Vec<Range<u32>>),
 }
 
 /// What is known of a chunk before it is decoded.
@@ -472,28 +485,21 @@ impl<C: Chunks> ChunkedSource<C> {
         let read = |((&at, known), mut rows): ((&At<C::Place>, &Option<u64>), Rows<'_>)| match known {
             Some(label) => {
                 fill_rows(rows.each(), *label, grid.label_bytes(), true);
-                Ok(Filled::Constant)
+                Ok(true)
             }
-            None if sparse => reader.read_changes(at, &mut rows),
-            None => reader.read(at, &mut rows, false).map(|_| Filled::Rows(Vec::new())),
+            None => reader.read(at, &mut rows, sparse).map(|label| label.is_some()),
         };
-        let mut results: Vec<Result<Filled>> = self.run(|| work.into_par_iter().map(read).collect());
+        let mut results: Vec<Result<bool>> = self.run(|| work.into_par_iter().map(read).collect());
         let mut row = 0;
         for (band, results) in all.chunks(across).zip(results.chunks_mut(across)) {
             let height = grid.rows(band[0].band);
             // In order, so that the error is that of the first chunk that has one, whatever the threads did first.
             for (result, across) in results.iter_mut().zip(0..) {
-                let filled = std::mem::replace(result, Ok(Filled::Constant))?;
-                if let Some(repeats) = &mut repeats {
-                    let columns = grid.columns(across);
-                    let mut push = |rows: Range<u32>| {
-                        let rows = row + rows.start..row + rows.end;
-                        repeats.push(Repeat { rows, columns: columns.clone() });
-                    };
-                    match filled {
-                        Filled::Constant => push(1..height),
-                        Filled::Rows(repeated) => repeated.into_iter().for_each(push),
-                    }
+                let constant = std::mem::replace(result, Ok(true))?;
+                if let Some(repeats) = &mut repeats
+                    && constant
+                {
+                    repeats.push(Repeat { rows: row + 1..row + height, columns: grid.columns(across) });
                 }
             }
             row += height;
@@ -605,6 +611,25 @@ impl<C: Chunks> Source for ChunkedSource<C> {
         let rows = u64::from(grid.chunk.height).saturating_mul(bands.max(1));
         // At most the height, which fits.
         rows.min(u64::from(grid.shape.height)) as u32
+    }
+
+    fn read_blocks(&mut self, rows: u32, take: TakeBlock<'_>) -> Result<u32> {
+        check_left(self.shape(), self.next_row, rows)?;
+        let (tall, across) = (self.grid().chunk.height, self.grid().across());
+        let most = (CHUNKS_TOGETHER / across.max(1)).max(1).saturating_mul(tall);
+        let end = (self.next_row + rows).min(self.next_row.saturating_add(most));
+        // To the end of a band, where that is not too far.
+        let whole = match end == self.shape().height {
+            true => end - self.next_row,
+            false => (end / tall * tall).saturating_sub(self.next_row),
+        };
+        let rows = if whole > 0 { whole } else { end - self.next_row };
+        if rows == 0 || !self.take_rows(rows, take)? {
+            return Ok(0);
+        }
+        self.part = None;
+        self.next_row += rows;
+        Ok(rows)
     }
 
     fn skip(&mut self, rows: u32) -> Result<()> {

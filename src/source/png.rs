@@ -17,7 +17,7 @@ use png::{ColorType, DecodingError, Limits, Transformations};
 use super::formats::FileFormat;
 use super::random_access::Cursor;
 use super::samples::Samples;
-use super::{Repeat, STREAM_BUFFER, Source, row_count, skip_by_reading};
+use super::{Repeat, STREAM_BUFFER, Source, TakeBlock, row_count, skip_by_reading};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
@@ -189,6 +189,10 @@ impl Source for PngSource {
 
     fn dtype(&self) -> Dtype {
         self.samples.dtype()
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::formats::Stream;
 use super::random_access::{Cursor, RandomAccess};
 use super::samples::Samples;
-use super::{RawLayout, Repeat, Source, check_left, row_count};
+use super::{RawLayout, Repeat, Source, TakeBlock, check_left, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
 use crate::memory::check_row;
@@ -98,6 +98,10 @@ impl Source for RowStream {
 
     fn dtype(&self) -> Dtype {
         self.samples.dtype()
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {

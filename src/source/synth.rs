@@ -11,7 +11,7 @@ use crate::mask::Dtype;
 use crate::memory::check_row;
 use crate::names::names;
 use crate::shape::Shape;
-use crate::source::{Repeat, Source, check_left};
+use crate::source::{Repeat, Source, TakeBlock, check_left};
 
 /// What a synthetic mask looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +158,10 @@ impl Source for Synth {
 
     fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Place;
+use crate::source::{Block, Pixels};
 
 /// A chunk as the store keeps it. Labels are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Store {
 
 impl Chunks for Store {
     type Place = u32;
-    type Scratch = ();
+    type Scratch = Vec<u8>;
     type Stream = Vec<u8>;
 
     fn grid(&self) -> &Grid {
@@ -121,16 +122,10 @@ impl Chunks for Store {
         Ok(Fetched::Read)
     }
 
-    fn decode(&self, at: At<u32>, _: &[u8], (): &mut (), rows: &mut Rows<'_>) -> Result<()> {
+    fn decode<'a>(&self, at: At<u32>, _: &[u8], labels: &'a mut Vec<u8>) -> Result<Labels<'a>> {
         self.decoded.fetch_add(1, Ordering::Relaxed);
-        let labels = self.stored_labels(at)?;
-        let mut count = 0;
-        for row in rows.each() {
-            row.copy_from_slice(self.shown_row(at, &labels, count));
-            count += 1;
-        }
-        assert_eq!(count, self.grid.rows(at.band));
-        Ok(())
+        *labels = self.stored_labels(at)?;
+        Ok(Labels { bytes: labels, row_bytes: self.grid.chunk.width as usize })
     }
 
     fn work_bytes(&self, _: At<u32>) -> u64 {
@@ -185,6 +180,42 @@ fn read(source: &mut ChunkedSource<Store>, rows: u32, sparse: bool) -> Result<(V
     Ok((all, repeated))
 }
 
+/// The mask, read in blocks of at most `rows` rows, and what was given of each block: rows, columns, and whether it is pixels.
+fn read_blocks(source: &mut ChunkedSource<Store>, rows: u32) -> Result<(Vec<u8>, Vec<Given>)> {
+    let Shape { height, width } = source.shape();
+    let (mut all, mut given, mut row) = (Vec::new(), Vec::new(), 0);
+    while row < height {
+        let blocks = Mutex::new((vec![None; (rows.min(height - row) * width) as usize], Vec::new()));
+        let count = source.read_blocks(rows.min(height - row), &|block| {
+            let (found, given) = &mut *blocks.lock().unwrap();
+            let Block { rows, columns, pixels, .. } = block;
+            let labels = matches!(pixels, Pixels::Rows { .. });
+            for (number, row) in rows.clone().enumerate() {
+                for (index, column) in columns.clone().enumerate() {
+                    let label = match pixels {
+                        Pixels::Label(label) => label as u8,
+                        Pixels::Rows { labels, row_bytes } => labels[number * row_bytes + index],
+                    };
+                    let before = found[(row * width + column) as usize].replace(label);
+                    assert_eq!(before, None, "a pixel is given once");
+                }
+            }
+            given.push((rows, columns, labels));
+            Ok(())
+        })?;
+        assert!(count > 0 && count <= rows);
+        let (found, mut these) = blocks.into_inner().unwrap();
+        all.extend(found[..(count * width) as usize].iter().map(|label| label.expect("every pixel is given")));
+        these.sort_unstable_by_key(|(rows, columns, _)| (rows.start, columns.start));
+        let place = |(rows, columns, labels): Given| (row + rows.start..row + rows.end, columns, labels);
+        given.extend(these.into_iter().map(place));
+        row += count;
+    }
+    Ok((all, given))
+}
+
+type Given = (Range<u32>, Range<u32>, bool);
+
 const PLENTY: Memory = Memory { chunk: u64::MAX, held: u64::MAX, streams: u64::MAX };
 
 fn pool(threads: usize) -> Option<rayon::ThreadPool> {
@@ -236,6 +267,83 @@ fn a_part_of_a_chunk_does_not_vouch_for_the_whole() {
         for (row, found) in rows.chunks(row_bytes).enumerate() {
             assert_eq!(found, &expected[row * 7 + 4 * across as usize..][..row_bytes]);
         }
+    }
+}
+
+/// Blocks are the chunks, each as it was decoded; those of one label are known by it and decoded once.
+#[test]
+fn blocks_are_the_chunks() {
+    let labels = |seed: u8| Stored::Labels((0..100 * 4).map(|index| seed + (index % 7) as u8).collect());
+    let chunks =
+        vec![labels(1), Stored::Absent, Stored::Constant(3, 100), Stored::Constant(3, 100), labels(2), labels(3)];
+    for threads in [1, 2] {
+        let store = Store::new((170, 10), (100, 4), false, chunks.clone());
+        let expected = store.mask();
+        let mut source = ChunkedSource::new(store, pool(threads), PLENTY);
+        let (found, given) = read_blocks(&mut source, 170).unwrap();
+        assert_eq!(found, expected);
+        let columns = [0..4, 4..8, 8..10];
+        let rows = [0..100, 100..170];
+        let labels = [true, false, false, false, true, true];
+        let blocks = rows.iter().flat_map(|rows| columns.iter().map(|columns| (rows.clone(), columns.clone())));
+        let expected: Vec<Given> =
+            blocks.zip(labels).map(|((rows, columns), labels)| (rows, columns, labels)).collect();
+        assert_eq!(given, expected);
+        let decoded = source.reader.chunks.decoded.into_inner();
+        // The chunk at the right shows only a part of itself, so that it says nothing about the next.
+        assert!(decoded == 5, "{decoded}");
+    }
+}
+
+/// Low chunks are put together until a block is worth marking; those of which only some rows are asked for are cut.
+#[test]
+fn low_chunks_become_one_block() {
+    let chunks = (0..3 * 40).map(|index| match index % 5 {
+        0 => Stored::Absent,
+        index => Stored::Constant(index as u8 % 2, 5),
+    });
+    let chunks: Vec<Stored> = chunks.collect();
+    for (rows, expected) in [(200, vec![65, 65, 65, 5]), (7, [5; 40].to_vec()), (66, vec![65, 65, 65, 5])] {
+        let store = Store::new((200, 11), (5, 4), false, chunks.clone());
+        let mask = store.mask();
+        let mut source = ChunkedSource::new(store, pool(2), PLENTY);
+        let (found, given) = read_blocks(&mut source, rows).unwrap();
+        assert_eq!(found, mask);
+        let heights = given.iter().filter(|(_, columns, _)| columns.start == 0).map(|(rows, ..)| rows.end - rows.start);
+        assert_eq!(heights.collect::<Vec<u32>>(), expected, "{rows}");
+    }
+    // In the middle of a chunk, and not to its end.
+    let mut source = ChunkedSource::new(Store::new((200, 11), (5, 4), false, chunks), pool(1), PLENTY);
+    source.skip(2).unwrap();
+    let rows = Mutex::new(Vec::new());
+    let take = |block: Block<'_>| {
+        rows.lock().unwrap().push(block.rows);
+        Ok(())
+    };
+    assert_eq!((source.read_blocks(2, &take).unwrap(), source.read_blocks(3, &take).unwrap()), (2, 1));
+    assert_eq!(rows.into_inner().unwrap(), [0..2, 0..2, 0..2, 0..1, 0..1, 0..1]);
+}
+
+/// An encoder marks every chunk where it was decoded: it decodes none twice, however little memory there is for rows.
+#[test]
+fn an_encoder_takes_blocks() {
+    let labels = |seed: u32| {
+        let label = |index: u32| (index / 3150 * seed + index % 70 / 9 * (seed % 2)) as u8 % 3;
+        Stored::Labels((0..70 * 90).map(label).collect())
+    };
+    let chunks: Vec<Stored> = (0..6 * 40).map(labels).collect();
+    for threads in [1, 3] {
+        let store = Store::new((500, 2800), (90, 70), false, chunks.clone());
+        let mask = store.mask();
+        let expected = crate::Encoder::builder().build().unwrap();
+        let expected = expected.encode(&crate::LabelMask::new(&mask, store.grid.shape).unwrap()).unwrap();
+        let memory = Memory { chunk: 2 * (70 * 90 + 10), held: 0, streams: 0 };
+        let mut source = ChunkedSource::new(store, None, memory);
+        let encoder = crate::Encoder::builder().threads(threads).memory(900_000).build().unwrap();
+        // A band of rows takes 252,000 bytes, more than a quarter of that: by rows it would be read in parts.
+        assert_eq!(encoder.encode_source(&mut source).unwrap(), expected);
+        // Every sixth has one label, and is known by the first of them. By rows it would be three times as many.
+        assert_eq!(source.reader.chunks.decoded.into_inner(), 5 * 40 + 1);
     }
 }
 
@@ -318,11 +426,20 @@ proptest! {
         prop_assert_eq!(read(&mut source, rows, sparse).unwrap().0, expected);
     }
 
+    /// The same in blocks.
+    #[test]
+    fn a_sound_store_is_its_blocks(store in stores(true), rows in 1..25_u32, threads in 1..4_usize) {
+        let expected = store.mask();
+        let mut source = ChunkedSource::new(store, pool(threads), PLENTY);
+        prop_assert_eq!(read_blocks(&mut source, rows).unwrap().0, expected);
+    }
+
     /// A damaged store is always an error: the same one for every number of threads, time after time.
     #[test]
     fn a_damaged_store_is_an_error_whatever_the_threads_do(
-        store in stores(false), memory in memories(), rows in 1..25_u32, sparse: bool,
+        store in stores(false), memory in memories(), rows in 1..25_u32, sparse: bool, blocks: bool,
     ) {
+        let memory = if blocks { PLENTY } else { memory };
         let damaged = store.chunks.contains(&Stored::Damaged);
         let read_with = |threads: usize| {
             let Store { grid, chunks, stream_bytes, .. } = &store;
@@ -334,7 +451,8 @@ proptest! {
                 streamed: 0.into(),
             };
             let mut source = ChunkedSource::new(store, pool(threads), memory);
-            read(&mut source, rows, sparse).map_err(|error| error.to_string())
+            let found = if blocks { read_blocks(&mut source, rows).map(drop) } else { read(&mut source, rows, sparse).map(drop) };
+            found.map_err(|error| error.to_string())
         };
         let found = read_with(1);
         prop_assert_eq!(found.is_err(), damaged);

@@ -10,7 +10,7 @@
 
 use super::super::random_access::RandomAccess;
 use super::super::samples::Samples;
-use super::super::{Repeat, Source, check_left, row_count};
+use super::super::{Repeat, Source, TakeBlock, check_left, row_count};
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::memory::{check_row, zeroed};
@@ -114,6 +114,10 @@ impl Source for FortranSource {
         self.taken = self.ahead.len().min(self.taken.saturating_add(bytes));
         self.next_row += rows;
         Ok(())
+    }
+
+    fn read_blocks(&mut self, _: u32, _: TakeBlock<'_>) -> Result<u32> {
+        Ok(0)
     }
 
     fn read(&mut self, mut rows: &mut [u8], _: Option<&mut Vec<Repeat>>) -> Result<()> {

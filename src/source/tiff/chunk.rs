@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
-use crate::memory::{reserve, zeroed};
-use crate::source::chunked::{self, Chunks, Fetched, Grid, Rows};
+use crate::memory::{LabelBytes, reserve, zeroed};
+use crate::source::chunked::{self, Chunks, Fetched, Grid, Labels, Rows};
 use crate::source::decompress::{self, Compression, Decompressor, Fault};
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Unfit;
@@ -33,7 +33,9 @@ type At = chunked::At<Extent>;
 #[derive(Default)]
 pub(super) struct Scratch {
     decompressor: Option<Decompressor>,
-    pixels: Vec<u8>,
+    pixels: LabelBytes,
+    /// Labels of samples of less than a byte.
+    labels: LabelBytes,
 }
 
 /// The stored rows of a chunk, from the next on.
@@ -116,6 +118,12 @@ impl PageChunks {
         unfit.error(row, u64::from(grid.columns(at.across).start)).in_file(self.file.name())
     }
 
+    /// Makes labels of a row of samples, where they lie.
+    fn finish_row(&self, at: At, row: &mut [u8], number: u64) -> Result<()> {
+        let page = &self.page;
+        page.samples.decode_in_place(page.differences, row).map_err(|unfit| self.unfit(at, number, unfit))
+    }
+
     fn fault(&self, at: At, fault: Fault) -> Error {
         let found = match fault {
             Fault::TooFew(count) => format!("only {count}"),
@@ -171,25 +179,38 @@ impl Chunks for PageChunks {
         Ok(Fetched::Read)
     }
 
-    fn decode(&self, at: At, compressed: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
-        let (samples, differences) = (self.page.samples, self.page.differences);
-        let Scratch { decompressor, pixels } = scratch;
+    fn decode<'a>(&self, at: At, compressed: &[u8], scratch: &'a mut Scratch) -> Result<Labels<'a>> {
+        let (page, grid) = (&self.page, &self.page.grid);
+        let Scratch { decompressor, pixels, labels } = scratch;
+        let pixels = pixels.first(self.pixel_bytes(at.band), "pixels of a tile")?;
+        self.fill_stored(at, decompressor, compressed, pixels).map_err(|fault| self.fault(at, fault))?;
+        // Rows of a chunk that is in memory.
+        let stored_row = page.stored_row_bytes() as usize;
+        let (rows, row_bytes) = (grid.rows(at.band), grid.columns(at.across).len() * grid.label_bytes());
+        if page.samples.in_place() {
+            for (row, number) in pixels.chunks_exact_mut(stored_row).take(rows as usize).zip(0..) {
+                self.finish_row(at, &mut row[..row_bytes], number)?;
+            }
+            return Ok(Labels { bytes: pixels, row_bytes: stored_row });
+        }
+        let labels = labels.first(u64::from(rows) * row_bytes as u64, "labels of a tile")?;
+        for ((row, stored), number) in labels.chunks_exact_mut(row_bytes).zip(pixels.chunks_exact(stored_row)).zip(0..)
+        {
+            let done = page.samples.decode(stored, page.differences, row);
+            done.map_err(|unfit| self.unfit(at, number, unfit))?;
+        }
+        Ok(Labels { bytes: labels, row_bytes })
+    }
+
+    fn decode_into(&self, at: At, compressed: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
         if let Rows::Together { rows: labels, .. } = rows
             && self.in_place(at.band)
         {
-            self.fill_stored(at, decompressor, compressed, labels).map_err(|fault| self.fault(at, fault))?;
-            for (row, number) in rows.each().zip(0..) {
-                samples.decode_in_place(differences, row).map_err(|unfit| self.unfit(at, number, unfit))?;
-            }
-            return Ok(());
+            let filled = self.fill_stored(at, &mut scratch.decompressor, compressed, labels);
+            filled.map_err(|fault| self.fault(at, fault))?;
+            return rows.each().zip(0..).try_for_each(|(row, number)| self.finish_row(at, row, number));
         }
-        // At most what the source may allocate for a chunk.
-        pixels.resize(self.pixel_bytes(at.band) as usize, 0);
-        self.fill_stored(at, decompressor, compressed, pixels).map_err(|fault| self.fault(at, fault))?;
-        let stored = pixels.chunks_exact(self.page.stored_row_bytes() as usize);
-        for ((row, stored), number) in rows.each().zip(stored).zip(0..) {
-            samples.decode(stored, differences, row).map_err(|unfit| self.unfit(at, number, unfit))?;
-        }
+        rows.copy(self.decode(at, compressed, scratch)?);
         Ok(())
     }
 

@@ -13,9 +13,9 @@ use super::codec::{Codecs, Decoder, checked};
 use super::metadata::Array;
 use super::store::{Blob, Store};
 use crate::error::{Error, Place, Result};
-use crate::memory::{MOST_ROW_BYTES, check_row, reserve, zeroed};
+use crate::memory::{LabelBytes, MOST_ROW_BYTES, check_row, reserve, zeroed};
 use crate::shape::Shape;
-use crate::source::chunked::{self, Chunks, Fetched, Grid, LEAST_REPEATED, Rows};
+use crate::source::chunked::{self, Chunks, Fetched, Grid, Labels, Rows};
 use crate::source::decompress::{self, Fault};
 use crate::source::samples::Unfit;
 
@@ -94,7 +94,9 @@ type At = chunked::At<Stored>;
 #[derive(Default)]
 pub(super) struct Scratch {
     decoder: Decoder,
-    pixels: Vec<u8>,
+    pixels: LabelBytes,
+    /// Labels of pixels that are not stored row by row.
+    labels: LabelBytes,
 }
 
 /// The rows of a chunk's plane, from the next on.
@@ -381,81 +383,15 @@ impl ArrayChunks {
         self.layout.down.saturating_mul(self.grid.label_bytes() as u64)
     }
 
-    /// Which rows of a chunk's plane are the row above them, in long stretches; none where rows are not stored row by row.
-    fn repeated(&self, at: At, pixels: &[u8]) -> Vec<Range<u32>> {
+    /// Puts the plane of a chunk's pixels, which is not stored row by row, into rows.
+    fn place_rows(&self, at: At, pixels: &[u8], rows: &mut Rows<'_>) -> Result<()> {
         let bytes = self.grid.label_bytes();
-        if self.layout.across != 1 {
-            return Vec::new();
-        }
-        let (first, down) = (self.layout.first as usize * bytes, self.layout.down as usize * bytes);
-        let (height, row_bytes) = (self.grid.rows(at.band), self.grid.columns(at.across).len() * bytes);
-        let row = |number: u32| &pixels[first + number as usize * down..][..row_bytes];
-        let mut found = Vec::new();
-        let mut start = 1;
-        for number in 1..=height {
-            if number == height || row(number) != row(number - 1) {
-                if number - start >= LEAST_REPEATED {
-                    found.push(start..number);
-                }
-                start = number + 1;
-            }
-        }
-        found
-    }
-
-    /// Decodes a chunk; with `changes`, without rows that repeat, which it gives.
-    fn decode_rows(
-        &self,
-        at: At,
-        stored: &[u8],
-        scratch: &mut Scratch,
-        rows: &mut Rows<'_>,
-        changes: bool,
-    ) -> Result<Option<Vec<Range<u32>>>> {
-        let Scratch { decoder, pixels } = scratch;
-        if let Rows::Together { rows: labels, .. } = rows
-            && self.in_place(at.band)
-        {
-            self.codecs().decode(decoder, stored, labels).map_err(|fault| self.fault(at, fault))?;
-            for (row, number) in rows.each().zip(0..) {
-                self.array.samples.decode_in_place(false, row).map_err(|unfit| self.unfit(at, number, unfit))?;
-            }
-            return Ok(None);
-        }
-        let count = usize::try_from(self.pixels).unwrap_or(usize::MAX);
-        reserve(pixels, count.saturating_sub(pixels.len()), "pixels of a chunk")?;
-        pixels.resize(count, 0);
-        self.codecs().decode(decoder, stored, pixels).map_err(|fault| self.fault(at, fault))?;
-        let repeated = if changes { self.repeated(at, pixels) } else { Vec::new() };
-        self.place_rows(at, pixels, &repeated, rows)?;
-        Ok(Some(repeated))
-    }
-
-    /// Puts the plane of a chunk's pixels into rows, but for those of `repeated` that are not the last of a stretch.
-    fn place_rows(&self, at: At, pixels: &[u8], repeated: &[Range<u32>], rows: &mut Rows<'_>) -> Result<()> {
-        let (samples, bytes) = (self.array.samples, self.grid.label_bytes());
         // All fit, because the pixels are in memory.
         let (first, down, across) = (
             self.layout.first as usize * bytes,
             self.layout.down as usize * bytes,
             self.layout.across as usize * bytes,
         );
-        let unfit = |row: u64, unfit| self.unfit(at, row, unfit);
-        if across == bytes {
-            let mut repeated = repeated.iter().peekable();
-            for (row, number) in rows.each().zip(0..) {
-                repeated.next_if(|rows| u64::from(rows.end) <= number);
-                if repeated
-                    .peek()
-                    .is_some_and(|rows| (u64::from(rows.start)..u64::from(rows.end - 1)).contains(&number))
-                {
-                    continue;
-                }
-                let start = first + number as usize * down;
-                samples.decode(&pixels[start..], false, row).map_err(|error| unfit(number, error))?;
-            }
-            return Ok(());
-        }
         let mut rows: Vec<&mut [u8]> = rows.each().collect();
         let width = rows.first().map_or(0, |row| row.len() / bytes);
         // Some columns at once, so that what is read of them stays in the cache from row to row.
@@ -468,10 +404,12 @@ impl ArrayChunks {
                 }
             }
         }
-        for (row, number) in rows.into_iter().zip(0..) {
-            samples.decode_in_place(false, row).map_err(|error| unfit(number, error))?;
-        }
-        Ok(())
+        rows.into_iter().zip(0..).try_for_each(|(row, number)| self.finish_row(at, row, number))
+    }
+
+    /// Makes labels of a row of samples, where they lie.
+    fn finish_row(&self, at: At, row: &mut [u8], number: u64) -> Result<()> {
+        self.array.samples.decode_in_place(false, row).map_err(|unfit| self.unfit(at, number, unfit))
     }
 }
 
@@ -536,18 +474,35 @@ impl Chunks for ArrayChunks {
         }
     }
 
-    fn decode(&self, at: At, stored: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
-        self.decode_rows(at, stored, scratch, rows, false).map(drop)
+    fn decode<'a>(&self, at: At, stored: &[u8], scratch: &'a mut Scratch) -> Result<Labels<'a>> {
+        let Scratch { decoder, pixels, labels } = scratch;
+        let pixels = pixels.first(self.pixels, "pixels of a chunk")?;
+        self.codecs().decode(decoder, stored, pixels).map_err(|fault| self.fault(at, fault))?;
+        let bytes = self.grid.label_bytes();
+        let (rows, row_bytes) = (self.grid.rows(at.band), self.grid.columns(at.across).len() * bytes);
+        if self.layout.across != 1 {
+            let labels = labels.first(u64::from(rows) * row_bytes as u64, "labels of a chunk")?;
+            self.place_rows(at, pixels, &mut Rows::Together { rows: labels, row_bytes })?;
+            return Ok(Labels { bytes: labels, row_bytes });
+        }
+        // Both fit, because the pixels are in memory.
+        let (first, down) = (self.layout.first as usize * bytes, self.layout.down as usize * bytes);
+        for number in 0..rows {
+            let start = first + number as usize * down;
+            self.finish_row(at, &mut pixels[start..start + row_bytes], u64::from(number))?;
+        }
+        Ok(Labels { bytes: &pixels[first..], row_bytes: down })
     }
 
-    fn decode_changes(
-        &self,
-        at: At,
-        stored: &[u8],
-        scratch: &mut Scratch,
-        rows: &mut Rows<'_>,
-    ) -> Result<Option<Vec<Range<u32>>>> {
-        self.decode_rows(at, stored, scratch, rows, true)
+    fn decode_into(&self, at: At, stored: &[u8], scratch: &mut Scratch, rows: &mut Rows<'_>) -> Result<()> {
+        if let Rows::Together { rows: labels, .. } = rows
+            && self.in_place(at.band)
+        {
+            self.codecs().decode(&mut scratch.decoder, stored, labels).map_err(|fault| self.fault(at, fault))?;
+            return rows.each().zip(0..).try_for_each(|(row, number)| self.finish_row(at, row, number));
+        }
+        rows.copy(self.decode(at, stored, scratch)?);
+        Ok(())
     }
 
     fn work_bytes(&self, at: At) -> u64 {

@@ -1,0 +1,136 @@
+//! Chunks that are given as blocks, where they were decoded.
+//!
+//! Gets rows that are asked for; gives every chunk of them to whoever asks, on the thread that decoded it, while it is in that
+//! processor's cache. Chunks of one label are given as that label. Chunks of few rows are put together to blocks of some
+//! more. What is too large to be decoded whole is not given: then the rows are to be read.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{At, ChunkedSource, Chunks, ConstantChunks, Known, Labels, Reader, Rows, Scratch};
+use crate::error::Result;
+use crate::memory::LabelBytes;
+use crate::source::{Block, Pixels, Source, TakeBlock};
+
+/// Rows of a block at least, where chunks are lower: whoever marks a block begins anew with its first row.
+const BLOCK_ROWS: u32 = 64;
+
+/// Where a block is.
+struct BlockPlace {
+    /// Its rows, counted from the first that is read.
+    rows: Range<u32>,
+    stored_bytes: Option<u64>,
+}
+
+impl<C: Chunks> ChunkedSource<C> {
+    /// Gives the next `rows` rows to `take` as blocks; `false` where a chunk is too large for that.
+    pub(super) fn take_rows(&mut self, rows: u32, take: TakeBlock<'_>) -> Result<bool> {
+        let grid = self.grid();
+        let (tall, across) = (grid.chunk.height, grid.across() as usize);
+        let (first, end) = (self.next_row, self.next_row + rows);
+        let bands = first / tall..end.div_ceil(tall);
+        let all = self.at(bands.clone())?;
+        // Low chunks one below the other are one block.
+        let together = BLOCK_ROWS.div_ceil(tall);
+        let stacked = match together {
+            1 => 0,
+            _ => u64::from(together) * u64::from(tall) * grid.chunk_row_bytes(0) as u64,
+        };
+        if stacked > self.reader.memory.chunk || !all.iter().all(|&at| self.reader.fits_block(at, stacked)) {
+            return Ok(false);
+        }
+        let stored_bytes = self.stored_bytes();
+        let groups: Vec<Range<u32>> =
+            bands.clone().step_by(together as usize).map(|band| band..bands.end.min(band + together)).collect();
+        let take_group = |number: usize| {
+            let (group, column) = (groups[number / across].clone(), number % across);
+            let top = group.start * tall;
+            let chunks: Vec<At<C::Place>> =
+                group.clone().map(|band| all[(band - bands.start) as usize * across + column]).collect();
+            let shown = top.max(first)..end.min(top.saturating_add(tall.saturating_mul(group.end - group.start)));
+            let place = BlockPlace { rows: shown.start - first..shown.end - first, stored_bytes };
+            self.reader.take(&chunks, shown.start - top..shown.end - top, place, take)
+        };
+        let results: Vec<Result<()>> =
+            self.run(|| (0..groups.len() * across).into_par_iter().with_max_len(1).map(take_group).collect());
+        // In order, so that the error is that of the first block that has one, whatever the threads did first.
+        results.into_iter().collect::<Result<()>>()?;
+        Ok(true)
+    }
+}
+
+impl<C: Chunks> Reader<C> {
+    /// Whether a chunk is small enough to be decoded whole as a block, where blocks of several chunks take `stacked` bytes.
+    fn fits_block(&self, at: At<C::Place>, stacked: u64) -> bool {
+        let labels = self.chunks.grid().shown_bytes(at.band, at.across).saturating_add(stacked);
+        self.absent(at) || self.chunks.work_bytes(at).saturating_add(labels) <= self.memory.chunk
+    }
+
+    /// Whether a chunk is known to be absent.
+    fn absent(&self, at: At<C::Place>) -> bool {
+        self.chunks.length(at.place) == Some(0)
+    }
+
+    /// Gives some rows of chunks one below the other, which are decoded whole, to `take` as one block; `rows` count from the
+    /// first row of the first chunk.
+    fn take(&self, chunks: &[At<C::Place>], rows: Range<u32>, place: BlockPlace, take: TakeBlock<'_>) -> Result<()> {
+        let grid = self.chunks.grid();
+        let [chunk, ..] = chunks else { return Ok(()) };
+        let width = grid.chunk_row_bytes(chunk.across);
+        let block = |pixels: Pixels<'_>| {
+            let columns = grid.columns(chunk.across);
+            take(Block { rows: place.rows.clone(), columns, pixels, stored_bytes: place.stored_bytes })
+        };
+        if chunks.iter().all(|&at| self.absent(at)) {
+            return block(Pixels::Label(grid.fill));
+        }
+        self.with_scratch(|scratch| {
+            if chunks.len() > 1 {
+                let mut labels = std::mem::take(&mut scratch.labels);
+                let result = self.stack(scratch, chunks, &mut labels).and_then(|(labels, label)| {
+                    block(label.map_or(
+                        Pixels::Rows { labels: labels.starting_at(rows.start), row_bytes: labels.row_bytes },
+                        Pixels::Label,
+                    ))
+                });
+                scratch.labels = labels;
+                return result;
+            }
+            let recognisable = match self.known(*chunk, &mut scratch.bytes)? {
+                Known::Label(label) => return block(Pixels::Label(label)),
+                Known::Nothing { recognisable } => recognisable,
+            };
+            let labels = self.chunks.decode(*chunk, &scratch.bytes, &mut scratch.own)?;
+            if recognisable
+                && ConstantChunks::accepts(&scratch.bytes)
+                && let Some(label) = labels.constant(0..grid.rows(chunk.band), width, grid.label_bytes())
+            {
+                self.learn(*chunk, &scratch.bytes, label);
+                return block(Pixels::Label(label));
+            }
+            block(Pixels::Rows { labels: labels.starting_at(rows.start), row_bytes: labels.row_bytes })
+        })
+    }
+
+    /// The labels of chunks one below the other, and the one that all have.
+    fn stack<'a>(
+        &self,
+        scratch: &mut Scratch<C>,
+        chunks: &[At<C::Place>],
+        labels: &'a mut LabelBytes,
+    ) -> Result<(Labels<'a>, Option<u64>)> {
+        let grid = self.chunks.grid();
+        let bytes = chunks.iter().map(|at| grid.shown_bytes(at.band, at.across)).sum();
+        let bytes = labels.first(bytes, "pixels of tiles")?;
+        let row_bytes = chunks.first().map_or(0, |at| grid.chunk_row_bytes(at.across));
+        let (mut rest, mut label, mut same) = (&mut bytes[..], None, true);
+        for &at in chunks {
+            let (these, below) = rest.split_at_mut(grid.shown_bytes(at.band, at.across) as usize);
+            rest = below;
+            let here = self.read_with(scratch, at, &mut Rows::Together { rows: these, row_bytes }, false)?;
+            same &= here.is_some() && here == *label.get_or_insert(here);
+        }
+        Ok((Labels { bytes, row_bytes }, label.flatten().filter(|_| same)))
+    }
+}
