@@ -90,6 +90,13 @@ impl FromStr for SimdLevel {
     }
 }
 
+/// Does work that is compiled for the best level of this machine, with all that becomes part of it: bits are counted by one
+/// instruction.
+#[inline(always)]
+pub(crate) fn vectorize<R>(work: impl FnOnce() -> R) -> R {
+    fearless_simd::dispatch!(Level::new(), _ => work())
+}
+
 /// Labels that are compared at once: the bits of one word.
 pub(crate) const AT_ONCE: usize = 64;
 

@@ -85,9 +85,9 @@ impl LabelRuns {
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     overlap: Overlap,
-    /// Pixels of either.
-    union: u64,
     iou: f64,
+    /// The place of the second label among the second mask's.
+    second: usize,
 }
 
 impl Overlaps {
@@ -147,6 +147,7 @@ impl Overlaps {
     fn with_iou(&self) -> Vec<Pair> {
         let mut first = self.first.iter();
         let mut of = (0, 0);
+        let mut near = 0;
         let pair = |&overlap: &Overlap| {
             // Labels of the first mask come in order.
             while of.0 != overlap.first || of.1 == 0 {
@@ -155,33 +156,46 @@ impl Overlaps {
                     None => break,
                 }
             }
-            let second = self.second.binary_search_by_key(&overlap.second, |entry| entry.0);
-            let second = second.map_or(0, |index| self.second[index].1);
-            let union = (of.1 + second) - overlap.pixels;
-            Pair { overlap, union, iou: iou(overlap.pixels, of.1, second) }
+            near = find(&self.second, overlap.second, near);
+            let second = self.second[near].1;
+            Pair { overlap, iou: iou(overlap.pixels, of.1, second), second: near }
         };
         self.pairs.iter().map(pair).collect()
     }
 
     fn aji(&self, pairs: &[Pair]) -> f64 {
-        let (mut shared, mut all) = (0_u128, 0_u128);
-        let mut taken_first = Vec::new();
-        let mut taken_second = Vec::new();
-        for group in of_first(pairs) {
-            if let Some(best) = best(&pairs[group]) {
-                shared += u128::from(best.overlap.pixels);
-                all += u128::from(best.union);
-                taken_first.push(best.overlap.first);
-                taken_second.push(best.overlap.second);
+        let areas = |areas: &[(u64, u64)]| areas.iter().map(|entry| u128::from(entry.1)).sum::<u128>();
+        let (mut shared, mut all) = (0_u128, areas(&self.first) + areas(&self.second));
+        let mut taken = vec![false; self.second.len()];
+        for pairs in pairs.chunk_by(|a, b| a.overlap.first == b.overlap.first) {
+            if let Some(Pair { overlap, second, .. }) = best(pairs) {
+                shared += u128::from(overlap.pixels);
+                // The areas of both are counted already, but not that of a label that is taken again.
+                if std::mem::replace(&mut taken[second], true) {
+                    all += u128::from(self.second[second].1);
+                }
+                all -= u128::from(overlap.pixels);
             }
-        }
-        taken_second.sort_unstable();
-        for (areas, taken) in [(&self.first, &taken_first), (&self.second, &taken_second)] {
-            let left = areas.iter().filter(|(label, _)| taken.binary_search(label).is_err());
-            all += left.map(|entry| u128::from(entry.1)).sum::<u128>();
         }
         share(shared as f64, all as f64)
     }
+}
+
+/// The place of a label in a list that holds it, near `from` if it is near.
+fn find(areas: &[(u64, u64)], label: u64, from: usize) -> usize {
+    // Steps that double until the label is behind.
+    let (mut low, mut high, mut step) = (from, from + 1, 1);
+    while low > 0 && areas[low].0 > label {
+        high = low;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    while high < areas.len() && areas[high].0 <= label {
+        low = high;
+        high = (high + step).min(areas.len());
+        step *= 2;
+    }
+    low + areas[low..high].partition_point(|entry| entry.0 < label)
 }
 
 /// A share of a whole; of nothing all is right.
@@ -201,11 +215,12 @@ fn best(pairs: &[Pair]) -> Option<Pair> {
 
 /// How many pairs of an IoU over a threshold there are at most when each label is in one of them.
 fn matches_over(pairs: &[Pair], threshold: f64) -> u64 {
-    let over: Vec<Pair> = pairs.iter().copied().filter(|pair| pair.iou > threshold).collect();
+    let over = || pairs.iter().filter(|pair| pair.iou > threshold);
     if threshold >= 0.5 {
         // Two labels cannot both have more than half of a third.
-        return over.len() as u64;
+        return over().count() as u64;
     }
+    let over: Vec<Pair> = over().copied().collect();
     let mut seconds: Vec<u64> = over.iter().map(|pair| pair.overlap.second).collect();
     seconds.sort_unstable();
     seconds.dedup();

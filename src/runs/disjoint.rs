@@ -6,7 +6,7 @@
 use std::collections::BinaryHeap;
 
 use super::build::{Empty, Tail, build};
-use super::scan::{Cuts, Scan, first_overlap};
+use super::scan::{Entry, Walk, first_overlap};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::names::names;
@@ -48,13 +48,19 @@ impl LabelRuns {
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn disjoint(self, overlap: OverlapPolicy) -> Result<Self> {
-        let (mut scan, cuts) = (Scan::new(&self, 0)?, Cuts::of(&[&self]));
-        let found = (0..cuts.count()).find_map(|index| first_overlap(scan.stretch(cuts.stretch(index))));
-        let Some([before, entry]) = found else { return Ok(self) };
+        let walk = Walk::of(&[&self])?;
+        let mut scan = walk.scan(0, 0);
+        let found = (0..walk.count()).find_map(|_| first_overlap(scan.stretch()));
+        let Some([before, entry]) = found else {
+            drop(walk);
+            return Ok(self);
+        };
         if overlap == OverlapPolicy::Error {
             return Err(self.overlap([entry.label, before.label], entry.start));
         }
-        let entries = Scan::whole(&self)?;
+        let mut entries: Vec<Entry> = Vec::with_capacity(self.runs.len());
+        let mut scan = walk.scan(0, 0);
+        (0..walk.count()).for_each(|_| entries.extend_from_slice(scan.stretch()));
         let mut parts: Vec<(u32, Run)> = Vec::with_capacity(entries.len());
         // The label that keeps a pixel is the greatest by its rank; with it, where its run ends.
         let rank = |label: u32| if overlap == OverlapPolicy::First { u32::MAX - label } else { label };

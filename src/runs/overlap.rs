@@ -4,18 +4,17 @@
 //! and the area of every label. Both run lists are walked together in scan order, so that each overlap of two runs is one
 //! step, and time and memory follow the runs, not the labels or the pixels.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::LabelRuns;
 use super::build::same_shape;
-use super::scan::{Cuts, Entry, Scan, first_overlap};
+use super::scan::{Entry, Lookup, Scan, Visitor, Walk, first_overlap};
 use crate::error::{Error, Result};
+use crate::memory::zeroed;
 use crate::shape::{ScanOrder, Shape};
 
 /// Two labels and the pixels that they share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Zeroable)]
 pub struct Overlap {
     /// The label in the first mask.
     pub first: u64,
@@ -103,53 +102,35 @@ impl LabelRuns {
             turned = other.to_order(self.order)?;
             &turned
         };
-        let cuts = Cuts::of(&[self, other]);
-        let each = cuts.count().div_ceil(rayon::current_num_threads());
-        let walk_some = |first: usize| {
-            let begin = cuts.stretch(first).start;
-            let (mut one, mut two) = (Scan::new(self, begin)?, Scan::new(other, begin)?);
-            let mut table = Table::new(self.labels.len());
-            for index in first..(first + each).min(cuts.count()) {
-                let positions = cuts.stretch(index);
-                let first = in_scan_order(&mut one, positions.clone(), self, shape)?;
-                let second = in_scan_order(&mut two, positions, other, shape)?;
-                walk(first, second, |one, other, pixels| table.add(one, other, pixels));
+        let walk = Walk::of(&[self, other])?;
+        let each = walk.count().div_ceil(rayon::current_num_threads());
+        let count_some = |first: usize| -> Result<Part> {
+            let (mut one, mut two) = (walk.scan(0, first), walk.scan(1, first));
+            let mut part = Part::new(other.labels.len())?;
+            for _ in first..(first + each).min(walk.count()) {
+                disjoint(two.stretch(), other, shape)?;
+                let counted = match two.lookup().bits {
+                    true => one.visit_stretch(&mut Counter::<true>::new(&mut part, &two)),
+                    false => one.visit_stretch(&mut Counter::<false>::new(&mut part, &two)),
+                };
+                if !counted {
+                    disjoint(one.entries(), self, shape)?;
+                }
             }
-            Ok(table.finish())
+            Ok(part)
         };
-        let parts: Vec<Result<_>> = (0..cuts.count()).into_par_iter().step_by(each).map(walk_some).collect();
-        let mut counts: Vec<(u32, u32, u64)> = Vec::new();
-        for part in parts {
-            counts.extend(part?);
-        }
-        counts.sort_unstable();
-        let mut pairs: Vec<Overlap> = Vec::new();
-        for (one, two, pixels) in counts {
-            let (first, second) = (self.labels[one as usize], other.labels[two as usize]);
-            match pairs.last_mut() {
-                Some(last) if (last.first, last.second) == (first, second) => last.pixels += pixels,
-                _ => pairs.push(Overlap { first, second, pixels }),
-            }
-        }
-        Ok(Overlaps { pairs, first: areas(self), second: areas(other) })
+        let parts: Result<Vec<Part>> = (0..walk.count()).into_par_iter().step_by(each).map(count_some).collect();
+        let parts = parts?;
+        let pairs = pairs(&parts, &self.labels, &other.labels)?;
+        Ok(Overlaps { pairs, first: walk.areas(0), second: walk.areas(1) })
     }
 }
 
-fn areas(runs: &LabelRuns) -> Vec<(u64, u64)> {
-    runs.iter().map(|(label, runs)| (label, runs.iter().map(|run| run.length).sum())).collect()
-}
-
-/// The runs of a stretch in scan order; an error when some overlap.
-fn in_scan_order<'s>(
-    scan: &'s mut Scan<'_>,
-    positions: Range<u64>,
-    runs: &LabelRuns,
-    shape: Option<Shape>,
-) -> Result<&'s [Entry]> {
-    let entries = scan.stretch(positions);
+/// An error when some runs of a stretch overlap.
+fn disjoint(entries: &[Entry], runs: &LabelRuns, shape: Option<Shape>) -> Result<()> {
     match first_overlap(entries) {
         Some([one, other]) => Err(overlap(runs, one, other, shape, runs.order)),
-        None => Ok(entries),
+        None => Ok(()),
     }
 }
 
@@ -166,58 +147,103 @@ fn overlap(runs: &LabelRuns, one: Entry, other: Entry, shape: Option<Shape>, ord
     }
 }
 
-/// Calls `each` with the numbers of two labels and the pixels that two of their runs share, in scan order.
-#[inline(always)]
-fn walk(first: &[Entry], second: &[Entry], mut each: impl FnMut(u32, u32, u64)) {
-    let (mut i, mut j) = (0, 0);
-    while let (Some(one), Some(other)) = (first.get(i), second.get(j)) {
-        let (one_end, other_end) = (one.end(), other.end());
-        let (start, end) = (one.start.max(other.start), one_end.min(other_end));
-        if start < end {
-            each(one.label, other.label, end - start);
-        }
-        i += usize::from(one_end <= other_end);
-        j += usize::from(other_end <= one_end);
+/// The numbers of two labels and the pixels that they share, which may be there more than once.
+type Found = (u32, u32, u64);
+
+/// What was found in some stretches.
+struct Part {
+    found: Vec<Found>,
+    /// For each label of the second mask the pixels that it shares with the label at hand.
+    shared: Vec<u64>,
+    /// The labels that share some, each once.
+    met: Vec<u32>,
+}
+
+impl Part {
+    fn new(labels: usize) -> Result<Self> {
+        // One at least, for what follows the last run.
+        let shared = zeroed(labels.max(1) as u64, "labels that overlap")?;
+        Ok(Self { found: Vec::new(), shared, met: Vec::new() })
     }
 }
 
-/// Adds up pixels by pairs of labels. A label meets few others, mostly the one that it met last: two are kept at hand for
-/// each label, and whoever else comes goes to a list.
-struct Table {
-    recent: Vec<[(u32, u64); 2]>,
-    rest: Vec<(u32, u32, u64)>,
+/// Adds up pixels by pairs of labels in a stretch: label by label of the first mask, whose runs are looked up among those of
+/// the second.
+struct Counter<'a, const BITS: bool> {
+    lookup: Lookup<'a>,
+    entries: &'a [Entry],
+    found: &'a mut Vec<Found>,
+    shared: &'a mut [u64],
+    met: &'a mut Vec<u32>,
 }
 
-const NOBODY: u32 = u32::MAX;
+impl<'a, const BITS: bool> Counter<'a, BITS> {
+    fn new(part: &'a mut Part, two: &'a Scan<'_>) -> Self {
+        let Part { found, shared, met, .. } = part;
+        Self { lookup: two.lookup(), entries: two.entries_and_end(), found, shared, met }
+    }
+}
 
-impl Table {
-    fn new(labels: usize) -> Self {
-        Self { recent: vec![[(NOBODY, 0); 2]; labels], rest: Vec::new() }
+impl<const BITS: bool> Visitor for Counter<'_, BITS> {
+    #[inline(always)]
+    fn run(&mut self, start: u64, end: u64) {
+        let Self { lookup, entries, shared, met, .. } = self;
+        let mut add = |entry: &Entry| {
+            let pixels = end.min(entry.end()).saturating_sub(start.max(entry.start));
+            let sum = &mut shared[entry.label as usize];
+            let new = (*sum == 0) & (pixels > 0);
+            *sum += pixels;
+            if new {
+                met.push(entry.label);
+            }
+        };
+        // The last run that begins before this one, unless it has ended, and those that begin before this one ends.
+        let mut next = lookup.before::<BITS>(start).saturating_sub(1);
+        if BITS {
+            next += usize::from(entries[next].end() <= start);
+        } else {
+            while entries[next].end() <= start {
+                next += 1;
+            }
+        }
+        let Some([entry, others @ ..]) = entries.get(next..) else { return };
+        add(entry);
+        for entry in others {
+            if entry.start >= end {
+                break;
+            }
+            add(entry);
+        }
     }
 
     #[inline(always)]
-    fn add(&mut self, one: u32, other: u32, pixels: u64) {
-        let [first, second] = &mut self.recent[one as usize];
-        if first.0 == other {
-            first.1 += pixels;
-        } else if second.0 == other {
-            second.1 += pixels;
-        } else {
-            if second.0 != NOBODY {
-                self.rest.push((one, second.0, second.1));
-            }
-            *second = *first;
-            *first = (other, pixels);
-        }
+    fn label(&mut self, label: u32) {
+        let shared = &mut *self.shared;
+        let pair = |other| (label, other, std::mem::take(&mut shared[other as usize]));
+        self.found.extend(self.met.drain(..).map(pair));
     }
+}
 
-    fn finish(mut self) -> Vec<(u32, u32, u64)> {
-        for (one, recent) in (0..).zip(self.recent) {
-            let known = recent.into_iter().filter(|entry| entry.0 != NOBODY);
-            self.rest.extend(known.map(|(other, pixels)| (one, other, pixels)));
-        }
-        self.rest
+/// The pairs of labels in ascending order, each once.
+fn pairs(parts: &[Part], first: &[u64], second: &[u64]) -> Result<Vec<Overlap>> {
+    let all = || parts.iter().flat_map(|part| &part.found);
+    // Sorted by counting, and those of a label, which are few, by comparing.
+    let mut ends = vec![0; first.len() + 1];
+    all().for_each(|&(one, _, _)| ends[one as usize + 1] += 1);
+    (1..ends.len()).for_each(|index| ends[index] += ends[index - 1]);
+    let mut pairs: Vec<Overlap> = zeroed(ends[first.len()] as u64, "overlaps")?;
+    for &(one, two, pixels) in all() {
+        let place = &mut ends[one as usize];
+        pairs[*place] = Overlap { first: first[one as usize], second: second[two as usize], pixels };
+        *place += 1;
     }
+    pairs.chunk_by_mut(|a, b| a.first == b.first).for_each(<[Overlap]>::sort_unstable);
+    pairs.dedup_by(|next, kept| {
+        let same = (next.first, next.second) == (kept.first, kept.second);
+        kept.pixels += if same { next.pixels } else { 0 };
+        same
+    });
+    Ok(pairs)
 }
 
 #[cfg(test)]

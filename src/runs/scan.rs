@@ -4,13 +4,25 @@
 //! label; guarantees the order of labels among runs that begin together.
 //!
 //! One stretch of positions at a time, in memory that stays in the cache: memory for all runs together would cost more to
-//! touch than they cost to sort. In a stretch each run goes into one of many buckets of equally many positions, of which each
-//! holds a few runs, and those are sorted.
+//! touch than they cost to sort. Runs that do not overlap begin at different positions, so nothing has to be compared: each
+//! run sets a bit, and its place is the number of bits before its own.
+//!
+//! ```text
+//!   positions of a stretch   . A A B . . C C   . . A . . B B B
+//!   bits                     0 1 0 1 0 0 1 0 | 0 0 1 0 0 1 0 0
+//!   bits before each word    0               | 3                  the run of B at the end is number 3 + 1
+//! ```
+//!
+//! Where that would be many bits for few runs, and where labels overlap and two runs begin together, each run goes into one of
+//! many buckets of equally many positions, of which each holds a few runs, and those are sorted.
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
+use crate::lanes;
 
 /// A run and the number of its label. Runs of 2^32 pixels and more are several entries, one behind the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +34,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Follows the last run. It is no pixel of any run.
+    pub(super) const END: Self = Self { start: u64::MAX, length: 0, label: 0 };
+
     #[inline]
     pub(super) fn run(self) -> Run {
         Run { start: self.start, length: u64::from(self.length) }
@@ -34,152 +49,519 @@ impl Entry {
     }
 }
 
-/// Runs of a stretch of positions, at least on average: what is written for it stays in a processor's cache.
-const IN_STRETCH: usize = 1 << 17;
+/// Runs of each mask in a stretch of positions, on average: what is written for them stays in a processor's nearest caches.
+const IN_STRETCH: usize = 1 << 14;
+
+/// Bits for each run, at most.
+const BITS: u64 = 128;
+
+/// Bits of a word, as a power of two; its upper half is the number of bits before it.
+const WORD: u32 = 5;
 
 /// Runs that a bucket holds on average.
-const IN_BUCKET: usize = 4;
+const IN_BUCKET: usize = 2;
 
-/// Stretches of positions that cover the runs of some masks. They depend on the runs alone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cuts {
-    first: u64,
-    end: u64,
-    length: u64,
+/// Masks that are walked together, a stretch of positions at a time. Stretches depend on the runs alone.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    masks: Vec<Mask<'a>>,
+    positions: Range<u64>,
+    /// Positions of a stretch, as a power of two.
+    bits: u32,
 }
 
-impl Cuts {
-    /// Stretches for masks that are walked together.
-    pub(super) fn of(masks: &[&LabelRuns]) -> Self {
-        let lists = || masks.iter().flat_map(|runs| runs.iter()).map(|(_, runs)| runs);
-        let first = lists().filter_map(|runs| runs.first()).map(|run| run.start).min().unwrap_or(0);
-        let end = lists().filter_map(|runs| runs.last()).map(|run| run.end()).max().unwrap_or(0);
-        let runs = masks.iter().map(|runs| runs.runs.len()).sum::<usize>();
-        // Each stretch costs a look at each label.
-        let labels = masks.iter().map(|runs| runs.labels.len()).sum::<usize>();
-        let count = runs / IN_STRETCH.max(labels) + 1;
-        Self { first, end, length: (end - first) / count as u64 + 1 }
+#[derive(Debug)]
+struct Mask<'a> {
+    runs: &'a LabelRuns,
+    extents: Vec<Extent>,
+}
+
+/// What a label covers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extent {
+    /// Where the first run begins, and where the last one ends.
+    first: u64,
+    end: u64,
+    pixels: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// # Errors
+    /// [`Error::LimitExceeded`] for more than 2^32 - 1 labels.
+    pub(super) fn of(masks: &[&'a LabelRuns]) -> Result<Self> {
+        let mask = |&runs: &&'a LabelRuns| {
+            if u32::try_from(runs.labels.len()).is_err() {
+                let found = runs.labels.len() as u64;
+                return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
+            }
+            // All runs are read, one behind the other: that takes less time than to read only the first of each label.
+            let extent = |label: usize| {
+                let of_label = runs.runs_at(label);
+                let (Some(first), Some(last)) = (of_label.first(), of_label.last()) else { return Extent::default() };
+                let pixels = of_label.iter().map(|run| run.length).sum();
+                Extent { first: first.start, end: last.end(), pixels }
+            };
+            let labels = (0..runs.labels.len()).into_par_iter().with_min_len(1 << 12);
+            Ok(Mask { runs, extents: labels.map(extent).collect() })
+        };
+        let masks = masks.iter().map(mask).collect::<Result<Vec<_>>>()?;
+        let covered = || masks.iter().flat_map(|mask| &mask.extents).filter(|extent| extent.pixels > 0);
+        let first = covered().map(|extent| extent.first).min().unwrap_or(0);
+        let end = covered().map(|extent| extent.end).max().unwrap_or(0);
+        let runs = masks.iter().map(|mask| mask.runs.runs.len()).sum::<usize>();
+        // A label may be looked at in every stretch.
+        let labels = masks.iter().map(|mask| mask.runs.labels.len()).sum::<usize>();
+        let most = (runs / (IN_STRETCH * masks.len()).max(labels / 16) + 1) as u64;
+        let positions = first..end;
+        // The least power of two that makes no more stretches than that.
+        let bits = (u64::BITS - ((positions.end - positions.start) / most).leading_zeros()).min(63);
+        Ok(Self { masks, positions, bits })
+    }
+
+    /// The pixels of each label of a mask.
+    pub(super) fn areas(&self, mask: usize) -> Vec<(u64, u64)> {
+        let Mask { runs, extents } = &self.masks[mask];
+        runs.labels.iter().zip(extents).map(|(&label, extent)| (label, extent.pixels)).collect()
     }
 
     /// How many stretches there are.
-    pub(super) fn count(self) -> usize {
-        ((self.end - self.first) / self.length) as usize + 1
+    pub(super) fn count(&self) -> usize {
+        self.index(self.positions.end) + 1
     }
 
     /// The positions of a stretch.
-    pub(super) fn stretch(self, index: usize) -> Range<u64> {
-        let start = self.first.saturating_add(self.length.saturating_mul(index as u64)).min(self.end);
-        start..start.saturating_add(self.length).min(self.end)
+    pub(super) fn stretch(&self, index: usize) -> Range<u64> {
+        let Range { start, end } = self.positions;
+        let at = |index: usize| (u128::from(start) + ((index as u128) << self.bits)).min(u128::from(end)) as u64;
+        at(index)..at(index + 1)
+    }
+
+    /// The stretch that holds a position.
+    fn index(&self, position: u64) -> usize {
+        ((position - self.positions.start) >> self.bits) as usize
+    }
+
+    /// Begins to walk a mask, from a stretch on.
+    pub(super) fn scan(&self, mask: usize, first: usize) -> Scan<'_> {
+        let Mask { runs, ref extents } = self.masks[mask];
+        let from = if first == 0 { 0 } else { self.stretch(first).start };
+        let index = |label: usize| {
+            let extent = extents[label];
+            if extent.pixels == 0 || extent.end <= from {
+                return None;
+            }
+            let start = match extent.first < from {
+                true => runs.runs[place(runs, label, from)].start.max(from),
+                false => extent.first,
+            };
+            Some(self.index(start))
+        };
+        // Sorted by counting.
+        let mut ends = vec![0; self.count() + 1];
+        let coming = || (0..runs.labels.len()).filter_map(|label| Some((label, index(label)?)));
+        coming().for_each(|(_, index)| ends[index + 1] += 1);
+        (1..ends.len()).for_each(|index| ends[index] += ends[index - 1]);
+        let mut waiting = vec![Rest::default(); ends[ends.len() - 1]];
+        for (label, index) in coming() {
+            let (place, places_end) = (place(runs, label, from), runs.offsets[label + 1]);
+            waiting[ends[index]] = Rest { label: label as u32, place, places_end, end: extents[label].end };
+            ends[index] += 1;
+        }
+        Scan {
+            walk: self,
+            runs,
+            index: first,
+            positions: from..from,
+            waiting,
+            ends,
+            open: Vec::new(),
+            visits: Vec::new(),
+            bits: true,
+            shift: 0,
+            words: Vec::new(),
+            by_label: Vec::new(),
+            marks: Vec::new(),
+            entries: Vec::new(),
+            count: 0,
+        }
     }
 }
 
-/// The runs of a mask in scan order, stretch by stretch, in memory that is used again.
+/// The place of a label's first run that reaches past a position.
+fn place(runs: &LabelRuns, label: usize, position: u64) -> usize {
+    runs.offsets[label]
+        + if position == 0 { 0 } else { runs.runs_at(label).partition_point(|run| run.end() <= position) }
+}
+
+/// What is left of a label.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest {
+    label: u32,
+    /// Place of the next run, and one past that of the last.
+    place: usize,
+    places_end: usize,
+    /// Where the last one ends.
+    end: u64,
+}
+
+/// Runs of a label with pixels in a stretch.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    label: u32,
+    /// Place of the first.
+    place: usize,
+    count: usize,
+}
+
+/// Is told of the runs of a stretch, label by label.
+pub(super) trait Visitor {
+    /// A run of the label at hand, cut to the stretch: from start to end.
+    fn run(&mut self, start: u64, end: u64);
+
+    /// The label that the runs before were of.
+    fn label(&mut self, label: u32);
+}
+
+/// A mask's runs, stretch by stretch, in memory that is used again.
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
+    walk: &'a Walk<'a>,
     runs: &'a LabelRuns,
-    /// For each label the place of the first run that reaches past the last stretch, and where what is left of it begins;
-    /// `u64::MAX` where there is none.
-    places: Vec<usize>,
-    next: Vec<u64>,
-    by_label: Vec<Entry>,
-    entries: Vec<Entry>,
+    /// The next stretch.
+    index: usize,
+    /// The positions of this one.
+    positions: Range<u64>,
+    /// Labels, by the stretch in which their first run begins, and where those of each stretch end.
+    waiting: Vec<Rest>,
     ends: Vec<usize>,
+    /// Labels that began and go on.
+    open: Vec<Rest>,
+    visits: Vec<Visit>,
+    /// Whether the runs are placed by bits, not by buckets.
+    bits: bool,
+    /// Positions of a word or bucket, as a power of two.
+    shift: u32,
+    /// Bits, and in the upper halves the number of bits before them; or the number of runs before each bucket.
+    words: Vec<u64>,
+    by_label: Vec<Entry>,
+    /// A bit for each position where a run begins, and one where a run ends.
+    marks: Vec<[u64; 2]>,
+    /// All runs, and twice [`Entry::END`].
+    entries: Vec<Entry>,
+    count: usize,
 }
 
-impl<'a> Scan<'a> {
-    /// Begins at a position.
-    ///
-    /// # Errors
-    /// [`Error::LimitExceeded`] for more than 2^32 - 1 labels.
-    pub(super) fn new(runs: &'a LabelRuns, from: u64) -> Result<Self> {
-        if u32::try_from(runs.labels.len()).is_err() {
-            return Err(Error::LimitExceeded {
-                what: "labels".into(),
-                limit: u64::from(u32::MAX),
-                found: runs.labels.len() as u64,
-            });
-        }
-        let place = |label: usize| {
-            let (first, of_label) = (runs.offsets[label], runs.runs_at(label));
-            first + if from == 0 { 0 } else { of_label.partition_point(|run| run.end() <= from) }
-        };
-        let places: Vec<usize> = (0..runs.labels.len()).map(place).collect();
-        let next = |(label, &place): (usize, &usize)| match runs.runs[..runs.offsets[label + 1]].get(place) {
-            Some(run) => run.start.max(from),
-            None => u64::MAX,
-        };
-        let next = places.iter().enumerate().map(next).collect();
-        Ok(Self { runs, places, next, by_label: Vec::new(), entries: Vec::new(), ends: Vec::new() })
+impl Scan<'_> {
+    /// The runs in the next stretch in scan order, those that reach out of it cut to it.
+    pub(super) fn stretch(&mut self) -> &[Entry] {
+        self.visit();
+        lanes::vectorize(
+            #[inline(always)]
+            || self.sort(),
+        );
+        self.entries()
     }
 
-    /// All runs at once.
-    ///
-    /// # Errors
-    /// As [`Scan::new`].
-    pub(super) fn whole(runs: &'a LabelRuns) -> Result<Vec<Entry>> {
-        let mut scan = Self::new(runs, 0)?;
-        let Cuts { first, end, .. } = Cuts::of(&[runs]);
-        scan.stretch(first..end);
-        Ok(scan.entries)
-    }
-
-    /// The runs in a stretch that follows the one before, those that reach out of it cut to it.
-    pub(super) fn stretch(&mut self, positions: Range<u64>) -> &[Entry] {
-        self.by_label.clear();
-        for (label, next) in self.next.iter_mut().enumerate() {
-            if *next >= positions.end {
-                continue;
-            }
-            let place = &mut self.places[label];
-            let runs = &self.runs.runs[..self.runs.offsets[label + 1]];
-            while *next < positions.end {
-                let run_end = runs[*place].end();
-                let mut rest = Run { start: *next, length: run_end.min(positions.end) - *next };
-                while rest.length > u64::from(u32::MAX) {
-                    self.by_label.push(Entry { start: rest.start, length: u32::MAX, label: label as u32 });
-                    rest = Run { start: rest.start + u64::from(u32::MAX), length: rest.length - u64::from(u32::MAX) };
+    /// Tells a visitor of the runs in the next stretch, label by label, and says whether they are known to be disjoint. Where
+    /// that is not known, they are in scan order after it.
+    pub(super) fn visit_stretch(&mut self, visitor: &mut impl Visitor) -> bool {
+        self.visit();
+        lanes::vectorize(
+            #[inline(always)]
+            || {
+                let disjoint = self.marked(visitor);
+                if !disjoint {
+                    self.sort();
                 }
-                self.by_label.push(Entry { start: rest.start, length: rest.length as u32, label: label as u32 });
-                if run_end > positions.end {
-                    *next = positions.end;
-                    break;
-                }
-                *place += 1;
-                *next = runs.get(*place).map_or(u64::MAX, |run| run.start);
-            }
-        }
-        self.sort(&positions);
-        &self.entries
+                disjoint
+            },
+        )
     }
 
-    /// Sorts the entries of a stretch, stably: into buckets of equally many positions, and then each bucket.
-    fn sort(&mut self, positions: &Range<u64>) {
-        let Self { by_label, entries, ends, .. } = self;
-        let wanted = (by_label.len() / IN_BUCKET + 1) as u64;
+    /// The runs of this stretch in scan order.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries[..self.count]
+    }
+
+    /// The same, and twice [`Entry::END`].
+    pub(super) fn entries_and_end(&self) -> &[Entry] {
+        &self.entries[..self.count + 2]
+    }
+
+    /// Where the runs of this stretch begin, to be looked up.
+    #[inline]
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        Lookup { first: self.positions.start, bits: self.bits, shift: self.shift, words: &self.words }
+    }
+
+    /// Finds the runs of the next stretch.
+    fn visit(&mut self) {
+        let Self { runs, visits, open, .. } = self;
+        self.positions = self.walk.stretch(self.index);
+        let end = self.positions.end;
+        visits.clear();
+        let mut visit = |rest: Rest| {
+            let Rest { label, place, places_end, .. } = rest;
+            // Mostly all that is left: then runs are not looked at before they are sorted.
+            if rest.end <= end {
+                visits.push(Visit { label, place, count: places_end - place });
+                return None;
+            }
+            let count = runs.runs[place..places_end].partition_point(|run| run.start < end);
+            if count == 0 {
+                return Some(rest);
+            }
+            visits.push(Visit { label, place, count });
+            // The last one may go on.
+            let next = place + count - usize::from(runs.runs[place + count - 1].end() > end);
+            (next < places_end).then_some(Rest { place: next, ..rest })
+        };
+        let mut kept = 0;
+        for index in 0..open.len() {
+            if let Some(rest) = visit(open[index]) {
+                open[kept] = rest;
+                kept += 1;
+            }
+        }
+        open.truncate(kept);
+        let first = self.index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        open.extend(self.waiting[first..self.ends[self.index]].iter().filter_map(|&rest| visit(rest)));
+        self.index += 1;
+    }
+
+    /// Whether so many bits for the runs of the stretch, `count` of them, are not too many.
+    #[inline(always)]
+    fn dense(&self, count: usize) -> bool {
+        self.positions.end - self.positions.start <= BITS.saturating_mul(count as u64).min(1 << 32)
+    }
+
+    /// Tells a visitor of all runs, and marks where they begin and end: says whether that shows that they are disjoint.
+    #[inline(always)]
+    fn marked(&mut self, visitor: &mut impl Visitor) -> bool {
+        let count = self.visits.iter().map(|visit| visit.count).sum();
+        let dense = self.dense(count);
+        let Self { runs, positions, visits, marks, .. } = self;
+        marks.clear();
+        if !dense {
+            each_label::<false>(visits, &runs.runs, positions, marks, visitor);
+            return false;
+        }
+        marks.resize((positions.end - positions.start) as usize / 64 + 1, [0; 2]);
+        let clash = each_label::<true>(visits, &runs.runs, positions, marks, visitor);
+        clash == 0 && alternate(marks)
+    }
+
+    #[inline(always)]
+    fn sort(&mut self) {
+        match self.positions.end - self.positions.start > u64::from(u32::MAX) {
+            false => self.sort_as::<false>(),
+            true => self.sort_as::<true>(),
+        }
+    }
+
+    /// Sorts the runs of the stretch; `LONG` says whether they may have 2^32 pixels and more.
+    #[inline(always)]
+    fn sort_as<const LONG: bool>(&mut self) {
+        let Self { runs, positions, visits, entries, .. } = self;
+        let mut count = visits.iter().map(|visit| visit.count).sum();
+        if LONG {
+            count = 0;
+            each::<LONG>(visits, &runs.runs, positions, |_| count += 1);
+        }
+        self.count = count;
+        if entries.len() < count + 2 {
+            entries.resize(count + 2, Entry::END);
+        }
+        entries[count..count + 2].fill(Entry::END);
+        self.bits = self.place_by_bits::<LONG>();
+        if !self.bits {
+            self.place_by_buckets::<LONG>();
+        }
+    }
+
+    /// Puts each run to its place by the bits before its own; says whether that was done.
+    #[inline(always)]
+    fn place_by_bits<const LONG: bool>(&mut self) -> bool {
+        if !self.dense(self.count) {
+            return false;
+        }
+        let Self { runs, positions, visits, words, entries, count, .. } = self;
+        let length = positions.end - positions.start;
+        words.clear();
+        words.resize((length >> WORD) as usize + 1, 0);
+        let (words, entries, first) = (&mut words[..], &mut entries[..*count], positions.start);
+        let mut clash = 0;
+        each::<LONG>(visits, &runs.runs, positions, |entry| {
+            let offset = entry.start - first;
+            let word = &mut words[(offset >> WORD) as usize];
+            let bit = 1 << (offset % (1 << WORD));
+            clash |= *word & bit;
+            *word |= bit;
+        });
+        if clash != 0 {
+            return false;
+        }
+        let mut before = 0;
+        for word in words.iter_mut() {
+            let bits = u64::from(word.count_ones());
+            *word |= before << 32;
+            before += bits;
+        }
+        each::<LONG>(visits, &runs.runs, positions, |entry| {
+            let offset = entry.start - first;
+            entries[rank(words[(offset >> WORD) as usize], offset)] = entry;
+        });
+        self.shift = WORD;
+        true
+    }
+
+    /// Sorts runs into buckets of equally many positions, and then each bucket, stably.
+    #[inline(always)]
+    fn place_by_buckets<const LONG: bool>(&mut self) {
+        let Self { runs, positions, visits, words, by_label, entries, count, .. } = self;
+        let wanted = (*count / IN_BUCKET + 1) as u64;
+        let length = positions.end - positions.start;
         // The least shift that leaves no more buckets than wanted.
         let mut shift = 0;
-        while (positions.end - positions.start) >> shift > wanted {
+        while length >> shift > wanted {
             shift += 1;
         }
         let bucket = |entry: &Entry| ((entry.start - positions.start) >> shift) as usize;
-        ends.clear();
-        ends.resize(((positions.end - positions.start) >> shift) as usize + 1, 0);
-        by_label.iter().for_each(|entry| ends[bucket(entry)] += 1);
-        let mut place = 0;
-        for end in ends.iter_mut() {
-            place += std::mem::replace(end, place);
+        by_label.clear();
+        each::<LONG>(visits, &runs.runs, positions, |entry| by_label.push(entry));
+        words.clear();
+        words.resize((length >> shift) as usize + 3, 0);
+        by_label.iter().for_each(|entry| words[bucket(entry) + 2] += 1);
+        for index in 1..words.len() {
+            words[index] += words[index - 1];
         }
-        entries.resize(by_label.len(), Entry::default());
         for entry in by_label.iter() {
-            let place = &mut ends[bucket(entry)];
-            entries[*place] = *entry;
+            let place = &mut words[bucket(entry) + 1];
+            entries[*place as usize] = *entry;
             *place += 1;
         }
         let mut start = 0;
-        for &end in ends.iter() {
-            sort(&mut entries[start..end]);
-            start = end;
+        for &end in &words[1..] {
+            sort(&mut entries[start..end as usize]);
+            start = end as usize;
         }
+        self.shift = shift;
+    }
+}
+
+/// Calls `call` with the runs of a stretch, label by label, those that reach out of it cut to it.
+#[inline(always)]
+fn each<const LONG: bool>(visits: &[Visit], runs: &[Run], positions: &Range<u64>, mut call: impl FnMut(Entry)) {
+    let &Range { start: first, end } = positions;
+    for &Visit { label, place, count, .. } in visits {
+        for run in &runs[place..place + count] {
+            let mut start = run.start.max(first);
+            let mut length = (run.start + run.length).min(end) - start;
+            while LONG && length > u64::from(u32::MAX) {
+                call(Entry { start, length: u32::MAX, label });
+                start += u64::from(u32::MAX);
+                length -= u64::from(u32::MAX);
+            }
+            call(Entry { start, length: length as u32, label });
+        }
+    }
+}
+
+/// Tells a visitor of the runs of a stretch, and with `MARK` marks where they begin and end; gives marks that were there.
+#[inline(always)]
+fn each_label<const MARK: bool>(
+    visits: &[Visit],
+    runs: &[Run],
+    positions: &Range<u64>,
+    marks: &mut [[u64; 2]],
+    visitor: &mut impl Visitor,
+) -> u64 {
+    let &Range { start: first, end: last } = positions;
+    let mut clash = 0;
+    for &Visit { label, place, count, .. } in visits {
+        for run in &runs[place..place + count] {
+            let (start, end) = (run.start.max(first), (run.start + run.length).min(last));
+            if MARK {
+                let mut mark = |position: u64, side: usize| {
+                    let offset = position - first;
+                    let word = &mut marks[(offset / 64) as usize][side];
+                    let bit = 1 << (offset % 64);
+                    clash |= *word & bit;
+                    *word |= bit;
+                };
+                mark(start, 0);
+                mark(end, 1);
+            }
+            visitor.run(start, end);
+        }
+        visitor.label(label);
+    }
+    clash
+}
+
+/// Whether beginnings and ends of runs alternate: then no two of the runs overlap, whichever end belongs to which beginning.
+#[inline(always)]
+fn alternate(marks: &[[u64; 2]]) -> bool {
+    let (mut wrong, mut borrow, mut before) = (0, false, 0);
+    for &[begins, ends] in marks {
+        // Of disjoint runs, the bits between each beginning and its end are the difference of both as numbers.
+        let (difference, one) = ends.overflowing_sub(begins);
+        let (covered, other) = difference.overflowing_sub(u64::from(borrow));
+        borrow = one | other;
+        let previous = covered << 1 | before;
+        before = covered >> 63;
+        // It changes at either, but not at both together; it is covered after a beginning and before an end.
+        wrong |= covered ^ previous ^ begins ^ ends | begins & !covered | ends & !previous;
+    }
+    wrong == 0
+}
+
+/// Where the runs of a stretch begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lookup<'a> {
+    first: u64,
+    pub(super) bits: bool,
+    shift: u32,
+    words: &'a [u64],
+}
+
+impl Lookup<'_> {
+    /// How many runs surely begin before a position of the stretch: with `BITS` all of them, else all but those in its bucket.
+    #[inline(always)]
+    pub(super) fn before<const BITS: bool>(&self, position: u64) -> usize {
+        let offset = position - self.first;
+        match BITS {
+            true => rank(self.words[(offset >> WORD) as usize], offset),
+            false => self.words[(offset >> self.shift) as usize] as usize,
+        }
+    }
+}
+
+/// The number of bits before that of a position.
+#[inline(always)]
+fn rank(word: u64, offset: u64) -> usize {
+    (word >> 32) as usize + (word as u32 & ((1 << (offset % (1 << WORD))) - 1)).count_ones() as usize
+}
+
+/// Runs that are sorted by moving each to its place.
+const FEW: usize = 32;
+
+/// Sorts a bucket.
+#[inline]
+fn sort(bucket: &mut [Entry]) {
+    let key = |entry: &Entry| (entry.start, entry.label);
+    if bucket.len() > FEW {
+        bucket.sort_unstable_by_key(key);
+        return;
+    }
+    for index in 1..bucket.len() {
+        let entry = bucket[index];
+        let mut place = index;
+        while place > 0 && key(&bucket[place - 1]) > key(&entry) {
+            bucket[place] = bucket[place - 1];
+            place -= 1;
+        }
+        bucket[place] = entry;
     }
 }
 
@@ -187,27 +569,6 @@ impl<'a> Scan<'a> {
 pub(super) fn first_overlap(entries: &[Entry]) -> Option<[Entry; 2]> {
     let pair = entries.windows(2).find(|pair| pair[0].end() > pair[1].start)?;
     Some([pair[0], pair[1]])
-}
-
-/// Runs that are sorted by moving each to its place.
-const FEW: usize = 32;
-
-/// Sorts a bucket, stably: labels came in order.
-#[inline]
-fn sort(bucket: &mut [Entry]) {
-    if bucket.len() > FEW {
-        bucket.sort_by_key(|entry| entry.start);
-        return;
-    }
-    for index in 1..bucket.len() {
-        let entry = bucket[index];
-        let mut place = index;
-        while place > 0 && bucket[place - 1].start > entry.start {
-            bucket[place] = bucket[place - 1];
-            place -= 1;
-        }
-        bucket[place] = entry;
-    }
 }
 
 #[cfg(test)]
@@ -219,26 +580,14 @@ mod tests {
     use crate::shape::{ScanOrder, Shape};
 
     proptest! {
-        #[test]
-        fn every_run_is_there_in_scan_order(runs in any_runs()) {
-            let found = Scan::whole(&runs).unwrap();
-            let mut expected: Vec<(u64, u32, u64)> = (0..)
-                .zip(runs.iter())
-                .flat_map(|(label, (_, runs))| runs.iter().map(move |run| (run.start, label, run.length)))
-                .collect();
-            expected.sort_unstable();
-            let found: Vec<_> = found.iter().map(|entry| (entry.start, entry.label, entry.run().length)).collect();
-            prop_assert_eq!(found, expected);
-        }
-
         /// Stretches of any length, from any of them on.
         #[test]
-        fn stretches_hold_their_part_of_each_run(runs in any_runs(), length in 1_u64..50, from in 0_usize..20) {
-            let cuts = Cuts { length, ..Cuts::of(&[&runs]) };
-            let from = from % cuts.count();
-            let mut scan = Scan::new(&runs, cuts.stretch(from).start).unwrap();
-            for index in from..cuts.count() {
-                let positions = cuts.stretch(index);
+        fn stretches_hold_their_part_of_each_run_in_scan_order(runs in any_runs(), bits in 0_u32..8, from in 0_usize..20) {
+            let walk = Walk { bits, ..Walk::of(&[&runs]).unwrap() };
+            let from = from % walk.count();
+            let mut scan = walk.scan(0, from);
+            for index in from..walk.count() {
+                let positions = walk.stretch(index);
                 let mut expected: Vec<(u64, u32, u64)> = Vec::new();
                 for (label, (_, of_label)) in (0..).zip(runs.iter()) {
                     let cut = |run: &Run| (run.start.max(positions.start), run.end().min(positions.end));
@@ -246,11 +595,132 @@ mod tests {
                     expected.extend(parts.map(|(start, end)| (start, label, end - start)));
                 }
                 expected.sort_unstable();
-                let found = scan.stretch(positions).iter();
+                let found = scan.stretch().iter();
                 let found: Vec<_> = found.map(|entry| (entry.start, entry.label, entry.run().length)).collect();
                 prop_assert_eq!(found, expected);
+                let lookup = scan.lookup();
+                for position in positions.clone() {
+                    let expected = scan.entries().iter().filter(|entry| entry.start < position).count();
+                    if lookup.bits {
+                        prop_assert_eq!(lookup.before::<true>(position), expected);
+                    } else {
+                        let before = lookup.before::<false>(position);
+                        prop_assert!(before <= expected);
+                        let bucket = |entry: &Entry| (entry.start - positions.start) >> lookup.shift;
+                        prop_assert!(scan.entries()[before..expected].iter().all(|entry| bucket(entry) == (position - positions.start) >> lookup.shift));
+                    }
+                }
             }
-            prop_assert_eq!(cuts.stretch(cuts.count() - 1).end, cuts.end);
+            prop_assert_eq!(walk.stretch(walk.count() - 1).end, walk.positions.end);
+        }
+    }
+
+    /// Remembers what it is told.
+    #[derive(Default)]
+    struct Told {
+        runs: Vec<(u64, u64)>,
+        labels: Vec<(u32, Vec<(u64, u64)>)>,
+    }
+
+    impl Visitor for Told {
+        fn run(&mut self, start: u64, end: u64) {
+            self.runs.push((start, end));
+        }
+
+        fn label(&mut self, label: u32) {
+            self.labels.push((label, std::mem::take(&mut self.runs)));
+        }
+    }
+
+    proptest! {
+        /// Marks tell disjoint runs from others.
+        #[test]
+        fn a_visitor_is_told_of_every_run_and_of_overlaps(runs in any_runs(), bits in 0_u32..8) {
+            let walk = Walk { bits, ..Walk::of(&[&runs]).unwrap() };
+            let mut scan = walk.scan(0, 0);
+            for index in 0..walk.count() {
+                let positions = walk.stretch(index);
+                let mut told = Told::default();
+                let disjoint = scan.visit_stretch(&mut told);
+                let mut expected: Vec<(u32, Vec<(u64, u64)>)> = Vec::new();
+                for (label, (_, of_label)) in (0..).zip(runs.iter()) {
+                    let cut = |run: &Run| (run.start.max(positions.start), run.end().min(positions.end));
+                    let parts: Vec<(u64, u64)> = of_label.iter().map(cut).filter(|(start, end)| start < end).collect();
+                    expected.extend((!parts.is_empty()).then_some((label, parts)));
+                }
+                told.labels.sort();
+                prop_assert_eq!(&told.labels, &expected);
+                let mut all: Vec<(u64, u64)> = expected.into_iter().flat_map(|(_, parts)| parts).collect();
+                all.sort_unstable();
+                let overlap = all.windows(2).any(|pair| pair[0].1 > pair[1].0);
+                // Few runs in many positions are not marked.
+                let dense = positions.end - positions.start <= BITS * all.len() as u64;
+                prop_assert_eq!(disjoint, dense && !overlap);
+                if !disjoint {
+                    prop_assert_eq!(first_overlap(scan.entries()).is_some(), overlap);
+                }
+            }
+        }
+    }
+
+    /// A label with runs of `length` pixels every `step`, and one with the same runs `shift` pixels further.
+    fn two_labels(count: u64, step: u64, length: u64, shift: u64) -> LabelRuns {
+        let of = |shift: u64| (0..count).map(move |index| Run { start: index * step + shift, length });
+        let runs: Vec<Run> = of(0).chain(of(shift)).collect();
+        let offsets = vec![0, count as usize, 2 * count as usize];
+        LabelRuns::from_parts(None, ScanOrder::ColumnMajor, vec![1, 2], offsets, runs).unwrap()
+    }
+
+    #[test]
+    fn dense_runs_are_placed_by_bits_and_others_by_buckets() {
+        let bits = |runs: &LabelRuns| {
+            let walk = Walk::of(&[runs]).unwrap();
+            let mut scan = walk.scan(0, 0);
+            let found = (0..walk.count()).map(|_| (scan.stretch().is_sorted_by_key(|entry| entry.start), scan.bits));
+            found.collect::<Vec<_>>()
+        };
+        // The last stretch is shorter than the others.
+        let all_but_last = |found: &[(bool, bool)], expected: (bool, bool)| {
+            found.len() > 2 && found[..found.len() - 1].iter().all(|&found| found == expected)
+        };
+        assert!(all_but_last(&bits(&two_labels(1 << 15, 2 * BITS - 9, 9, 9)), (true, true)));
+        assert!(all_but_last(&bits(&two_labels(1 << 15, 2 * BITS + 9, 9, 9)), (true, false)));
+        // Runs that begin together.
+        assert!(all_but_last(&bits(&two_labels(1 << 15, 40, 9, 0)), (true, false)));
+    }
+
+    #[test]
+    fn beginnings_and_ends_of_disjoint_runs_alternate() {
+        let marks = |runs: &[(u64, u64)]| {
+            let mut marks = vec![[0; 2]; 4];
+            for &(start, end) in runs {
+                marks[(start / 64) as usize][0] |= 1_u64 << (start % 64);
+                marks[(end / 64) as usize][1] |= 1_u64 << (end % 64);
+            }
+            alternate(&marks)
+        };
+        assert!(marks(&[]) && marks(&[(0, 64), (64, 128), (130, 255)]) && marks(&[(63, 65), (65, 66), (70, 192)]));
+        for wrong in [[(0, 9), (5, 6)], [(0, 64), (63, 130)], [(3, 200), (64, 128)], [(60, 70), (69, 71)]] {
+            assert!(!marks(&wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn positions_up_to_the_last_are_in_stretches() {
+        let last = Run { start: u64::MAX - 9, length: 9 };
+        for (start, length) in [(0, 1), (1 << 41, 1 << 40), (u64::MAX - 20, 3)] {
+            let lists = (vec![1, 2], vec![0, 1, 2], vec![last, Run { start, length }]);
+            let runs = LabelRuns::from_parts(None, ScanOrder::RowMajor, lists.0, lists.1, lists.2).unwrap();
+            let walk = Walk::of(&[&runs]).unwrap();
+            let mut scan = walk.scan(0, 0);
+            let mut found = Vec::new();
+            (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch()));
+            let of = |label: u32| found.iter().filter(move |entry| entry.label == label);
+            let pixels = |label: u32| of(label).map(|entry| entry.run().length).sum::<u64>();
+            assert_eq!([pixels(0), pixels(1)], [last.length, length]);
+            assert!(found.is_sorted_by_key(|entry| entry.start) && walk.count() <= 3);
+            // No bits for so many positions.
+            assert!(scan.words.len() < 100);
         }
     }
 
@@ -264,7 +734,10 @@ mod tests {
         lists.2.push(Run { start: shape.pixels() - 1, length: 1 });
         lists.1.push(lists.2.len());
         let runs = LabelRuns::from_parts(Some(shape), ScanOrder::RowMajor, lists.0, lists.1, lists.2).unwrap();
-        let found = Scan::whole(&runs).unwrap();
+        let walk = Walk { bits: 63, ..Walk::of(&[&runs]).unwrap() };
+        let mut scan = walk.scan(0, 0);
+        let mut found = Vec::new();
+        (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch()));
         assert!(found.is_sorted_by_key(|entry| entry.start));
         let of = |label: u32| found.iter().filter(move |entry| entry.label == label).map(|entry| entry.run().length);
         assert_eq!((of(0).sum::<u64>(), of(0).count()), (long, 4));

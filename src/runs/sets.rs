@@ -5,7 +5,7 @@
 //! first one's order, and its runs are maximal. Labels that are left without pixels are left out.
 
 use super::build::{Empty, Tail, build, same_shape};
-use super::scan::{Cuts, Scan};
+use super::scan::Walk;
 use super::{LabelRuns, Run};
 use crate::error::Result;
 use crate::names::names;
@@ -119,9 +119,10 @@ impl LabelRuns {
         match self.labels.len() {
             1 => self.runs.iter().for_each(|&run| runs.push(run)),
             _ => {
-                let (mut scan, cuts) = (Scan::new(self, 0)?, Cuts::of(&[self]));
-                for index in 0..cuts.count() {
-                    scan.stretch(cuts.stretch(index)).iter().for_each(|entry| runs.cover(entry.run()));
+                let walk = Walk::of(&[self])?;
+                let mut scan = walk.scan(0, 0);
+                for _ in 0..walk.count() {
+                    scan.stretch().iter().for_each(|entry| runs.cover(entry.run()));
                 }
             }
         }
