@@ -16,10 +16,14 @@ use super::codec::{Decoder, damaged};
 use super::store::Blob;
 use crate::lanes;
 use crate::memory::zeroed;
+use crate::rows::{fill, label};
 use crate::source::decompress::{Compression, Decompressor, Fault};
 
 /// Bytes of the header.
 const HEADER: usize = 16;
+
+/// The most parts of a block.
+const MOST_PARTS: usize = 16;
 
 /// The largest block that a stream holds.
 pub(super) const LARGEST_BLOCK: u64 = 16 << 20;
@@ -89,7 +93,7 @@ impl Header {
     /// The parts in which a block of so many bytes is compressed.
     fn parts(&self, bytes: usize) -> usize {
         let split = !self.has(flag::WHOLE)
-            && self.element <= 16
+            && self.element <= MOST_PARTS
             && self.block / self.element >= 128
             && bytes == self.block
             && bytes.is_multiple_of(self.element);
@@ -106,6 +110,9 @@ impl Header {
     ) -> Result<(), Fault> {
         let bits = self.has(flag::BITS_SHUFFLED) && block.len() >= self.element;
         let bytes = self.has(flag::SHUFFLED) && self.element > 1;
+        if self.fill_block(stored, block, bits, bytes) {
+            return Ok(());
+        }
         if !(bits || bytes) {
             return self.decompress(decompressor, stored, block);
         }
@@ -118,6 +125,33 @@ impl Header {
             false => unshuffle(shuffled, block, self.element),
         }
         Ok(())
+    }
+
+    /// Fills the place of a block all of whose elements are the same, where its bytes say so at once; gives whether they do.
+    fn fill_block(&self, stored: &[u8], block: &mut [u8], bits: bool, bytes: bool) -> bool {
+        let parts = self.parts(block.len());
+        let mut element = [0; MOST_PARTS];
+        let mut rest = stored;
+        for byte in element.iter_mut().take(parts) {
+            let part = number(rest, 0).and_then(|length| rest[4..].split_at_checked(length));
+            let Some((part, after)) = part else { return false };
+            let Some(repeated) = self.repeated_byte(part, block.len() / parts) else { return false };
+            (*byte, rest) = (repeated, after);
+        }
+        match (parts, element) {
+            // Whatever is done with zeros, they stay.
+            (_, element) if element == [0; MOST_PARTS] => block.fill(0),
+            (1, [byte, ..]) if !bits => block.fill(byte),
+            // Each part is one of the bytes of all elements.
+            (2 | 4 | 8, element) if bytes && !bits => fill(block, label(&element[..parts]), parts),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The byte that a part of a block is from its beginning to its end, where it is compressed so that this can be seen at once.
+    fn repeated_byte(&self, compressed: &[u8], length: usize) -> Option<u8> {
+        if self.flags >> 5 == 1 && compressed.len() != length { repeated_byte(compressed, length) } else { None }
     }
 
     /// Fills the place of a block as it is compressed.
@@ -147,8 +181,40 @@ impl Header {
     }
 }
 
+/// The byte that a block of LZ4 of `length` bytes consists of, where it is compressed as one copy of that byte.
+///
+/// Most of a label mask is that: its background, and the upper bytes of its labels.
+fn repeated_byte(stored: &[u8], length: usize) -> Option<u8> {
+    let (&token, rest) = stored.split_first()?;
+    let (literals, rest) = rest.split_at_checked(usize::from(token >> 4)).filter(|_| token >> 4 < 15)?;
+    let &[byte, ..] = literals else { return None };
+    let (distance, mut rest) = rest.split_first_chunk()?;
+    let distance = usize::from(u16::from_le_bytes(*distance));
+    let mut copied = usize::from(token & 15) + 4;
+    if token & 15 == 15 {
+        loop {
+            let (&more, after) = rest.split_first()?;
+            rest = after;
+            copied = copied.checked_add(usize::from(more))?;
+            if more < 255 {
+                break;
+            }
+        }
+    }
+    // At the end of a block there are at least five literals.
+    let (&token, last) = rest.split_first()?;
+    let whole = usize::from(token >> 4) == last.len() && (5..15).contains(&last.len()) && token & 15 == 0;
+    let same = literals.iter().chain(last).all(|&other| other == byte);
+    let all = literals.len().checked_add(copied)?.checked_add(last.len())?;
+    (whole && same && (1..=literals.len()).contains(&distance) && all == length).then_some(byte)
+}
+
 /// Fills the place of a part that is a block of LZ4.
 fn lz4(stored: &[u8], plain: &mut [u8]) -> Result<(), Fault> {
+    if let Some(byte) = repeated_byte(stored, plain.len()) {
+        plain.fill(byte);
+        return Ok(());
+    }
     // Lengths of Blosc are signed numbers of 32 bits.
     let length = i32::try_from(plain.len()).map_err(|_| damaged("a block of LZ4 that is too long"))?;
     match lz4::block::decompress_to_buffer(stored, Some(length), plain) {
@@ -352,6 +418,96 @@ mod tests {
         for row in 0..8 {
             for column in 0..8 {
                 assert_eq!(transposed(1 << (8 * row + column)), 1 << (8 * column + row));
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_again_and_again_is_seen_at_once() {
+        for length in [13, 14, 19, 20, 33, 100, 270, 275, 530, 65536] {
+            for byte in [0, 7, 255] {
+                let plain = vec![byte; length];
+                let stored = lz4::block::compress(&plain, None, false).unwrap();
+                assert_eq!(repeated_byte(&stored, length), Some(byte), "{length}");
+                // Of no other length, and not when anything is missing, more or other.
+                assert!(repeated_byte(&stored, length - 1).is_none() && repeated_byte(&stored, length + 1).is_none());
+                assert!((0..stored.len()).all(|end| repeated_byte(&stored[..end], length).is_none()));
+                assert!(repeated_byte(&[&stored[..], &[byte]].concat(), length).is_none());
+                for index in 0..stored.len() {
+                    let mut changed = stored.clone();
+                    changed[index] ^= 1;
+                    let Some(found) = repeated_byte(&changed, length) else { continue };
+                    let mut decoded = vec![!found; length];
+                    let count = lz4::block::decompress_to_buffer(&changed, Some(length as i32), &mut decoded).unwrap();
+                    assert!(count == length && decoded.iter().all(|&other| other == found), "{length} {index}");
+                }
+                for index in (0..length).step_by(length / 13) {
+                    let mut other = plain.clone();
+                    other[index] ^= 1;
+                    let stored = lz4::block::compress(&other, None, false).unwrap();
+                    assert_eq!(repeated_byte(&stored, length), None, "{length} {index}");
+                }
+            }
+        }
+    }
+
+    /// Blocks of equal elements, of which nothing is decompressed, and blocks of which some parts are one byte.
+    #[test]
+    fn blocks_of_equal_elements_are_filled() {
+        for element in [1_usize, 2, 3, 4, 8] {
+            let value: Vec<u8> = (0..element).map(|byte| [9, 0, 200, 0, 1, 2, 3, 4][byte]).collect();
+            let plain: Vec<u8> = value.iter().copied().cycle().take(element * 1024).collect();
+            for shuffle in [0, flag::SHUFFLED, flag::BITS_SHUFFLED] {
+                for whole in [0, flag::WHOLE] {
+                    for zero in [false, true] {
+                        let plain = if zero { vec![0; plain.len()] } else { plain.clone() };
+                        let mut shuffled = plain.clone();
+                        match shuffle {
+                            flag::SHUFFLED if element > 1 => {
+                                for (index, &byte) in plain.iter().enumerate() {
+                                    shuffled[index % element * 1024 + index / element] = byte;
+                                }
+                            }
+                            flag::BITS_SHUFFLED => {
+                                shuffled.fill(0);
+                                for (index, element_of) in plain.chunks_exact(element).enumerate() {
+                                    for (bit, place) in (0..8 * element).map(|bit| (bit, bit * 128 + index / 8)) {
+                                        shuffled[place] |= (element_of[bit / 8] >> (bit % 8) & 1) << (index % 8);
+                                    }
+                                }
+                            }
+                            _ => {}
+                        }
+                        let header = Header {
+                            flags: 1 << 5 | shuffle | whole,
+                            element,
+                            length: plain.len(),
+                            block: plain.len(),
+                            stored: 0,
+                        };
+                        let part = plain.len() / header.parts(plain.len());
+                        let mut stored = Vec::new();
+                        for part in shuffled.chunks_exact(part) {
+                            let compressed = lz4::block::compress(part, None, false).unwrap();
+                            stored.extend((compressed.len() as u32).to_le_bytes());
+                            stored.extend(compressed);
+                        }
+                        let mut found = vec![0xa5; plain.len()];
+                        header
+                            .decode_block(&mut Decompressor::default(), &stored, &mut found, &mut Vec::new())
+                            .unwrap();
+                        assert_eq!(found, plain, "{element} {shuffle} {whole} {zero}");
+                        let (bits, bytes) = (shuffle == flag::BITS_SHUFFLED, shuffle == flag::SHUFFLED && element > 1);
+                        let filled = header.fill_block(&stored, &mut found, bits, bytes);
+                        let parts = header.parts(plain.len());
+                        assert_eq!(
+                            filled,
+                            zero || !bits && (element == 1 || bytes && matches!(parts, 2 | 4 | 8)),
+                            "{element} {shuffle} {whole}"
+                        );
+                        assert_eq!(found, plain, "{element} {shuffle} {whole} {zero}");
+                    }
+                }
             }
         }
     }
