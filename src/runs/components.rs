@@ -9,6 +9,8 @@
 
 mod holes;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rayon::prelude::*;
 
 use super::build::{Empty, build};
@@ -99,12 +101,12 @@ struct Component {
     /// Column and row of the first pixel, as one number.
     first: u64,
     area: u64,
-    /// Place of the label that it is a piece of.
-    label: usize,
-    /// Its place in its block.
-    index: usize,
     /// Number of its runs.
     runs: usize,
+    /// Its place in its block; later, in the list of all.
+    index: usize,
+    /// Place of the label that it is a piece of.
+    label: u32,
     /// Whether it may have holes.
     holes: bool,
 }
@@ -112,12 +114,14 @@ struct Component {
 /// The pieces of some labels.
 #[derive(Debug, Default)]
 struct Block {
-    /// Label by label.
+    /// Label by label; empty when they were put together with those of other blocks.
     components: Vec<Component>,
+    /// How many each label has.
+    counts: Vec<u32>,
     /// Of labels of several pieces: the set of each part of a run that lies in one scan line, in order.
     sets: Vec<u32>,
     /// The component of each set.
-    owners: Vec<usize>,
+    owners: Vec<u32>,
 }
 
 /// Labels that a thread takes apart at a time.
@@ -127,8 +131,7 @@ impl LabelRuns {
     /// The connected pieces of each label, or of the foreground, each with a label of its own.
     ///
     /// # Errors
-    /// [`Error::UnknownShape`] when the mask's shape is not known; [`Error::LimitExceeded`] for more than 2^32 - 1 labels
-    /// whose foreground is needed.
+    /// [`Error::UnknownShape`] when the mask's shape is not known; [`Error::LimitExceeded`] for more than 2^32 - 1 labels.
     ///
     /// ```
     /// use runmask::{ComponentOptions, LabelMask, Shape};
@@ -150,6 +153,10 @@ impl LabelRuns {
         } else {
             self
         };
+        if u32::try_from(base.labels.len()).is_err() {
+            let found = base.labels.len() as u64;
+            return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
+        }
         let length = shape.line_length(self.order);
         let take_apart = |block: usize| {
             let mut scratch = Scratch::default();
@@ -161,92 +168,123 @@ impl LabelRuns {
         };
         let blocks: Result<Vec<Block>> =
             (0..base.labels.len().div_ceil(BLOCK)).into_par_iter().map(take_apart).collect();
-        let blocks = blocks?;
-        let mut all: Vec<Component> = blocks.iter().flat_map(|made| &made.components).copied().collect();
-        // Two labels that overlap may have the same first pixel.
-        all.par_sort_unstable_by_key(|component| (component.first, component.label));
-        let mut filled = None;
-        if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
+        let mut blocks = blocks?;
+        let mut all = together(&mut blocks);
+        let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
             let runs = write(base, &blocks, &all, length)?;
-            filled = Some(holes::fill(runs, &mut all, self, length, options)?);
-        }
-        let mut kept: Vec<(usize, Component)> = all.into_iter().enumerate().collect();
-        kept.retain(|(_, component)| component.area >= options.min_area);
-        if options.largest {
-            keep_largest(&mut kept, base.labels.len());
-        }
-        let sources = kept.iter().map(|(_, component)| base.labels[component.label]).collect();
-        let runs = match filled {
-            None => {
-                let kept: Vec<Component> = kept.into_iter().map(|(_, component)| component).collect();
-                write(base, &blocks, &kept, length)?
-            }
-            Some(filled) => build(self.shape, self.order, kept.len(), Empty::Keep, |index, runs| {
-                runs.extend_from_slice(filled.runs_at(kept[index].0));
+            let filled = holes::fill(runs, &mut all, self, length, options)?;
+            all.iter_mut().enumerate().for_each(|(index, component)| component.index = index);
+            keep(&mut all, options, base.labels.len());
+            build(self.shape, self.order, all.len(), Empty::Keep, |index, runs| {
+                runs.extend_from_slice(filled.runs_at(all[index].index));
                 Ok(index as u64 + 1)
-            })?,
+            })?
+        } else {
+            keep(&mut all, options, base.labels.len());
+            write(base, &blocks, &all, length)?
         };
+        let sources = all.iter().map(|component| base.labels[component.label as usize]).collect();
         Ok(Components { runs, sources })
+    }
+}
+
+/// The components of all blocks, by their first pixels.
+fn together(blocks: &mut [Block]) -> Vec<Component> {
+    let mut all = match blocks {
+        [first, ..] => std::mem::take(&mut first.components),
+        [] => Vec::new(),
+    };
+    all.reserve_exact(blocks.iter().map(|made| made.components.len()).sum());
+    blocks.iter_mut().for_each(|made| all.append(&mut made.components));
+    // Two labels that overlap may have the same first pixel.
+    all.par_sort_unstable_by_key(|component| (component.first, component.label));
+    all
+}
+
+/// Leaves the components that are wanted, in their order.
+fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) {
+    all.retain(|component| component.area >= options.min_area);
+    if options.largest {
+        keep_largest(all, labels);
     }
 }
 
 /// The runs of components, numbered from 1.
 fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
-    let mut result = LabelRuns::empty(base.shape, base.order);
     let count = components.iter().map(|component| component.runs as u64).sum();
-    result.runs = zeroed(count, "runs of connected pieces")?;
-    result.labels = (1..=components.len() as u64).collect();
-    // The places of each component's runs; none of one that was left out.
-    let mut places: Vec<Vec<std::slice::IterMut<'_, Run>>> =
-        blocks.iter().map(|made| made.components.iter().map(|_| Default::default()).collect()).collect();
-    let mut rest = &mut result.runs[..];
+    let mut runs: Vec<[u64; 2]> = zeroed(count, "runs of connected pieces")?;
+    // Atomic only so that threads may write side by side; no two of them write the same place.
+    let to: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
+    let to = &*to;
+    // The place of each component's next run; none of one that was left out.
+    let mut places: Vec<Vec<usize>> = Vec::with_capacity(blocks.len());
+    places.extend(blocks.iter().map(|made| vec![NOWHERE; made.counts.iter().map(|&count| count as usize).sum()]));
+    let mut offsets = Vec::with_capacity(components.len() + 1);
+    offsets.push(0);
     let mut end = 0;
     for component in components {
-        let (own, others) = rest.split_at_mut(component.runs);
-        rest = others;
-        places[component.label / BLOCK][component.index] = own.iter_mut();
+        places[component.label as usize / BLOCK][component.index] = end;
         end += component.runs;
-        result.offsets.push(end);
+        offsets.push(end);
     }
-    blocks.par_iter().zip(places).for_each(|(made, mut places)| {
-        let mut sets = made.sets.iter();
-        for components in made.components.chunk_by(|a, b| a.label == b.label) {
-            let runs = base.runs_at(components[0].label);
+    blocks.par_iter().zip(places).enumerate().for_each(|(block, (made, mut places))| {
+        let mut put = |owner: usize, run: Run| {
+            let place = &mut places[owner];
+            if let Some([start, length]) = to.get(*place) {
+                start.store(run.start, Ordering::Relaxed);
+                length.store(run.length, Ordering::Relaxed);
+                *place += 1;
+            }
+        };
+        let (mut sets, mut first) = (made.sets.iter(), 0);
+        for (label, &count) in (block * BLOCK..).zip(&made.counts) {
+            let runs = base.runs_at(label);
             let mut before: Option<(usize, Run)> = None;
-            let mut put = |owner: usize, run: Run| match &mut before {
+            let mut join = |owner: usize, run: Run| match &mut before {
                 // What is joined is never apart in the order of the label's runs.
                 Some((last, before)) if *last == owner && before.end() == run.start => before.length += run.length,
                 _ => {
                     if let Some((owner, run)) = before.replace((owner, run)) {
-                        places[owner].next().into_iter().for_each(|place| *place = run);
+                        put(owner, run);
                     }
                 }
             };
-            if let [only] = components {
-                runs.iter().for_each(|&run| put(only.index, run));
+            if count == 1 {
+                runs.iter().for_each(|&run| join(first, run));
             } else {
-                lines::joined(runs, length, |piece| {
-                    // There is one for each piece.
-                    let set = sets.next().map_or(0, |&set| set as usize);
-                    put(made.owners[set], piece.run(length));
-                });
+                lines::joined(
+                    runs,
+                    length,
+                    #[inline(always)]
+                    |piece| {
+                        // There is one for each piece.
+                        let set = sets.next().map_or(0, |&set| set as usize);
+                        join(made.owners[set] as usize, piece.run(length));
+                    },
+                );
             }
             if let Some((owner, run)) = before {
-                places[owner].next().into_iter().for_each(|place| *place = run);
+                put(owner, run);
             }
+            first += count as usize;
         }
     });
-    Ok(result)
+    let labels = (1..=components.len() as u64).collect();
+    Ok(LabelRuns { shape: base.shape, order: base.order, labels, offsets, runs: Run::from_pairs(runs) })
 }
 
+/// No place among any runs.
+const NOWHERE: usize = usize::MAX;
+
 /// Leaves the first of the largest pieces of each label. Pieces are in the order of their numbers.
-fn keep_largest(all: &mut Vec<(usize, Component)>, labels: usize) {
+fn keep_largest(all: &mut Vec<Component>, labels: usize) {
     let mut largest = vec![0; labels];
-    for (_, component) in all.iter() {
-        largest[component.label] = component.area.max(largest[component.label]);
+    for component in all.iter() {
+        let area = &mut largest[component.label as usize];
+        *area = component.area.max(*area);
     }
-    all.retain(|(_, component)| {
-        let area = &mut largest[component.label];
+    all.retain(|component| {
+        let area = &mut largest[component.label as usize];
         let keep = *area == component.area;
         if keep {
             // No other piece has no pixels.
@@ -330,61 +368,67 @@ impl Scratch {
         let mut line_start = 0;
         let mut line: Option<Piece> = None;
         let mut too_many = false;
-        lines::joined(runs, length, |piece| {
-            if line.is_none_or(|last| last.line != piece.line) {
-                let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
-                if near.len() > NEAR {
-                    near.drain(..line_start);
-                    line_start = 0;
+        lines::joined(
+            runs,
+            length,
+            #[inline(always)]
+            |piece| {
+                if line.is_none_or(|last| last.line != piece.line) {
+                    let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
+                    if near.len() > NEAR {
+                        near.drain(..line_start);
+                        line_start = 0;
+                    }
+                    before = if follows { line_start } else { near.len() }..near.len();
+                    line_start = near.len();
+                    if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length))
+                    {
+                        // The second number is that of the piece's set, which is known below.
+                        seams.push((last.set, u32::MAX));
+                    }
+                    line = Some(piece);
                 }
-                before = if follows { line_start } else { near.len() }..near.len();
-                line_start = near.len();
-                if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length)) {
-                    // The second number is that of the piece's set, which is known below.
-                    seams.push((last.set, u32::MAX));
+                // Whoever ends before the piece touches nothing further.
+                while before.start < before.end && near[before.start].end < piece.start + apart {
+                    before.start += 1;
                 }
-                line = Some(piece);
-            }
-            // Whoever ends before the piece touches nothing further.
-            while before.start < before.end && near[before.start].end < piece.start + apart {
-                before.start += 1;
-            }
-            let mut own = None;
-            while before.start < before.end && near[before.start].start + apart <= piece.end {
-                let Near { end, set, .. } = near[before.start];
-                let other = top(sets, set);
-                touch += 1;
-                own = match own {
-                    Some(own) if own != other => Some(unite(sets, own, other)),
-                    _ => Some(other),
+                let mut own = None;
+                while before.start < before.end && near[before.start].start + apart <= piece.end {
+                    let Near { end, set, .. } = near[before.start];
+                    let other = top(sets, set);
+                    touch += 1;
+                    own = match own {
+                        Some(own) if own != other => Some(unite(sets, own, other)),
+                        _ => Some(other),
+                    };
+                    if end > piece.end {
+                        break;
+                    }
+                    before.start += 1;
+                }
+                let first = if column_major {
+                    u64::from(piece.line) << 32 | u64::from(piece.start)
+                } else {
+                    u64::from(piece.start) << 32 | u64::from(piece.line)
                 };
-                if end > piece.end {
-                    break;
+                let area = u64::from(piece.length()) * u64::from(piece.lines);
+                let set = own.unwrap_or_else(|| {
+                    let set = sets.len() as u32;
+                    too_many |= owners + sets.len() >= u32::MAX as usize;
+                    sets.push(Set { parent: set, pieces: 0, area: 0, first });
+                    set
+                });
+                let known = &mut sets[set as usize];
+                known.pieces += 1;
+                known.area += area;
+                known.first = known.first.min(first);
+                if let Some((_, unknown @ u32::MAX)) = seams.last_mut() {
+                    *unknown = set;
                 }
-                before.start += 1;
-            }
-            let first = if column_major {
-                u64::from(piece.line) << 32 | u64::from(piece.start)
-            } else {
-                u64::from(piece.start) << 32 | u64::from(piece.line)
-            };
-            let area = u64::from(piece.length()) * u64::from(piece.lines);
-            let set = own.unwrap_or_else(|| {
-                let set = sets.len() as u32;
-                too_many |= owners + sets.len() >= u32::MAX as usize;
-                sets.push(Set { parent: set, pieces: 0, area: 0, first });
-                set
-            });
-            let known = &mut sets[set as usize];
-            known.pieces += 1;
-            known.area += area;
-            known.first = known.first.min(first);
-            if let Some((_, unknown @ u32::MAX)) = seams.last_mut() {
-                *unknown = set;
-            }
-            near.push(Near { start: piece.start, end: piece.end, set });
-            made.sets.push((owners + set as usize) as u32);
-        });
+                near.push(Near { start: piece.start, end: piece.end, set });
+                made.sets.push((owners + set as usize) as u32);
+            },
+        );
         if too_many {
             let limit = u64::from(u32::MAX);
             let found = (owners + sets.len()) as u64;
@@ -395,16 +439,16 @@ impl Scratch {
         for (index, set) in sets.iter().enumerate() {
             let mut owner = made.components.len();
             if set.parent as usize == index {
-                let Set { area, first, pieces, .. } = *set;
-                made.components.push(Component { first, area, label, index: owner, runs: pieces, holes: false });
+                let Set { area, first, pieces: runs, .. } = *set;
+                made.components.push(Component { first, area, runs, index: owner, label: label as u32, holes: false });
             } else {
-                owner = made.owners[owners + set.parent as usize];
+                owner = made.owners[owners + set.parent as usize] as usize;
                 let component = &mut made.components[owner];
                 component.area += set.area;
                 component.runs += set.pieces;
                 component.first = component.first.min(set.first);
             }
-            made.owners.push(owner);
+            made.owners.push(owner as u32);
         }
         let components = &mut made.components[start..];
         // Of all components together.
@@ -413,9 +457,10 @@ impl Scratch {
         for &(one, other) in &*seams {
             let (one, other) = (made.owners[owners + one as usize], made.owners[owners + other as usize]);
             if one == other {
-                made.components[one].runs -= 1;
+                made.components[one as usize].runs -= 1;
             }
         }
+        made.counts.push((made.components.len() - start) as u32);
         if made.components.len() - start < 2 {
             // Nobody asks for the sets of a label in one piece.
             made.sets.truncate(numbers);
