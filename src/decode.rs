@@ -36,6 +36,7 @@ use crate::progress::Progress;
 use crate::runs::lines::{Lines, Piece};
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 mod columns;
 mod plan;
@@ -231,29 +232,14 @@ impl<'a> Decoder<'a> {
         if pixels.is_empty() {
             return Ok(());
         }
-        if let Some(progress) = progress {
-            let row_bytes = u64::from(self.shape.width) * size_of::<T>() as u64;
-            let total = row_bytes * u64::from(self.shape.height);
-            return self.decode_steps(background, Some(pixels), &mut |rows, _| {
-                Progress { done: u64::from(rows.end) * row_bytes, total }.tell(progress)
-            });
-        }
-        // Without anybody to tell, each thread plans rows of its own.
-        let threads = rayon::current_num_threads();
-        let band = (self.shape.height as usize).div_ceil(threads).max(1);
-        let planned = self.rows_planned().div_ceil(threads as u64);
-        let width = self.shape.width as usize;
-        let bands = pixels.par_chunks_mut(width * band).enumerate().map(|(index, mut pixels)| {
-            let mut scratch = Scratch::default();
-            let first = index * band;
-            for rows in pieces(first as u64..(first + pixels.len() / width) as u64, planned) {
-                let (band, rest) = pixels.split_at_mut(width * rows.len());
-                Plan::new(self, background, self.prefilled, rows.clone())?.render(rows, &[], band, &mut scratch)?;
-                pixels = rest;
-            }
-            Ok(())
-        });
-        self.conclude(bands.collect())
+        let Some(progress) = progress else {
+            return self.decode_steps(background, Some(pixels), true, &mut |_, _| Ok(()));
+        };
+        let row_bytes = u64::from(self.shape.width) * size_of::<T>() as u64;
+        let total = row_bytes * u64::from(self.shape.height);
+        self.decode_steps(background, Some(pixels), false, &mut |rows, _| {
+            Progress { done: u64::from(rows.end) * row_bytes, total }.tell(progress)
+        })
     }
 
     /// Writes the background over the pixels of all runs in `pixels`, a mask in C order, and leaves all others as they are:
@@ -336,14 +322,23 @@ impl<'a> Decoder<'a> {
             return Ok(());
         }
         check_row(self.shape, T::DTYPE)?;
-        self.decode_steps(background, None, &mut |_, rows| write(bytemuck::cast_slice(rows)))
+        self.decode_steps(background, None, false, &mut |_, rows| write(bytemuck::cast_slice(rows)))
     }
 
-    /// Decodes some rows at a time, into `whole` if it is there, else into memory that is used again; tells `done` about
-    /// each step.
-    fn decode_steps<T: Label>(&self, background: T, mut whole: Option<&mut [T]>, done: Done<'_, T>) -> Result<()> {
-        let (bands, band_rows) = self.bands(T::DTYPE.bytes() as u64);
+    /// Decodes some rows at a time, into `whole` if it is there, else into memory that is used again; with `at_once`, as many
+    /// as are planned. Tells `done` about each step.
+    fn decode_steps<T: Label>(
+        &self,
+        background: T,
+        mut whole: Option<&mut [T]>,
+        at_once: bool,
+        done: Done<'_, T>,
+    ) -> Result<()> {
         let height = u64::from(self.shape.height);
+        let (bands, band_rows) = match rayon::current_num_threads() as u64 {
+            threads if at_once => (threads, self.rows_planned().min(height).div_ceil(threads)),
+            _ => self.bands(T::DTYPE.bytes() as u64),
+        };
         let step = (bands * band_rows).min(height);
         let width = self.shape.width as usize;
         let room = if whole.is_some() { 0 } else { step * u64::from(self.shape.width) };
@@ -352,18 +347,21 @@ impl<'a> Decoder<'a> {
         for rows in pieces(0..height, self.rows_planned().max(step)) {
             let prefilled = self.prefilled && whole.is_some();
             let plan = Plan::new(self, background, prefilled, rows.clone()).map_err(|fault| self.error(fault))?;
-            let mut carried = Vec::new();
+            let mut carried: Vec<Segment<T>> = Vec::new();
             for rows in pieces(u64::from(rows.start)..u64::from(rows.end), step) {
                 let pixels = match &mut whole {
                     Some(whole) => &mut whole[rows.start as usize * width..][..rows.len() * width],
                     None => &mut again[..rows.len() * width],
                 };
+                let all: Vec<Range<u32>> = pieces(u64::from(rows.start)..u64::from(rows.end), band_rows).collect();
+                let reaching = threads::try_map(threads::each, all.len(), |band| plan.reaching(&all[band]))?;
                 let mut left = &mut pixels[..];
                 let mut bands: Vec<Band<'_, T>> = Vec::new();
-                for rows in pieces(u64::from(rows.start)..u64::from(rows.end), band_rows) {
+                for (rows, mut below) in all.into_iter().zip(reaching) {
                     let (pixels, rest) = left.split_at_mut(rows.len() * width);
                     left = rest;
-                    let below = plan.carry(&rows, &carried)?;
+                    reserve(&mut below, carried.len(), "segments of columns")?;
+                    below.extend(carried.iter().filter(|segment| segment.end > rows.end));
                     bands.push(Band { rows, carried: std::mem::replace(&mut carried, below), pixels });
                 }
                 let rendered = bands

@@ -110,6 +110,9 @@ pub trait Lanes: Copy {
 
     /// Whether one of the labels of a span of [`SPAN`] bytes is another than `label`.
     fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool;
+
+    /// `a` if `first`, else `b`, without a branch.
+    fn either(first: bool, a: Self, b: Self) -> Self;
 }
 
 macro_rules! lanes {
@@ -140,10 +143,28 @@ macro_rules! lanes {
                 }
                 bits.simd_ne(zero).any_true()
             }
+
+            #[inline(always)]
+            fn either(first: bool, a: Self, b: Self) -> Self {
+                b ^ ((a ^ b) & Self::from(first).wrapping_neg())
+            }
         }
     )*};
 }
 lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
+
+/// Replaces labels by `background` where their end is not past `row`.
+#[inline]
+pub(crate) fn end_at<T: Lanes>(level: SimdLevel, labels: &mut [T], ends: &[u32], row: u32, background: T) {
+    fearless_simd::dispatch!(level.0, simd => simd.vectorize(
+        #[inline(always)]
+        || {
+            for (label, &end) in labels.iter_mut().zip(ends) {
+                *label = T::either(end > row, *label, background);
+            }
+        }
+    ));
+}
 
 /// Elements of 2, 4 or 8 bytes that are put together at once.
 #[cfg(feature = "zarr")]
@@ -210,6 +231,28 @@ mod tests {
             let mut changed = span.clone();
             changed[place] = other;
             assert!(dispatch!(level.0, simd => T::any_other(simd, &changed, labels[5])), "{level}, {place}");
+        }
+    }
+
+    fn labels_end_where_their_rows_do<T: Label>(level: SimdLevel) {
+        let (background, largest) =
+            (T::from_u64(3).unwrap_or_default(), T::from_u64(T::DTYPE.max()).unwrap_or_default());
+        for length in [0, 1, 15, 64, 131] {
+            let ends: Vec<u32> = (0..length).map(|place| [0, 4, 5, 6, u32::MAX][place % 5]).collect();
+            let mut labels = vec![largest; length];
+            end_at(level, &mut labels, &ends, 5, background);
+            let expected: Vec<T> = ends.iter().map(|&end| if end > 5 { largest } else { background }).collect();
+            assert_eq!(labels, expected, "{level}");
+        }
+    }
+
+    #[test]
+    fn labels_end_at_every_level() {
+        for level in SimdLevel::all() {
+            labels_end_where_their_rows_do::<u8>(level);
+            labels_end_where_their_rows_do::<u16>(level);
+            labels_end_where_their_rows_do::<u32>(level);
+            labels_end_where_their_rows_do::<u64>(level);
         }
     }
 

@@ -406,22 +406,28 @@ fn mark_group<T: Label>(
 
 /// Transposes 64 x 64 bits: afterwards bit `i` of word `j` is what bit `j` of word `i` was.
 #[inline(always)]
-fn transpose(words: &mut [u64; BLOCK]) {
-    let mut width = 32;
-    let mut low = 0x0000_0000_ffff_ffffu64;
-    while width > 0 {
-        let mut base = 0;
-        while base < BLOCK {
-            for i in base..base + width {
-                let (a, b) = (words[i], words[i + width]);
-                let swap = ((a >> width) ^ b) & low;
-                words[i] = a ^ (swap << width);
-                words[i + width] = b ^ swap;
-            }
-            base += 2 * width;
+fn transpose(words: &mut Words) {
+    exchange::<32>(words);
+    exchange::<16>(words);
+    exchange::<8>(words);
+    exchange::<4>(words);
+    exchange::<2>(words);
+    exchange::<1>(words);
+}
+
+/// Exchanges the off-diagonal quarters of all squares of twice `WIDTH` bits. The width is a constant, so that shifts are and
+/// words are exchanged many at a time.
+#[inline(always)]
+fn exchange<const WIDTH: usize>(words: &mut Words) {
+    // The lower half of each square's columns.
+    let low = u64::MAX / ((1 << WIDTH) + 1);
+    for square in words.chunks_exact_mut(2 * WIDTH) {
+        let (upper, lower) = square.split_at_mut(WIDTH);
+        for (a, b) in upper.iter_mut().zip(lower) {
+            let swap = ((*a >> WIDTH) ^ *b) & low;
+            *a ^= swap << WIDTH;
+            *b ^= swap;
         }
-        width /= 2;
-        low ^= low << width;
     }
 }
 

@@ -1,16 +1,17 @@
-//! The state of every column while column-major runs are decoded row by row.
+//! The state of columns while column-major runs are decoded row by row.
 
 use std::ops::Range;
 
 use super::plan::Segment;
 use crate::error::Result;
+use crate::lanes::{SimdLevel, end_at};
 use crate::mask::Label;
 use crate::memory::reserve;
 
 /// Memory for the state of columns, used again for every band.
 #[derive(Default)]
 pub(super) struct Scratch<T> {
-    current: Vec<T>,
+    labels: Vec<T>,
     until: Vec<u32>,
     heads: Vec<u32>,
     next: Vec<u32>,
@@ -18,15 +19,20 @@ pub(super) struct Scratch<T> {
     used: Vec<u64>,
 }
 
-/// The current row, and until which row each of its columns holds.
+/// The label of each column, and until which row it holds.
 pub(super) struct Columns<'a, T> {
-    current: &'a mut [T],
-    /// Up to which row each column's label holds.
+    labels: &'a mut [T],
     until: &'a mut [u32],
     background: T,
+    level: SimdLevel,
+    /// Where most is background, only what is not is written.
+    few: Option<Few<'a>>,
+}
+
+/// Which columns turn to background, and which pieces of a row hold anything else.
+struct Few<'a> {
     ends: Ends<'a>,
-    /// Where most is background: which pieces hold anything else.
-    pieces: Option<Pieces<'a>>,
+    pieces: Pieces<'a>,
 }
 
 impl<T: Label> Scratch<T> {
@@ -38,25 +44,24 @@ impl<T: Label> Scratch<T> {
         background: T,
         sparse: bool,
     ) -> Result<Columns<'_, T>> {
-        refill(&mut self.current, width, background)?;
+        refill(&mut self.labels, width, background)?;
         refill(&mut self.until, width, rows.start)?;
-        refill(&mut self.heads, rows.len(), 0)?;
-        // A column's next one is written before it is read.
-        if self.next.len() != width {
-            refill(&mut self.next, width, 0)?;
-        }
-        if sparse {
+        let few = if sparse {
+            refill(&mut self.heads, rows.len(), 0)?;
+            // A column's next one is written before it is read.
+            if self.next.len() != width {
+                refill(&mut self.next, width, 0)?;
+            }
             let pieces = width.div_ceil(Pieces::COLUMNS);
             refill(&mut self.counts, pieces, 0)?;
             refill(&mut self.used, pieces.div_ceil(64), 0)?;
-        }
-        Ok(Columns {
-            current: &mut self.current,
-            until: &mut self.until,
-            background,
-            ends: Ends { first: rows.start, heads: &mut self.heads, next: &mut self.next },
-            pieces: sparse.then_some(Pieces { counts: &mut self.counts, used: &mut self.used }),
-        })
+            let ends = Ends { first: rows.start, heads: &mut self.heads, next: &mut self.next };
+            Some(Few { ends, pieces: Pieces { counts: &mut self.counts, used: &mut self.used } })
+        } else {
+            None
+        };
+        let (labels, until) = (&mut self.labels[..], &mut self.until[..]);
+        Ok(Columns { labels, until, background, level: SimdLevel::best(), few })
     }
 }
 
@@ -72,37 +77,40 @@ impl<T: Label> Columns<'_, T> {
     /// Turns the columns whose segments end at `row` to background.
     #[inline(always)]
     pub(super) fn end(&mut self, row: u32) {
-        let Self { current, ends, pieces, background, .. } = self;
-        ends.take(row, |column| {
-            current[column] = *background;
-            if let Some(pieces) = pieces {
+        let Self { labels, until, few, background, level, .. } = self;
+        match few {
+            Some(Few { ends, pieces }) => ends.take(row, |column| {
+                labels[column] = *background;
                 pieces.leave(column);
-            }
-        });
+            }),
+            // All columns are copied in any case: going over them costs less than lists of those that end.
+            None => end_at(*level, labels, until, row, *background),
+        }
     }
 
     /// Begins a segment at `row`; `false` when its column already has one.
     #[inline(always)]
     pub(super) fn put(&mut self, row: u32, segment: Segment<T>) -> bool {
         let column = segment.column as usize;
-        if self.until[column] > row {
+        let until = &mut self.until[column];
+        if *until > row {
             return false;
         }
-        self.current[column] = segment.label;
-        self.until[column] = segment.end;
-        self.ends.put(segment.end, segment.column);
-        if let Some(pieces) = &mut self.pieces {
-            pieces.enter(column);
+        *until = segment.end;
+        self.labels[column] = segment.label;
+        if let Some(few) = &mut self.few {
+            few.ends.put(segment.end, segment.column);
+            few.pieces.enter(column);
         }
         true
     }
 
-    /// Copies the current row, or its pieces that are not background to a row of background.
+    /// Writes the current row, or its pieces that are not background to a row of background.
     #[inline(always)]
     pub(super) fn copy(&self, pixels: &mut [T]) {
-        match &self.pieces {
-            None => pixels.copy_from_slice(self.current),
-            Some(pieces) => pieces.copy(self.current, pixels),
+        match &self.few {
+            Some(few) => few.pieces.copy(self.labels, pixels),
+            None => pixels.copy_from_slice(self.labels),
         }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 
+use bytemuck::Zeroable;
+
 use super::columns::Scratch;
 use super::{Decoder, Fault, fill, paint};
 use crate::error::Result;
 use crate::mask::Label;
 use crate::memory::{reserve, zeroed};
-use crate::runs::LabelRuns;
 use crate::runs::lines::{Lines, Piece};
+use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// A stretch of one column (or of one row, for row-major runs) with one label.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Zeroable)]
 pub(super) struct Segment<T> {
     /// Its column (its first column, for row-major runs).
     pub(super) column: u32,
@@ -33,18 +36,18 @@ pub(super) struct Plan<'a, T> {
     runs: &'a LabelRuns,
     shape: Shape,
     order: ScanOrder,
-    first: u32,
+    rows: Range<u32>,
     background: T,
     /// Whether it is used that all pixels hold the background before anything is written.
     prefilled: bool,
-    /// Whether so little is foreground that mending a row of background is faster than copying the whole row.
+    /// Whether so little is foreground that mending a row of background is faster than writing the whole row.
     sparse: bool,
     way: Way<T>,
 }
 
 enum Way<T> {
-    /// Segments by the row they begin in, and the scan lines that runs fill, in ascending order.
-    Segments(ByRow<T>, Vec<Whole<T>>),
+    /// Segments by the row they begin in, of some of the runs each, and the scan lines that runs fill, in ascending order.
+    Segments(Vec<ByRow<T>>, Vec<Whole<T>>),
     /// Nothing is planned: a mask of very long or very short rows.
     Paint,
 }
@@ -53,27 +56,34 @@ impl<'a, T: Label> Plan<'a, T> {
     /// The plan of `rows`. What begins above them and reaches into them begins in the first of them.
     pub(super) fn new(decoder: &Decoder<'a>, background: T, prefilled: bool, rows: Range<u32>) -> Result<Self, Fault> {
         let (runs, shape, order) = (decoder.runs, decoder.shape, decoder.order);
-        let way = if decoder.is_painted() { Way::Paint } else { segments(runs, shape, order, &rows)? };
+        let (way, area) = match decoder.is_painted() {
+            true => (Way::Paint, runs.area()),
+            false => segments(runs, shape, order, &rows)?,
+        };
         // Filling costs more than mending saves, unless little is foreground or the background is there already.
-        let sparse = runs.area() < shape.pixels() / if prefilled { 2 } else { 8 };
-        Ok(Self { runs, shape, order, first: rows.start, background, prefilled: prefilled && sparse, sparse, way })
+        let sparse = area < shape.pixels() / if prefilled { 2 } else { 8 };
+        Ok(Self { runs, shape, order, rows, background, prefilled: prefilled && sparse, sparse, way })
     }
 
-    /// The segments that reach past the last of `rows`, of `carried`, which reach into them, and of those that begin there.
-    pub(super) fn carry(&self, rows: &Range<u32>, carried: &[Segment<T>]) -> Result<Vec<Segment<T>>> {
+    /// The segments that reach past the last of `rows`, of those that begin there.
+    pub(super) fn reaching(&self, rows: &Range<u32>) -> Result<Vec<Segment<T>>> {
         let mut below = Vec::new();
         if self.order == ScanOrder::ColumnMajor
             && let Way::Segments(begins, _) = &self.way
         {
-            let reaching = |segment: &Segment<T>| segment.end > rows.end;
             let all = || {
-                let begun = begins.rows(rows.start - self.first..rows.end - self.first);
-                carried.iter().copied().chain(begun).filter(reaching)
+                let begun = begins.iter().flat_map(|begins| begins.at(self.places(rows)));
+                begun.filter(|segment| segment.end > rows.end)
             };
             reserve(&mut below, all().count(), "segments of columns")?;
             below.extend(all());
         }
         Ok(below)
+    }
+
+    /// The same rows, counted from the first that is planned.
+    fn places(&self, rows: &Range<u32>) -> Range<usize> {
+        (rows.start - self.rows.start) as usize..(rows.end - self.rows.start) as usize
     }
 
     /// Writes `rows`; `carried` begins above them.
@@ -98,10 +108,13 @@ impl<'a, T: Label> Plan<'a, T> {
                     whole.lines.clone().map(segment)
                 });
                 let mut apart = whole.chain(carried.iter().copied()).all(|segment| columns.put(rows.start, segment));
-                for (row, pixels) in rows.zip(pixels.chunks_exact_mut(width)) {
+                let places = self.places(&rows);
+                for ((row, place), pixels) in rows.zip(places).zip(pixels.chunks_exact_mut(width)) {
                     columns.end(row);
-                    for segment in begins.rows(row - self.first..row - self.first + 1) {
-                        apart &= columns.put(row, segment);
+                    for begins in begins {
+                        for segment in begins.at(place..place + 1) {
+                            apart &= columns.put(row, segment);
+                        }
                     }
                     if !apart {
                         return Err(Fault::Overlap);
@@ -116,11 +129,15 @@ impl<'a, T: Label> Plan<'a, T> {
     fn render_rows(
         &self,
         rows: Range<u32>,
-        begins: &ByRow<T>,
+        begins: &[ByRow<T>],
         whole: &[Whole<T>],
         pixels: &mut [T],
     ) -> Result<(), Fault> {
         let mut whole = whole[whole.partition_point(|whole| whole.lines.end <= rows.start)..].iter().peekable();
+        let begun = |row: u32| {
+            let place = (row - self.rows.start) as usize;
+            begins.iter().flat_map(move |begins| begins.at(place..place + 1))
+        };
         for (row, pixels) in rows.zip(pixels.chunks_exact_mut(self.shape.width as usize)) {
             whole.next_if(|whole| whole.lines.end <= row);
             let filled = whole.peek().filter(|whole| whole.lines.start <= row);
@@ -128,12 +145,12 @@ impl<'a, T: Label> Plan<'a, T> {
                 Some(whole) => fill(pixels, whole.label),
                 None if !self.prefilled => fill(pixels, self.background),
                 None => {
-                    for Segment { column, end, .. } in begins.rows(row - self.first..row - self.first + 1) {
+                    for Segment { column, end, .. } in begun(row) {
                         touch(&mut pixels[column as usize..end as usize], self.background);
                     }
                 }
             }
-            for Segment { column, end, label } in begins.rows(row - self.first..row - self.first + 1) {
+            for Segment { column, end, label } in begun(row) {
                 paint(&mut pixels[column as usize..end as usize], label, self.background)?;
             }
         }
@@ -197,96 +214,179 @@ fn touch<T: Label>(pixels: &mut [T], background: T) {
     }
 }
 
-/// The segments of `rows`, and the scan lines that runs fill: all columns, but only those rows.
-fn segments<T: Label>(runs: &LabelRuns, shape: Shape, order: ScanOrder, rows: &Range<u32>) -> Result<Way<T>, Fault> {
-    // The row in which a piece of one scan line begins, its column and its end.
-    let place = |piece: Piece| match order {
-        ScanOrder::ColumnMajor => {
-            let row = piece.start.max(rows.start);
-            (row < piece.end.min(rows.end)).then(|| (row - rows.start, piece.line, piece.end))
-        }
-        ScanOrder::RowMajor => rows.contains(&piece.line).then(|| (piece.line - rows.start, piece.start, piece.end)),
+/// The segments of `rows`, and the scan lines that runs fill: all columns, but only those rows. And the pixels of all runs.
+fn segments<T: Label>(
+    runs: &LabelRuns,
+    shape: Shape,
+    order: ScanOrder,
+    rows: &Range<u32>,
+) -> Result<(Way<T>, u64), Fault> {
+    let threads = rayon::current_num_threads() as u64;
+    let count = runs.run_count() as u64;
+    // A part takes 4 bytes for each row. Its runs, each of which may be cut into three, are counted in 32 bits.
+    let parts = (count / (rows.len() as u64).max(1)).clamp(1, threads).max(count.div_ceil(1 << 30));
+    let stretch = |part: usize| (count * part as u64 / parts) as usize..(count * (part as u64 + 1) / parts) as usize;
+    let planned = threads::map(parts as usize, |part| segments_of(runs, stretch(part), shape, order, rows));
+    let (mut begins, mut all, mut area) = (Vec::new(), Vec::new(), 0);
+    for planned in planned {
+        let (begun, mut whole, pixels) = planned?;
+        begins.push(begun);
+        reserve(&mut all, whole.len(), "scan lines that runs fill")?;
+        all.append(&mut whole);
+        area += pixels;
+    }
+    all.sort_unstable_by_key(|whole: &Whole<T>| whole.lines.start);
+    if all.windows(2).any(|pair| pair[1].lines.start < pair[0].lines.end) {
+        return Err(Fault::Overlap);
+    }
+    Ok((Way::Segments(begins, all), area))
+}
+
+/// The same of some of the runs.
+fn segments_of<T: Label>(
+    runs: &LabelRuns,
+    stretch: Range<usize>,
+    shape: Shape,
+    order: ScanOrder,
+    rows: &Range<u32>,
+) -> Result<(ByRow<T>, Vec<Whole<T>>, u64)> {
+    // Nearly every run lies in one line, and mostly all rows are planned: then nothing has to be cut.
+    let length = u64::from(shape.line_length(order));
+    let all = *rows == (0..shape.height);
+    let inside = |lines: &mut Lines, run: Run| {
+        let (line, start) = lines.find(run.start);
+        let end = start + run.length;
+        let (row, column) = if order == ScanOrder::ColumnMajor { (start, line) } else { (line, start) };
+        (all && end <= length).then_some((row as usize, column as u32, end as u32))
     };
+    let cut = Cut { order, rows: rows.clone(), lines: Lines::new(length as u32) };
+    let (mut lines, mut rest) = (cut.lines.clone(), cut.clone());
     let mut begins = ByRow::count(rows.len() as u64)?;
-    let mut whole_count = 0;
-    let mut lines = Lines::new(shape.line_length(order));
-    for &run in runs.runs() {
-        lines.cut(run, |piece| {
-            if piece.lines > 1 {
-                whole_count += 1;
-            } else if let Some((row, ..)) = place(piece) {
-                begins.add(row);
-            }
-        });
+    let (mut whole_count, mut area) = (0, 0);
+    for &run in &runs.runs()[stretch.clone()] {
+        area += run.length;
+        match inside(&mut lines, run) {
+            Some((row, ..)) => begins.starts[row] += 1,
+            None => whole_count += rest.count(run, &mut begins.starts),
+        }
     }
     begins.fill()?;
     let mut whole: Vec<Whole<T>> = Vec::new();
     reserve(&mut whole, whole_count, "scan lines that runs fill")?;
-    for (label, runs) in runs.iter() {
+    let (starts, segments) = (&mut begins.starts[..], &mut begins.segments[..]);
+    let first = runs.offsets().partition_point(|&offset| offset <= stretch.start).saturating_sub(1);
+    for (&label, of_label) in runs.labels().iter().zip(runs.offsets().windows(2)).skip(first) {
         let label = T::from_u64(label).unwrap_or_default();
-        for &run in runs {
-            lines.cut(run, |piece| {
-                if piece.lines > 1 {
-                    whole.push(Whole { lines: piece.line..piece.line + piece.lines, label });
-                } else if let Some((row, column, end)) = place(piece) {
-                    begins.put(row, Segment { column, end, label });
-                }
-            });
+        let of_label = of_label[0].max(stretch.start)..of_label[1].min(stretch.end);
+        if of_label.start >= stretch.end {
+            break;
+        }
+        for &run in &runs.runs()[of_label] {
+            match inside(&mut lines, run) {
+                Some((row, column, end)) => put(starts, segments, row, Segment { column, end, label }),
+                None => rest.put(run, label, starts, segments, &mut whole),
+            }
         }
     }
-    whole.sort_unstable_by_key(|whole| whole.lines.start);
-    if whole.windows(2).any(|pair| pair[1].lines.start < pair[0].lines.end) {
-        return Err(Fault::Overlap);
+    Ok((begins.finish(), whole, area))
+}
+
+/// What is done with a run that does not lie in one line, or where only some rows are planned.
+#[derive(Clone)]
+struct Cut {
+    order: ScanOrder,
+    rows: Range<u32>,
+    lines: Lines,
+}
+
+impl Cut {
+    /// The row in which a piece of one scan line begins, its column and its end.
+    fn place(order: ScanOrder, rows: &Range<u32>, piece: Piece) -> Option<(usize, u32, u32)> {
+        let (row, column, end) = match order {
+            ScanOrder::ColumnMajor => (piece.start.max(rows.start), piece.line, piece.end),
+            ScanOrder::RowMajor => (piece.line, piece.start, piece.end),
+        };
+        let inside = rows.contains(&row) && (order == ScanOrder::RowMajor || row < end);
+        inside.then(|| ((row - rows.start) as usize, column, end))
     }
-    Ok(Way::Segments(begins.finish(), whole))
+
+    /// Counts the pieces of a run by row; gives how many fill scan lines.
+    #[cold]
+    #[inline(never)]
+    fn count(&mut self, run: Run, starts: &mut [u32]) -> usize {
+        let Self { order, rows, lines } = self;
+        let mut whole = 0;
+        lines.cut(run, |piece| {
+            if piece.lines > 1 {
+                whole += 1;
+            } else if let Some((row, ..)) = Self::place(*order, rows, piece) {
+                starts[row] += 1;
+            }
+        });
+        whole
+    }
+
+    /// Puts the pieces of a run where they belong.
+    #[cold]
+    #[inline(never)]
+    fn put<T: Label>(
+        &mut self,
+        run: Run,
+        label: T,
+        starts: &mut [u32],
+        segments: &mut [Segment<T>],
+        whole: &mut Vec<Whole<T>>,
+    ) {
+        let Self { order, rows, lines } = self;
+        lines.cut(run, |piece| {
+            if piece.lines > 1 {
+                whole.push(Whole { lines: piece.line..piece.line + piece.lines, label });
+            } else if let Some((row, column, end)) = Self::place(*order, rows, piece) {
+                put(starts, segments, row, Segment { column, end, label });
+            }
+        });
+    }
+}
+
+/// Puts a segment to the next place of its row.
+#[inline(always)]
+fn put<T>(starts: &mut [u32], segments: &mut [Segment<T>], row: usize, segment: Segment<T>) {
+    let place = &mut starts[row];
+    segments[*place as usize] = segment;
+    *place += 1;
 }
 
 /// Segments sorted by row, by counting: counted, then put, then read.
 struct ByRow<T> {
-    starts: Vec<usize>,
-    /// Column and end. Zeroed memory is cheaper than segments.
-    spans: Vec<[u32; 2]>,
-    labels: Vec<T>,
+    starts: Vec<u32>,
+    segments: Vec<Segment<T>>,
 }
 
 impl<T: Label> ByRow<T> {
     fn count(rows: u64) -> Result<Self> {
-        Ok(Self { starts: zeroed(rows + 1, "places of rows")?, spans: Vec::new(), labels: Vec::new() })
+        Ok(Self { starts: zeroed(rows + 1, "places of rows")?, segments: Vec::new() })
     }
 
-    fn add(&mut self, row: u32) {
-        self.starts[row as usize] += 1;
-    }
-
-    /// Turns counts into places.
+    /// Turns counts into the first place of each row.
     fn fill(&mut self) -> Result<()> {
-        let mut next = 0;
+        let mut next = 0_u32;
         for start in &mut self.starts {
             next += std::mem::replace(start, next);
         }
-        self.spans = zeroed(next as u64, "segments of runs")?;
-        self.labels = zeroed(next as u64, "labels of segments")?;
+        self.segments = zeroed(next.into(), "segments of runs")?;
         Ok(())
     }
 
-    fn put(&mut self, row: u32, segment: Segment<T>) {
-        let place = &mut self.starts[row as usize];
-        self.spans[*place] = [segment.column, segment.end];
-        self.labels[*place] = segment.label;
-        *place += 1;
-    }
-
-    /// Every place has moved to where its row ends, which is where the next row starts.
+    /// Every place has moved to where its row ends, which is where the next one starts.
     fn finish(mut self) -> Self {
         self.starts.rotate_right(1);
         self.starts[0] = 0;
         self
     }
 
-    /// The segments that begin in `rows`.
-    fn rows(&self, rows: Range<u32>) -> impl Iterator<Item = Segment<T>> {
-        let places = self.starts[rows.start as usize]..self.starts[rows.end as usize];
-        let spans = self.spans[places.clone()].iter();
-        spans.zip(&self.labels[places]).map(|(&[column, end], &label)| Segment { column, end, label })
+    /// The segments that begin in some rows.
+    #[inline(always)]
+    fn at(&self, rows: Range<usize>) -> impl Iterator<Item = Segment<T>> {
+        self.segments[self.starts[rows.start] as usize..self.starts[rows.end] as usize].iter().copied()
     }
 }
