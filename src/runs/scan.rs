@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
         let mut waiting = vec![Rest::default(); ends[ends.len() - 1]];
         for (label, index) in coming() {
             let (place, places_end) = (place(runs, label, from), runs.offsets[label + 1]);
-            waiting[ends[index]] = Rest { label: label as u32, place, places_end, end: extents[label].end };
+            waiting[ends[index]] = Rest { label: label as u32, place, places_end, next: 0, end: extents[label].end };
             ends[index] += 1;
         }
         Scan {
@@ -200,6 +200,8 @@ struct Rest {
     /// Place of the next run, and one past that of the last.
     place: usize,
     places_end: usize,
+    /// Where the next run begins, or what is left of it, unless that is in the stretch that comes.
+    next: u64,
     /// Where the last one ends.
     end: u64,
 }
@@ -307,14 +309,16 @@ impl Scan<'_> {
                 visits.push(Visit { label, place, count: places_end - place });
                 return None;
             }
-            let count = runs.runs[place..places_end].partition_point(|run| run.start < end);
-            if count == 0 {
+            // Nor are they where there are none in the stretch.
+            if rest.next >= end {
                 return Some(rest);
             }
+            let count = runs.runs[place..places_end].partition_point(|run| run.start < end);
             visits.push(Visit { label, place, count });
             // The last one may go on.
-            let next = place + count - usize::from(runs.runs[place + count - 1].end() > end);
-            (next < places_end).then_some(Rest { place: next, ..rest })
+            let place = place + count - usize::from(runs.runs[place + count - 1].end() > end);
+            let next = runs.runs[..places_end].get(place)?.start.max(end);
+            Some(Rest { place, next, ..rest })
         };
         let mut kept = 0;
         for index in 0..open.len() {
