@@ -261,6 +261,15 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_read_in_strips_of_whole_bands() {
+        assert_eq!(block_rows(8000, 1024, 8000, 500), 1024);
+        assert_eq!(block_rows(100, 256, 100_000, 41_943), 41_728);
+        assert_eq!((block_rows(1000, 5000, 100_000, 20), block_rows(10, 1024, 3, 1)), (5000, 3));
+        // So many pixels that their boundaries could not be counted.
+        assert_eq!((block_rows(1 << 22, 512, 1 << 20, 1), block_rows(1 << 22, 2048, 1 << 20, 1)), (512, 0));
+    }
+
+    #[test]
     fn strips_are_tall_but_countable() {
         let rows = |layout, count, pixels, most| strip_rows(layout, count, pixels, 4, most);
         assert_eq!(rows(Layout::Across, 50_000, 20_000, None), 1024);

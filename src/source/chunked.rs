@@ -180,9 +180,13 @@ pub(crate) trait Chunks: Send + Sync {
         Ok(())
     }
 
-    /// Bytes of memory that [`Chunks::fetch`] and [`Chunks::decode_into`] need for this chunk; [`Chunks::decode`] needs as many
-    /// more, at most, as the labels take that the mask shows.
+    /// Bytes of memory that [`Chunks::fetch`] and [`Chunks::decode`] need for this chunk.
     fn work_bytes(&self, at: At<Self::Place>) -> u64;
+
+    /// The same for [`Chunks::decode_into`], the rows not counted.
+    fn work_bytes_into(&self, at: At<Self::Place>) -> u64 {
+        self.work_bytes(at)
+    }
 
     /// Bytes of memory that a stream of this chunk takes; `None` when chunks can only be decoded whole.
     fn stream_bytes(&self, at: At<Self::Place>) -> Option<u64>;
@@ -312,7 +316,7 @@ struct Scratch<C: Chunks> {
 impl<C: Chunks> Reader<C> {
     /// Whether a chunk is small enough to be decoded whole.
     fn fits(&self, at: At<C::Place>) -> bool {
-        self.chunks.length(at.place) == Some(0) || self.chunks.work_bytes(at) <= self.memory.chunk
+        self.chunks.length(at.place) == Some(0) || self.chunks.work_bytes_into(at) <= self.memory.chunk
     }
 
     /// The label of a chunk that need not be decoded, when that is known.

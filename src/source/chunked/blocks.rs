@@ -5,16 +5,20 @@
 //! more. What is too large to be decoded whole is not given: then the rows are to be read.
 
 use std::ops::Range;
-
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::{At, ChunkedSource, Chunks, ConstantChunks, Known, Labels, Reader, Rows, Scratch};
 use crate::error::Result;
 use crate::memory::LabelBytes;
 use crate::source::{Block, Pixels, Source, TakeBlock};
+use crate::threads;
 
 /// Rows of a block at least, where chunks are lower: whoever marks a block begins anew with its first row.
 const BLOCK_ROWS: u32 = 64;
+
+/// So many threads at least decode chunks side by side, or these are too large to be blocks.
+const FEWEST_THREADS: u64 = 8;
 
 /// Where a block is.
 struct BlockPlace {
@@ -37,9 +41,13 @@ impl<C: Chunks> ChunkedSource<C> {
             1 => 0,
             _ => u64::from(together) * u64::from(tall) * grid.chunk_row_bytes(0) as u64,
         };
-        if stacked > self.reader.memory.chunk || !all.iter().all(|&at| self.reader.fits_block(at, stacked)) {
+        // Fewer threads than there are may decode where each needs much.
+        let memory = self.reader.memory;
+        let work = all.iter().map(|&at| self.reader.block_work(at)).max().unwrap_or(0).saturating_add(stacked);
+        if work > memory.chunk.max(memory.streams / FEWEST_THREADS) {
             return Ok(false);
         }
+        let most = usize::try_from(memory.streams / work.max(1)).unwrap_or(usize::MAX);
         let stored_bytes = self.stored_bytes();
         let groups: Vec<Range<u32>> =
             bands.clone().step_by(together as usize).map(|band| band..bands.end.min(band + together)).collect();
@@ -52,19 +60,39 @@ impl<C: Chunks> ChunkedSource<C> {
             let place = BlockPlace { rows: shown.start - first..shown.end - first, stored_bytes };
             self.reader.take(&chunks, shown.start - top..shown.end - top, place, take)
         };
-        let results: Vec<Result<()>> =
-            self.run(|| (0..groups.len() * across).into_par_iter().with_max_len(1).map(take_group).collect());
-        // In order, so that the error is that of the first block that has one, whatever the threads did first.
-        results.into_iter().collect::<Result<()>>()?;
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        let take_some = |_| {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= groups.len() * across {
+                    return true;
+                }
+                if let Err(error) = take_group(number) {
+                    // All before it are begun.
+                    next.fetch_max(groups.len() * across, Ordering::Relaxed);
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    // The error is that of the first block that has one, whatever the threads did first.
+                    if failed.as_ref().is_none_or(|(first, _)| number < *first) {
+                        *failed = Some((number, error));
+                    }
+                }
+            }
+        };
+        self.run(|| {
+            let threads = rayon::current_num_threads();
+            threads::each(if work > memory.chunk { most.clamp(1, threads) } else { threads }, &take_some);
+        });
+        if let Some((_, error)) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
         Ok(true)
     }
 }
 
 impl<C: Chunks> Reader<C> {
-    /// Whether a chunk is small enough to be decoded whole as a block, where blocks of several chunks take `stacked` bytes.
-    fn fits_block(&self, at: At<C::Place>, stacked: u64) -> bool {
-        let labels = self.chunks.grid().shown_bytes(at.band, at.across).saturating_add(stacked);
-        self.absent(at) || self.chunks.work_bytes(at).saturating_add(labels) <= self.memory.chunk
+    /// Bytes of memory that giving a chunk as a block takes.
+    fn block_work(&self, at: At<C::Place>) -> u64 {
+        if self.absent(at) { 0 } else { self.chunks.work_bytes(at) }
     }
 
     /// Whether a chunk is known to be absent.

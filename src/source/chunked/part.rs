@@ -122,7 +122,7 @@ fn begin<C: Chunks>(reader: &Reader<C>, at: At<C::Place>, memory: &mut u64, limi
     let chunks = &reader.chunks;
     let stream = chunks.stream_bytes(at);
     let streamed = stream.is_some_and(|bytes| bytes <= *memory);
-    let whole = chunks.work_bytes(at).saturating_add(chunks.grid().shown_bytes(at.band, at.across));
+    let whole = chunks.work_bytes_into(at).saturating_add(chunks.grid().shown_bytes(at.band, at.across));
     if streamed {
         *memory -= stream.unwrap_or(0);
     } else if whole > reader.memory.chunk / 2 {

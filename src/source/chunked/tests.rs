@@ -295,6 +295,23 @@ fn blocks_are_the_chunks() {
     }
 }
 
+/// With many threads each has little memory: then fewer of them decode, as long as these are some.
+#[test]
+fn fewer_threads_decode_large_chunks() {
+    let store = || Store::new((100, 24), (100, 4), false, (1..7).map(|label| Stored::Constant(label, 100)).collect());
+    for (streams, count) in [(80, 100), (79, 0)] {
+        // Each chunk takes 10 bytes to be decoded.
+        let mut source = ChunkedSource::new(store(), pool(3), Memory { chunk: 5, held: 0, streams });
+        let given = AtomicU32::new(0);
+        let take = |block: Block<'_>| {
+            given.fetch_add(block.columns.end - block.columns.start, Ordering::Relaxed);
+            Ok(())
+        };
+        assert_eq!(source.read_blocks(100, &take).unwrap(), count);
+        assert_eq!(given.into_inner(), if count > 0 { 24 } else { 0 });
+    }
+}
+
 /// Low chunks are put together until a block is worth marking; those of which only some rows are asked for are cut.
 #[test]
 fn low_chunks_become_one_block() {

@@ -215,9 +215,18 @@ impl Chunks for PageChunks {
     }
 
     fn work_bytes(&self, at: At) -> u64 {
-        let pixels = if self.in_place(at.band) { 0 } else { self.pixel_bytes(at.band) };
-        let compressed = if self.page.compression == Compression::None { 0 } else { at.place.count };
-        compressed.saturating_add(pixels).saturating_add(self.page.compression.decoder_bytes(self.pixel_bytes(at.band)))
+        let (page, grid, pixels) = (&self.page, &self.page.grid, self.pixel_bytes(at.band));
+        let compressed = if page.compression == Compression::None { 0 } else { at.place.count };
+        let labels = match page.samples.in_place() {
+            true => 0,
+            false => u64::from(grid.rows(at.band)) * (grid.columns(at.across).len() * grid.label_bytes()) as u64,
+        };
+        let parts = [compressed, pixels, labels, page.compression.decoder_bytes(pixels)];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn work_bytes_into(&self, at: At) -> u64 {
+        self.work_bytes(at).saturating_sub(if self.in_place(at.band) { self.pixel_bytes(at.band) } else { 0 })
     }
 
     fn stream_bytes(&self, at: At) -> Option<u64> {

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::codec::{Codecs, Decoder, checked};
@@ -52,6 +52,8 @@ pub(super) struct ArrayChunks {
     memory: u64,
     /// Stored bytes of the chunks that were looked for so far.
     stored: AtomicU64,
+    /// Bands of which that was counted.
+    counted: AtomicU32,
     shards: Mutex<Option<Band>>,
 }
 
@@ -147,8 +149,8 @@ impl ArrayChunks {
         let layout = PlaneLayout { first, down: strides[dimensions - 2], across: strides[dimensions - 1] };
         let pixels = stride.saturating_mul(array.samples.dtype().bytes() as u64);
         let per_key = array.chunk.iter().zip(sides).map(|(all, part)| all / part).collect();
-        let (stored, shards) = (AtomicU64::new(0), Mutex::new(None));
-        Ok(Self { store, key, name, grid, plane, per_key, layout, pixels, memory, stored, shards, array })
+        let (stored, counted, shards) = (AtomicU64::new(0), AtomicU32::new(0), Mutex::new(None));
+        Ok(Self { store, key, name, grid, plane, per_key, layout, pixels, memory, stored, counted, shards, array })
     }
 
     /// How a chunk is stored.
@@ -217,13 +219,12 @@ impl ArrayChunks {
             && key.rsplit_once('/').is_some_and(|(folder, _)| !self.store.has_folder(folder))
     }
 
-    /// Counts what is stored for a chunk; an error when that cannot be its pixels.
+    /// What is stored for a chunk; an error when that cannot be its pixels.
     fn check(&self, band: u32, across: u32, stored: Stored) -> Result<Stored> {
-        if let Stored::At { length, .. } = stored {
-            if let Some(found) = self.codecs().implausible(length, self.pixels) {
-                return Err(self.wrong(band, across, format!("{} bytes of pixels", self.pixels), found));
-            }
-            self.stored.fetch_add(length, Ordering::Relaxed);
+        if let Stored::At { length, .. } = stored
+            && let Some(found) = self.codecs().implausible(length, self.pixels)
+        {
+            return Err(self.wrong(band, across, format!("{} bytes of pixels", self.pixels), found));
         }
         Ok(stored)
     }
@@ -439,6 +440,7 @@ impl Chunks for ArrayChunks {
     fn places(&self, bands: Range<u32>) -> Result<Vec<Stored>> {
         let mut places = Vec::with_capacity(bands.len() * self.grid.across() as usize);
         for band in bands {
+            let before = places.len();
             if self.array.codecs.shard.is_some() {
                 places.extend(self.places_in_shards(band)?);
             } else if self.is_empty(band) {
@@ -447,6 +449,11 @@ impl Chunks for ArrayChunks {
                 for across in 0..self.grid.across() {
                     places.push(self.check(band, across, self.look_for(band, across)?)?);
                 }
+            }
+            // Once, however often it is asked for.
+            if self.counted.fetch_max(band + 1, Ordering::Relaxed) <= band {
+                let length = |place: &Stored| if let Stored::At { length, .. } = place { *length } else { 0 };
+                self.stored.fetch_add(places[before..].iter().map(length).sum(), Ordering::Relaxed);
             }
         }
         Ok(places)
@@ -507,9 +514,19 @@ impl Chunks for ArrayChunks {
 
     fn work_bytes(&self, at: At) -> u64 {
         let Stored::At { length, .. } = at.place else { return 0 };
-        let pixels = if self.in_place(at.band) { 0 } else { self.pixels };
-        let opening = self.opening_bytes(at);
-        length.saturating_add(pixels).saturating_add(opening).saturating_add(self.codecs().decoder_bytes(self.pixels))
+        let labels = match self.layout.across {
+            1 => 0,
+            _ => {
+                u64::from(self.grid.rows(at.band))
+                    * (self.grid.columns(at.across).len() * self.grid.label_bytes()) as u64
+            }
+        };
+        let parts = [length, self.pixels, labels, self.opening_bytes(at), self.codecs().decoder_bytes(self.pixels)];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn work_bytes_into(&self, at: At) -> u64 {
+        self.work_bytes(at).saturating_sub(if self.in_place(at.band) { self.pixels } else { 0 })
     }
 
     fn stream_bytes(&self, at: At) -> Option<u64> {
