@@ -1,8 +1,9 @@
 //! Overlaps of two masks: how many pixels each label of one shares with each label of the other.
 //!
 //! Gets two masks whose labels do not overlap within a mask; gives the pairs of labels that share pixels, in ascending order,
-//! and the area of every label. Both run lists are walked together in scan order, so that each overlap of two runs is one
-//! step, and time and memory follow the runs, not the labels or the pixels.
+//! and the area of every label. A stretch of positions at a time, the runs of the second mask are put into scan order, and those
+//! of the first are looked up among them, label by label, so that the pixels of a pair are added up in one place. Time and
+//! memory follow the runs, not the labels or the pixels.
 
 use rayon::prelude::*;
 
