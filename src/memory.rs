@@ -97,9 +97,11 @@ impl<B: Default> Pool<B> {
 }
 
 /// Bytes in which labels of any type may lie: they begin where a number of 64 bits may.
+#[cfg(feature = "tiff")]
 #[derive(Debug, Default)]
 pub(crate) struct LabelBytes(Vec<u64>);
 
+#[cfg(feature = "tiff")]
 impl LabelBytes {
     /// The first `count` bytes, whatever they hold.
     ///

@@ -13,6 +13,7 @@ const BYTE: u8 = 3;
 const SHORT: u8 = 4;
 const NUMBER: u8 = 5;
 const LONG: u8 = 6;
+const DOUBLE: u8 = 7;
 const TEXT: u8 = 8;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
@@ -49,6 +50,7 @@ const STATISTICS: &[Field] = &[
     Field(6, TEXT, &[]),
     Field(7, TRUE, &[]),
     Field(8, TRUE, &[]),
+    Field(9, LONG, &[]),
 ];
 
 /// Fields of a page's header that hold the bytes of the page, inflated and as they are stored.
@@ -95,12 +97,45 @@ const TIME: &[Field] = &[
     Field(2, STRUCT, &[Field(1, STRUCT, EMPTY), Field(2, STRUCT, EMPTY), Field(3, STRUCT, EMPTY)]),
 ];
 
-/// Logical types; those that say no more are left out.
+/// Logical types. Most say no more, and the crate reads one byte for each of these.
 const LOGICAL_TYPE: &[Field] = &[
+    Field(1, STRUCT, EMPTY),
+    Field(2, STRUCT, EMPTY),
+    Field(3, STRUCT, EMPTY),
+    Field(4, STRUCT, EMPTY),
     Field(5, STRUCT, &[Field(1, NUMBER, &[]), Field(2, NUMBER, &[])]),
+    Field(6, STRUCT, EMPTY),
     Field(7, STRUCT, TIME),
     Field(8, STRUCT, TIME),
     Field(10, STRUCT, &[Field(1, BYTE, &[]), Field(2, TRUE, &[])]),
+    Field(11, STRUCT, EMPTY),
+    Field(12, STRUCT, EMPTY),
+    Field(13, STRUCT, EMPTY),
+    Field(14, STRUCT, EMPTY),
+    Field(15, STRUCT, EMPTY),
+    Field(16, STRUCT, &[Field(1, BYTE, &[])]),
+    Field(17, STRUCT, &[Field(1, TEXT, &[])]),
+    Field(18, STRUCT, &[Field(1, TEXT, &[]), Field(2, NUMBER, &[])]),
+    Field(19, STRUCT, EMPTY),
+];
+
+/// The box of what a column of places on earth holds.
+const GEOSPATIAL: &[Field] = &[
+    Field(
+        1,
+        STRUCT,
+        &[
+            Field(1, DOUBLE, &[]),
+            Field(2, DOUBLE, &[]),
+            Field(3, DOUBLE, &[]),
+            Field(4, DOUBLE, &[]),
+            Field(5, DOUBLE, &[]),
+            Field(6, DOUBLE, &[]),
+            Field(7, DOUBLE, &[]),
+            Field(8, DOUBLE, &[]),
+        ],
+    ),
+    Field(2, LIST, &[of(NUMBER, &[])]),
 ];
 
 const SCHEMA_ELEMENT: &[Field] = &[
@@ -135,7 +170,7 @@ const COLUMN_METADATA: &[Field] = &[
     Field(14, LONG, &[]),
     Field(15, NUMBER, &[]),
     Field(16, STRUCT, &[Field(1, LONG, &[]), Field(2, LIST, &[of(LONG, &[])]), Field(3, LIST, &[of(LONG, &[])])]),
-    Field(17, STRUCT, EMPTY),
+    Field(17, STRUCT, GEOSPATIAL),
 ];
 
 const COLUMN_CHUNK: &[Field] = &[
@@ -225,7 +260,7 @@ impl<'a> Compact<'a> {
         match kind {
             BYTE => self.byte().map(drop),
             SHORT..=LONG => self.varint().map(drop),
-            7 => self.take(8),
+            DOUBLE => self.take(8),
             TEXT => {
                 let length = self.varint()?;
                 self.take(length)
@@ -348,6 +383,18 @@ mod tests {
         // A text in place of row groups, and a list of numbers.
         assert!(!passes_directory(&[0x48, 1, 16, 0]));
         assert!(!passes_directory(&[0x49, 0x15, 16, 0]));
+        // A column's logical type: a place on earth with a text, or with a list of two billion truths; a text as it has to be,
+        // and as a truth, which has no byte where the crate reads one.
+        let schema = |logical: &[u8]| passes_directory(&[&[0x29, 0x1c, 0xac][..], logical, &[0, 0, 0]].concat());
+        assert!(schema(&[0x0c, 36, 0x18, 0, 0]));
+        assert!(!schema(&[0x0c, 36, 0x19, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0]));
+        assert!(!schema(&[0x0c, 36, 0x19, 0x03, 0]));
+        assert!(schema(&[0x1c, 0]));
+        assert!(!schema(&[0x11]));
+        // Numbers that are none in a column's statistics: as a number, and as a text.
+        let statistics = |field: &[u8]| passes(&[&[0x5c, 0x5c][..], field, &[0, 0, 0]].concat());
+        assert!(statistics(&[0x96, 2]));
+        assert!(!statistics(&[0x98, 1, 0x21]));
         // What is not known may be anything.
         assert!(passes(&[0xf8, 1, 16, 0]));
     }
