@@ -259,8 +259,8 @@ fn segments_of<T: Label>(
         let (row, column) = if order == ScanOrder::ColumnMajor { (start, line) } else { (line, start) };
         (all && end <= length).then_some((row as usize, column as u32, end as u32))
     };
-    let cut = Cut { order, rows: rows.clone(), lines: Lines::new(length as u32) };
-    let (mut lines, mut rest) = (cut.lines.clone(), cut.clone());
+    let mut lines = Lines::new(shape.line_length(order));
+    let mut rest = Cut { order, rows: rows.clone(), lines: lines.clone() };
     let mut begins = ByRow::count(rows.len() as u64)?;
     let (mut whole_count, mut area) = (0, 0);
     for &run in &runs.runs()[stretch.clone()] {
@@ -292,7 +292,6 @@ fn segments_of<T: Label>(
 }
 
 /// What is done with a run that does not lie in one line, or where only some rows are planned.
-#[derive(Clone)]
 struct Cut {
     order: ScanOrder,
     rows: Range<u32>,

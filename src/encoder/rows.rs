@@ -52,10 +52,12 @@ impl Encoder {
         let mut done = 0;
         while done < shape.height {
             let left = shape.height - done;
-            let held = fixed + stack.found().bytes;
             let blocks = match block_rows {
                 0 => None,
-                most => self.mark_blocks(source, most.min(left), buffer.above(), done, held)?,
+                most => {
+                    let held = fixed + stack.found().bytes;
+                    self.mark_blocks(source, most.min(left), buffer.above(), done, held)?
+                }
             };
             if let Some((boundaries, rows)) = blocks {
                 budget = Budget::new(self.memory, source.stored_bytes());

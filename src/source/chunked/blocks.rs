@@ -49,8 +49,7 @@ impl<C: Chunks> ChunkedSource<C> {
         }
         let most = usize::try_from(memory.streams / work.max(1)).unwrap_or(usize::MAX);
         let stored_bytes = self.stored_bytes();
-        let groups: Vec<Range<u32>> =
-            bands.clone().step_by(together as usize).map(|band| band..bands.end.min(band + together)).collect();
+        let groups = groups(bands.clone(), together);
         let take_group = |number: usize| {
             let (group, column) = (groups[number / across].clone(), number % across);
             let top = group.start * tall;
@@ -87,6 +86,12 @@ impl<C: Chunks> ChunkedSource<C> {
         }
         Ok(true)
     }
+}
+
+/// Bands cut into groups of `together`, of which the last may have fewer.
+fn groups(bands: Range<u32>, together: u32) -> Vec<Range<u32>> {
+    let end = bands.end;
+    bands.step_by(together as usize).map(|band| band..band.saturating_add(together).min(end)).collect()
 }
 
 impl<C: Chunks> Reader<C> {
@@ -160,5 +165,18 @@ impl<C: Chunks> Reader<C> {
             same &= here.is_some() && here == *label.get_or_insert(here);
         }
         Ok((Labels { bytes, row_bytes }, label.flatten().filter(|_| same)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_at_the_end_of_the_tallest_mask_are_grouped() {
+        let end = u32::MAX;
+        assert_eq!(groups(end - 65..end, 64), [end - 65..end - 1, end - 1..end]);
+        assert_eq!(groups(3..3, 64), []);
+        assert_eq!(groups(3..5, 1), [3..4, 4..5]);
     }
 }
