@@ -181,6 +181,6 @@ fn run_files_of_other_formats_and_with_mistakes() {
 fn memory_that_is_not_allowed_is_not_taken() {
     let folder = Folder::new();
     folder.ok("synth noise --height 2000 --width 2000 -o mask.npy");
-    folder.fails_with("encode mask.npy --memory 24M", &["bytes of memory are needed", "9437184 are allowed"]);
+    folder.fails_with("encode mask.npy --memory 28M", &["bytes of memory are needed", "9437184 are allowed"]);
     folder.ok("encode mask.npy --memory 1G -o - -f table");
 }
