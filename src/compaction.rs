@@ -20,6 +20,8 @@
 //! 2. Sorting is by counting, in two passes over the boundaries. The first counts the runs of each label, and needs no
 //!    runs for it: neighbouring boundaries of a line differ, so each begins a run, but for the first of a line, which may
 //!    continue the run of the line before. Then every run of every chunk has its place, and the second pass puts it there.
+//!
+//! A mask may be a block of a larger one, whose positions its runs then take: see [`Frame`].
 
 use std::collections::HashMap;
 use std::hint::select_unpredictable;
@@ -34,15 +36,31 @@ use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
 use crate::threads;
 
-/// The runs of every label but `background`, worked out by at most `threads` threads of the current pool, each of which
-/// has lists of labels of its own; in the memory of earlier runs.
+/// The mask that another one is a block of, and where the block's first pixel is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) shape: Shape,
+    pub(crate) row: u32,
+    pub(crate) column: u32,
+}
+
+impl Frame {
+    /// That of a mask which is no block.
+    pub(crate) fn whole(shape: Shape) -> Self {
+        Self { shape, row: 0, column: 0 }
+    }
+}
+
+/// The runs of every label but `background`, in positions of the frame that the mask lies in, worked out by at most
+/// `threads` threads of the current pool, each of which has lists of labels of its own; in the memory of earlier runs.
 pub(crate) fn compact<T: Label>(
     mask: &MaskBoundaries<T>,
+    frame: Frame,
     background: Option<u64>,
     threads: usize,
     spare: Vec<[u64; 2]>,
 ) -> LabelRuns {
-    compact_any(any_label!(T, Mask::of(mask)), background, threads, spare)
+    compact_any(any_label!(T, Mask::of(mask, frame)), background, threads, spare)
 }
 
 /// Boundaries of labels of any type.
@@ -72,16 +90,17 @@ impl<T: Label> Part<'_, T> {
     }
 }
 
-/// The boundaries of a whole mask.
+/// The boundaries of a mask.
 struct Mask<'a, T> {
     shape: Shape,
     order: ScanOrder,
     layout: Layout,
     parts: Vec<Part<'a, T>>,
+    frame: Frame,
 }
 
 impl<'a, T: Label> Mask<'a, T> {
-    fn of(mask: &'a MaskBoundaries<T>) -> Self {
+    fn of(mask: &'a MaskBoundaries<T>, frame: Frame) -> Self {
         let part = |(first, boundaries): (u32, &'a Boundaries<T>)| Part {
             first,
             line_starts: boundaries.line_starts(),
@@ -93,17 +112,18 @@ impl<'a, T: Label> Mask<'a, T> {
             order: mask.order(),
             layout: mask.layout(),
             parts: mask.strips().map(part).collect(),
+            frame,
         }
     }
 
     /// The same boundaries of the same type of labels, for which the caller has another name.
     fn same<U: Label>(self) -> Mask<'a, U> {
-        let Self { shape, order, layout, parts: these } = self;
+        let Self { shape, order, layout, parts: these, frame } = self;
         let mut parts = Vec::with_capacity(these.len());
         for Part { first, line_starts, offsets, labels } in these {
             parts.push(Part { first, line_starts, offsets, labels: bytemuck::cast_slice(labels) });
         }
-        Mask { shape, order, layout, parts }
+        Mask { shape, order, layout, parts, frame }
     }
 
     fn count(&self) -> u64 {
@@ -123,6 +143,21 @@ impl<'a, T: Label> Mask<'a, T> {
         u64::from(self.shape.line_length(self.order))
     }
 
+    /// Whether its lines are parts of longer ones, so that no run goes on from one to the next.
+    fn is_cut(&self) -> bool {
+        self.shape.line_length(self.order) != self.frame.shape.line_length(self.order)
+    }
+
+    /// The position of the first pixel of `line`.
+    fn start_of(&self, line: u32) -> u64 {
+        let Frame { shape, row, column } = self.frame;
+        let (first, before) = match self.order {
+            ScanOrder::ColumnMajor => (column, row),
+            ScanOrder::RowMajor => (row, column),
+        };
+        (u64::from(first) + u64::from(line)) * u64::from(shape.line_length(self.order)) + u64::from(before)
+    }
+
     /// The parts that hold pixels of `line`, and the line's number inside them.
     fn parts_of(&self, line: u32) -> (&[Part<'a, T>], usize) {
         match self.layout {
@@ -140,18 +175,20 @@ impl<'a, T: Label> Mask<'a, T> {
         parts.iter().rev().find_map(|part| part.line(line).1.last().copied())
     }
 
-    /// Where the run of `label` that reaches the start of `line` ends.
+    /// Where the run of `label` ends that reaches the last pixel before `line`.
     fn end_of(&self, label: T, line: u32) -> u64 {
-        for line in line..self.lines() {
+        let goes_on = if self.is_cut() { line..line } else { line..self.lines() };
+        for line in goes_on {
             let (parts, local) = self.parts_of(line);
             for part in parts {
                 let (offsets, labels) = part.line(local);
                 if let Some(index) = labels.iter().position(|&other| other != label) {
-                    return u64::from(line) * self.length() + self.before(part) + u64::from(offsets[index]);
+                    return self.start_of(line) + self.before(part) + u64::from(offsets[index]);
                 }
             }
         }
-        self.shape.pixels()
+        let last = if self.is_cut() { line } else { self.lines() };
+        self.start_of(last - 1) + self.length()
     }
 
     /// Pixels of each line before those of `part`.
@@ -163,7 +200,7 @@ impl<'a, T: Label> Mask<'a, T> {
         // A background that is no label of this type is that of no pixel.
         let background = background.and_then(T::from_u64);
         if self.shape.pixels() == 0 {
-            return LabelRuns::empty(Some(self.shape), self.order);
+            return LabelRuns::empty(Some(self.frame.shape), self.order);
         }
         let chunks = self.chunks(threads);
         let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
@@ -196,7 +233,7 @@ impl<'a, T: Label> Mask<'a, T> {
         let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
         let places = &*places;
         threads::each_mut(&mut chunks, |chunk| chunk.put(self, places));
-        LabelRuns { shape: Some(self.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
+        LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
     }
 
     /// Lines cut into at most `threads` chunks of similar numbers of boundaries.
@@ -261,7 +298,8 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             slots.count(&part.labels[start(local.start)..start(local.end)], &mut counts);
         }
         let mut before = None;
-        for line in lines.start.max(1)..lines.end {
+        let may_go_on = if mask.is_cut() { lines.end } else { lines.start.max(1) };
+        for line in may_go_on..lines.end {
             let (parts, local) = mask.parts_of(line);
             let first = parts.iter().find_map(|part| part.line(local).1.first().copied());
             // The background's count does not matter, so most lines are done here.
@@ -300,10 +338,16 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
         };
         // The run that reaches the next boundaries; what came before these lines belongs to an earlier chunk.
         let (mut open, mut current, mut start) = (nowhere, *before, 0);
+        let is_cut = mask.is_cut();
         for line in lines.clone() {
+            if is_cut && let Some(label) = current.take() {
+                put(open, start, mask.end_of(label, line) - start);
+                open = nowhere;
+            }
             let (parts, local) = mask.parts_of(line);
+            let start_of_line = mask.start_of(line);
             for part in parts {
-                let base = u64::from(line) * mask.length() + mask.before(part);
+                let base = start_of_line + mask.before(part);
                 let (mut offsets, mut labels) = part.line(local);
                 if current.is_some() && labels.first() == current.as_ref() {
                     (offsets, labels) = (&offsets[1..], &labels[1..]);

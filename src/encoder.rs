@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use self::spare::{Spare, Typed};
 use self::stream::one_below_the_other;
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
-use crate::compaction::compact;
+use crate::compaction::{Frame, compact};
 use crate::cut::{self, Panel, crop, layout_of, panels};
 use crate::engine::{Engine, EngineInfo, EngineOptions, Opened};
 use crate::error::{Error, Result};
@@ -245,15 +245,22 @@ impl Encoder {
         mask: &LabelMask<'_, T>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
-        self.encode_any(any_label!(T, mask), progress)
+        self.encode_any(Frame::whole(mask.shape()), any_label!(T, mask), progress)
     }
 
+    /// The runs of a mask in memory, in positions of its frame.
     fn encode_any(
         &self,
+        frame: Frame,
         mask: AnyMask<'_>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
-        each_label!(mask, mask => Ok(self.finish(self.mark(mask, progress)?)))
+        each_label!(mask, mask => {
+            let boundaries = self.mark(mask, progress)?;
+            let runs = self.compact_in(frame, &boundaries);
+            self.recycle_parts(boundaries);
+            Ok(runs)
+        })
     }
 
     /// The runs of a block of a mask, in positions of the whole mask: the block's first pixel is at row `origin.0` and
@@ -279,15 +286,8 @@ impl Encoder {
         origin: (u32, u32),
         shape: Shape,
     ) -> Result<LabelRuns> {
-        let (row, column) = origin;
-        Window::new(row, column, block.shape().height, block.shape().width).check(shape)?;
-        let runs = self.encode(block)?;
-        if block.shape() == shape {
-            return Ok(runs);
-        }
-        let placed = self.install(|| runs.place((i64::from(row), i64::from(column)), shape));
-        self.recycle(runs);
-        placed
+        let frame = frame(block.shape(), origin, shape)?;
+        self.encode_any(frame, any_label!(T, block), &mut unwatched)
     }
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
@@ -338,14 +338,13 @@ impl Encoder {
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
     pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> LabelRuns {
-        self.install(|| compact(boundaries, self.background, rayon::current_num_threads(), self.spare.runs.take()))
+        self.compact_in(Frame::whole(boundaries.shape()), boundaries)
     }
 
-    /// [`Encoder::compact`] for boundaries that this encoder marked, whose memory it keeps.
-    fn finish<T: Typed>(&self, boundaries: MaskBoundaries<T>) -> LabelRuns {
-        let runs = self.compact(&boundaries);
-        self.recycle_parts(boundaries);
-        runs
+    fn compact_in<T: Label>(&self, frame: Frame, boundaries: &MaskBoundaries<T>) -> LabelRuns {
+        self.install(|| {
+            compact(boundaries, frame, self.background, rayon::current_num_threads(), self.spare.runs.take())
+        })
     }
 
     /// Gives the memory of runs that are needed no more to the masks that follow.
@@ -400,11 +399,46 @@ impl Encoder {
         source: &mut dyn Source,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
+        self.encode_any_rows(source, None, progress)
+    }
+
+    /// [`Encoder::encode_block`] for a source, which is read strip by strip: `source` is the block, its first pixel is at row
+    /// `origin.0` and column `origin.1` of a mask of `shape`. `progress` is that of [`Encoder::encode_source_with`].
+    ///
+    /// # Errors
+    /// Those of [`Encoder::encode_source`], and [`Error::Argument`] when the block reaches outside the mask.
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use runmask::source::{self, OpenOptions};
+    /// let (path, encoder) = ("slide.tif".as_ref(), runmask::Encoder::builder().build()?);
+    /// let shape = source::open(path, &OpenOptions::default())?.shape();
+    /// let mut rows = source::open(path, &OpenOptions::new().rows(Some(4096..8192)))?;
+    /// let runs = encoder.encode_source_block(&mut *rows, (4096, 0), shape, &mut |_| ControlFlow::Continue(()))?;
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn encode_source_block(
+        &self,
+        source: &mut dyn Source,
+        origin: (u32, u32),
+        shape: Shape,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
+        let frame = frame(source.shape(), origin, shape)?;
+        self.encode_any_rows(source, Some(frame), progress)
+    }
+
+    fn encode_any_rows(
+        &self,
+        source: &mut dyn Source,
+        frame: Option<Frame>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<LabelRuns> {
         match source.dtype() {
-            Dtype::U8 => self.encode_rows::<u8>(source, progress),
-            Dtype::U16 => self.encode_rows::<u16>(source, progress),
-            Dtype::U32 => self.encode_rows::<u32>(source, progress),
-            Dtype::U64 => self.encode_rows::<u64>(source, progress),
+            Dtype::U8 => self.encode_rows::<u8>(source, frame, progress),
+            Dtype::U16 => self.encode_rows::<u16>(source, frame, progress),
+            Dtype::U32 => self.encode_rows::<u32>(source, frame, progress),
+            Dtype::U64 => self.encode_rows::<u64>(source, frame, progress),
         }
     }
 
@@ -538,4 +572,10 @@ impl Encoder {
             None => work(),
         }
     }
+}
+
+/// The frame of a block of this shape, which must lie inside it.
+fn frame(block: Shape, (row, column): (u32, u32), shape: Shape) -> Result<Frame> {
+    Window::new(row, column, block.height, block.width).check(shape)?;
+    Ok(Frame { shape, row, column })
 }

@@ -11,6 +11,7 @@
 //! | `scan.rs` | the runs of all labels together, in scan order |
 //! | `select.rs` | labels chosen and numbered anew |
 //! | `merge.rs` | parts of one mask put together |
+//! | `packed.rs` | runs in few bytes |
 //! | `place.rs` | a mask cut out, shifted, padded |
 //! | `overlap.rs` | how many pixels labels of two masks share |
 //! | `compare.rs` | scores of a segmentation |
@@ -41,6 +42,7 @@ mod merge;
 mod objects;
 pub(crate) mod order;
 mod overlap;
+mod packed;
 mod place;
 mod polygons;
 mod scan;

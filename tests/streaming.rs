@@ -83,6 +83,43 @@ fn a_source_gives_the_runs_of_its_mask() {
     }
 }
 
+/// A block of a mask, from memory or from a source, has the runs that it has by itself, moved to its place in the mask.
+#[test]
+fn a_block_has_the_positions_of_its_mask() {
+    for (kind, shape) in [
+        (Kind::Cells, Shape { height: 700, width: 900 }),
+        (Kind::Noise, Shape { height: 77, width: 130 }),
+        (Kind::Noise, Shape { height: 1, width: 130 }),
+        (Kind::Noise, Shape { height: 130, width: 1 }),
+        (Kind::Glomeruli, Shape { height: 300, width: 200 }),
+        (Kind::Cells, Shape { height: 0, width: 9 }),
+    ] {
+        let pixels = synth(kind, shape);
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        for (above, left, below, right) in [(0, 0, 0, 0), (5, 7, 0, 0), (0, 0, 3, 1), (0, 9, 0, 2), (4, 0, 1, 0)] {
+            let whole = Shape { height: above + shape.height + below, width: left + shape.width + right };
+            for (number, order) in [ScanOrder::ColumnMajor, ScanOrder::RowMajor].into_iter().enumerate() {
+                for background in [Some(0), Some(3), None] {
+                    let encoder = Encoder::builder().order(order).background(background).threads(1 + 2 * number);
+                    let encoder = encoder.build().unwrap();
+                    let expected = encoder.encode(&mask).unwrap().place((above.into(), left.into()), whole).unwrap();
+                    let what = format!("{kind:?} {shape} at {above}, {left} of {whole}, {order}, {background:?}");
+                    assert_eq!(encoder.encode_block(&mask, (above, left), whole).unwrap(), expected, "{what}");
+                    let mut rows = Rows { shape, pixels: pixels.clone(), row: 0, group: 16 };
+                    let watch = &mut |_| ControlFlow::Continue(());
+                    let found = encoder.encode_source_block(&mut rows, (above, left), whole, watch).unwrap();
+                    assert_eq!(found, expected, "{what}, rows");
+                    let mut tiles = Tiles { rows: Rows { row: 0, ..rows }, tile: (16, 8), left_out: 0 };
+                    let found = encoder.encode_source_block(&mut tiles, (above, left), whole, watch).unwrap();
+                    assert_eq!(found, expected, "{what}, tiles");
+                    let outside = encoder.encode_source_block(&mut tiles, (above + below + 1, left), whole, watch);
+                    assert!(matches!(outside, Err(Error::Argument(_))), "{what}");
+                }
+            }
+        }
+    }
+}
+
 /// Rows from memory in which every tile that repeats its first row is left out: what stands there instead is no label of
 /// the mask.
 struct Tiles {

@@ -12,7 +12,6 @@ __all__ = [
     "Polygons",
     "Runs",
     "__version__",
-    "_restore",
     "_restore_polygons",
     "coco_area",
     "coco_box_iou",
@@ -36,12 +35,15 @@ __all__ = [
     "labels_of_runs",
     "main",
     "merge",
+    "merge_packed",
     "overlaps",
+    "pack",
     "pixels_decode",
     "pixels_encode",
     "read",
     "read_images",
     "to_text",
+    "unpack",
 ]
 
 __version__: str
@@ -263,7 +265,6 @@ def convert(
 def extension(format: str) -> str: ...
 def doctor(path: str, shape: tuple[int, int] | None) -> dict[str, Any]: ...
 def main(arguments: Sequence[str]) -> int: ...
-def _restore(packed: npt.NDArray[np.uint8], shape: tuple[int, int] | None, order: str) -> Runs: ...
 def _restore_polygons(
     labels: npt.ArrayLike,
     feature_offsets: npt.ArrayLike,
@@ -294,6 +295,9 @@ def encode_rows(
     threads: int | None,
 ) -> Runs: ...
 def merge(parts: list[Runs], *, threads: int | None) -> Runs: ...
+def merge_packed(parts: list[npt.NDArray[np.uint8]], *, threads: int | None) -> Runs: ...
+def pack(runs: Runs, threads: int | None = None) -> npt.NDArray[np.uint8]: ...
+def unpack(packed: npt.NDArray[np.uint8], threads: int | None = None) -> Runs: ...
 def overlaps(first: Runs, second: Runs) -> npt.NDArray[np.uint64]: ...
 def compare(truth: Runs, prediction: Runs, thresholds: list[float] | None) -> dict[str, Any]: ...
 def labels_of_runs(runs: Runs) -> npt.NDArray[np.uint64]: ...

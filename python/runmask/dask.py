@@ -23,6 +23,7 @@ import numpy.typing as npt
 try:
     import dask
     import dask.array
+    import dask.base
 except ImportError as error:
     raise ImportError("runmask.dask needs Dask: pip install 'runmask[dask]'") from error
 
@@ -33,6 +34,9 @@ from ._runmask import Runs
 __all__ = ["Table", "components", "encode", "encode_many", "measure", "table", "to_parquet"]
 
 PathLike = Union[str, "os.PathLike[str]"]
+
+#: Runs in few bytes.
+Packed = npt.NDArray[np.uint8]
 
 #: Bytes of labels that one task reads from a file, unless it is told: at least so many that the work outweighs the task, at
 #: most so many that a task takes a second or two.
@@ -105,26 +109,37 @@ def encode(
     """
     if split_every < 2:
         raise ValueError(f"split_every: expected 2 or more, found {split_every}")
-    _, parts = _parts(mask, background, order, threads, rows, memory, options)
-    while len(parts) > (MERGED_BY_CALLER if compute else 1):
+    _, parts = _parts(mask, background, order, threads, rows, memory, options, give=_packed)
+    while len(parts) > (MERGED_BY_CALLER if compute else split_every):
         groups = [parts[first : first + split_every] for first in range(0, len(parts), split_every)]
-        parts = [group[0] if len(group) == 1 else dask.delayed(_merge, pure=False)(group, threads) for group in groups]
+        merge = dask.delayed(_merge, pure=False)
+        parts = [group[0] if len(group) == 1 else merge(group, threads, give=_packed) for group in groups]
     if not compute:
-        return parts[0]
-    computed = dask.compute(*parts)
-    return computed[0] if len(computed) == 1 else _masks.merge(computed)
+        return dask.delayed(_merge, pure=False)(parts, threads)
+    return _merge(list(dask.compute(*parts)))
 
 
-def _merge(parts: list[Runs], threads: int | None = 1) -> Runs:
-    return _masks.merge(parts, threads=threads)
+def _merge(parts: list[Packed], threads: int | None = None, give: Any = None) -> Any:
+    """The runs of packed parts, or what `give` makes of them."""
+    runs = _runmask.merge_packed(parts, threads=threads)
+    return runs if give is None else give(runs, threads)
 
 
-def _encode_block(block: Any, origin: tuple[int, int], shape: tuple[int, int], **options: Any) -> Runs:
-    return _masks.encode_block(block, origin, shape, **options)
+def _packed(runs: Runs, threads: int | None) -> Packed:
+    """What goes from process to process: a seventh of the bytes of runs, and no more memory where it arrives."""
+    return _runmask.pack(runs, threads)
 
 
-def _encode_rows(path: str, rows: tuple[int, int], opening: dict[str, Any], **options: Any) -> Runs:
-    return _files.open(path, **opening).encode(rows=rows, **options)
+def _encode_block(
+    block: Any, origin: tuple[int, int], shape: tuple[int, int], threads: int | None, give: Any, **options: Any
+) -> Any:
+    return give(_masks.encode_block(block, origin, shape, threads=threads, **options), threads)
+
+
+def _encode_rows(
+    path: str, rows: tuple[int, int], opening: dict[str, Any], threads: int | None, give: Any, **options: Any
+) -> Any:
+    return give(_files.open(path, **opening).encode(rows=rows, threads=threads, **options), threads)
 
 
 def _parts(
@@ -135,9 +150,11 @@ def _parts(
     rows: int | None,
     memory: int | None,
     opening: dict[str, Any],
+    give: Any,
 ) -> tuple[tuple[int, int], list[Any]]:
-    """The shape of the mask, and one task for each block; those that are beside each other along the scan lines follow each other."""
-    options = {"background": background, "order": order, "threads": threads}
+    """The shape of the mask, and one task for each block, which gives what `give` makes of its runs; those that are beside each
+    other along the scan lines follow each other."""
+    options = {"background": background, "order": order, "threads": threads, "give": give}
     if isinstance(mask, (str, os.PathLike)):
         return _parts_of_file(os.fspath(mask), rows, opening, {**options, "memory": memory})
     if not isinstance(mask, dask.array.Array):
@@ -161,7 +178,7 @@ def _parts(
         if mask.chunks[0][row] and mask.chunks[1][column]:
             origin = (int(first_rows[row]), int(first_columns[column]))
             parts.append(dask.delayed(_encode_block, pure=False)(blocks[row, column], origin, shape, **options))
-    return shape, parts or [_nothing(shape, order)]
+    return shape, parts or [_nothing(shape, order, give)]
 
 
 def _parts_of_file(
@@ -178,11 +195,12 @@ def _parts_of_file(
     bands = [(first, min(height, first + rows)) for first in range(0, height, rows)]
     task = dask.delayed(_encode_rows, pure=False)
     parts = [task(path, band, opening, **options) for band in bands]
-    return file.shape, parts or [_nothing(file.shape, options["order"])]
+    return file.shape, parts or [_nothing(file.shape, options["order"], options["give"])]
 
 
-def _nothing(shape: tuple[int, int], order: Order) -> Any:
-    return dask.delayed(Runs, pure=False)([], [0], np.zeros((0, 2), np.uint64), shape=shape, order=order)
+def _nothing(shape: tuple[int, int], order: Order, give: Any) -> Any:
+    nothing = Runs([], [0], np.zeros((0, 2), np.uint64), shape=shape, order=order)
+    return dask.delayed(give, pure=False)(nothing, 1)
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:
@@ -300,16 +318,19 @@ def _encode_file(
     return _row(source, target, "done", labels=len(runs), runs=len(runs.runs), seconds=seconds)
 
 
+def _client() -> Any:
+    """The client of the cluster that runs the tasks, if one does."""
+    client = getattr(dask.base.get_scheduler(), "__self__", None)
+    return client if hasattr(client, "gather") else None
+
+
 def _run_all(tasks: list[Any]) -> list[Any]:
     """The results of all tasks; on a cluster, the exception instead where a task has none, as when it kills its workers."""
-    if dask.config.get("scheduler", None) is not None:
+    client = _client()
+    if client is None:
         return list(dask.compute(*tasks))
-    try:
-        from distributed import get_client, wait
+    from distributed import wait
 
-        client = get_client()
-    except (ImportError, ValueError):
-        return list(dask.compute(*tasks))
     futures = client.compute(tasks)
     wait(futures)
     return [future.exception() if future.status == "error" else future.result() for future in futures]
@@ -363,9 +384,8 @@ def table(
     # Takes half a second and 80 MB, which workers that only encode do without.
     from dask.dataframe import from_delayed
 
-    shape, parts = _parts(mask, background, order, threads, rows, memory, options)
-    frames = [dask.delayed(_frame, pure=False)(part) for part in parts]
-    frame = from_delayed(frames, meta=_empty(), verify_meta=False)
+    shape, parts = _parts(mask, background, order, threads, rows, memory, options, give=_frame)
+    frame = from_delayed(parts, meta=_empty(), verify_meta=False)
     if len(parts) > 1 or npartitions not in (None, 1):
         frame = frame.shuffle("label", npartitions=npartitions or len(parts))
     return Table(frame, shape, order)
@@ -377,7 +397,7 @@ def _empty() -> Any:
     return pandas.DataFrame({name: np.zeros(0, dtype) for name, dtype in _COLUMNS.items()})
 
 
-def _frame(runs: Runs) -> Any:
+def _frame(runs: Runs, threads: int | None = None) -> Any:
     return _tables.to_pandas(runs)
 
 

@@ -81,22 +81,28 @@ pub(crate) fn encode_rows(
     let encoder = encoder(py, background, order, engine, None)?;
     let raised = Raised::default();
     let mut source = Rows { rows, shape, dtype: LabelType::of(dtype)?.stored, next: 0, raised: raised.clone() };
-    let runs = work::run(py, threads, |stop| encode_source(&encoder, &mut source, stop, &mut |_| Ok(())))?;
+    let runs = work::run(py, threads, |stop| encode_source(&encoder, &mut source, None, stop, &mut |_| Ok(())))?;
     raised.check()?;
     runs.map(Runs::from).map_err(|error| raise(py, error))
 }
 
-/// The runs of a source, unless the work is to stop before its last row or `tell`, which is told how much is done, ends it.
+/// The runs of a source, which is `block.0` rows below the top of a mask of the shape `block.1` where it is a block, unless the
+/// work is to stop before its last row or `tell`, which is told how much is done, ends it.
 pub(crate) fn encode_source(
     encoder: &Encoder,
     source: &mut dyn Source,
+    block: Option<(u32, Shape)>,
     stop: &Stop,
     tell: &mut dyn FnMut(Progress) -> runmask::Result<()>,
 ) -> runmask::Result<LabelRuns> {
-    encoder.encode_source_with(source, &mut |done| match stop.check().and_then(|()| tell(done)) {
+    let mut watch = |done| match stop.check().and_then(|()| tell(done)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
-    })
+    };
+    match block {
+        Some((row, shape)) => encoder.encode_source_block(source, (row, 0), shape, &mut watch),
+        None => encoder.encode_source_with(source, &mut watch),
+    }
 }
 
 /// What a Python function raised where only the library's errors can pass.

@@ -219,16 +219,13 @@ impl MaskFile {
         let runs = work::run(py, threads, |stop| {
             let options = self.options.clone().rows(rows.map(|(first, end)| first..end));
             let mut source = source::open(&self.path, &options)?;
-            let runs = encode_source(&encoder, &mut *source, stop, &mut |done| match &progress {
+            let block = rows.map(|(first, _)| (first, self.shape));
+            encode_source(&encoder, &mut *source, block, stop, &mut |done| match &progress {
                 Some(progress) => Python::attach(|py| progress.call1(py, (done.done, done.total)))
                     .map(drop)
                     .map_err(|error| raised.keep(error)),
                 None => Ok(()),
-            })?;
-            match rows {
-                Some((first, _)) => runs.place((i64::from(first), 0), self.shape),
-                None => Ok(runs),
-            }
+            })
         })?;
         raised.check()?;
         runs.map(Runs::from).map_err(|error| raise_for(py, error, &self.path))

@@ -13,7 +13,6 @@ mod errors;
 mod files;
 mod operations;
 mod options;
-mod packed;
 mod pixels;
 mod plane;
 mod polygons;
@@ -33,7 +32,9 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<files::MaskFile>()?;
     for function in [
         wrap_pyfunction!(main, module)?,
-        wrap_pyfunction!(runs::_restore, module)?,
+        wrap_pyfunction!(runs::pack, module)?,
+        wrap_pyfunction!(runs::unpack, module)?,
+        wrap_pyfunction!(runs::merge_packed, module)?,
         wrap_pyfunction!(polygons::_restore_polygons, module)?,
         wrap_pyfunction!(encode::encode, module)?,
         wrap_pyfunction!(encode::encode_rows, module)?,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::{
-    IntoPyArray, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1, PyUntypedArray,
+    PyUntypedArrayMethods,
 };
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
@@ -17,7 +18,7 @@ use runmask::{Decoder, Dtype, LabelRuns, Run, ScanOrder, Shape, Window};
 use crate::arrays::{LabelType, Shown, for_type, order_name, order_of, show};
 use crate::errors::raise;
 use crate::files::{self, MaskOutput};
-use crate::{packed, work};
+use crate::work;
 
 /// Runs that are copied between two looks at whether to stop.
 const PIECE: usize = 1 << 20;
@@ -206,13 +207,11 @@ impl Runs {
         slf
     }
 
-    /// Packed into an array of bytes, a quarter as many; pickle's protocol 5 can pass it without a copy.
+    /// Packed into an array of bytes, which pickle's protocol 5 can pass without a copy.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        let (py, runs) = (slf.py(), slf.get());
-        let packed = work::run(py, None, |stop| packed::pack(&runs.runs, stop))?;
-        let packed = packed.map_err(|error| raise(py, error))?.into_pyarray(py);
-        let restore = py.import("runmask._runmask")?.getattr("_restore")?;
-        (restore, (packed, runs.shape(), runs.order())).into_pyobject(py)
+        let py = slf.py();
+        let restore = py.import("runmask._runmask")?.getattr("unpack")?;
+        (restore, (pack(py, slf, None)?,)).into_pyobject(py)
     }
 
     /// The mask: every pixel has its label, or the background's.
@@ -486,19 +485,38 @@ impl Labels {
     }
 }
 
-/// What a pickle calls.
+/// Runs in few bytes, as they are pickled.
 #[pyfunction]
-pub(crate) fn _restore(
-    py: Python<'_>,
-    packed: PyReadonlyArray1<'_, u8>,
-    shape: Option<(u64, u64)>,
-    order: &str,
-) -> PyResult<Runs> {
-    let shape = shape.map(|(height, width)| Shape::new(height, width)).transpose();
-    let (shape, order) = (shape.map_err(|error| raise(py, error))?, order_of(order)?);
+#[pyo3(signature = (runs, threads=None))]
+pub(crate) fn pack<'py>(
+    py: Python<'py>,
+    runs: &Bound<'py, Runs>,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    let runs = Arc::clone(&runs.get().runs);
+    Ok(work::alone(py, threads, move |_| runs.pack())?.into_pyarray(py))
+}
+
+/// The runs of these bytes.
+#[pyfunction]
+#[pyo3(signature = (packed, threads=None))]
+pub(crate) fn unpack(py: Python<'_>, packed: PyReadonlyArray1<'_, u8>, threads: Option<usize>) -> PyResult<Runs> {
     let packed = packed.as_slice()?;
-    let runs = work::run(py, None, |stop| packed::unpack(shape, order, packed, stop))?;
+    let runs = work::run(py, threads, |_| LabelRuns::unpack(packed))?;
     runs.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+/// The runs of parts of one mask that are packed.
+#[pyfunction]
+#[pyo3(signature = (parts, *, threads))]
+pub(crate) fn merge_packed(
+    py: Python<'_>,
+    parts: Vec<PyReadonlyArray1<'_, u8>>,
+    threads: Option<usize>,
+) -> PyResult<Runs> {
+    let parts: Vec<&[u8]> = parts.iter().map(PyReadonlyArray1::as_slice).collect::<Result<_, _>>()?;
+    let merged = work::run(py, threads, |stop| LabelRuns::merge_packed(&parts, &mut |_| stop.flow()))?;
+    merged.map(Runs::from).map_err(|error| raise(py, error))
 }
 
 /// The integers of an array as places in a list.

@@ -140,8 +140,10 @@ def test_what_is_no_mask_is_refused():
 def test_a_block_that_comes_twice_is_an_error():
     part = runmask.encode_block(np.ones((2, 2), np.uint8), (0, 0), (4, 4))
     other = runmask.encode_block(np.ones((2, 2), np.uint8), (2, 2), (4, 4))
+    packed = [runmask.dask._packed(runs, 1) for runs in (part, other, part)]
+    same(runmask.dask._merge(packed[:2]), runmask.merge([part, other]))
     with pytest.raises(ValueError, match="two parts cover"):
-        runmask.dask._merge([part, other, part])
+        runmask.dask._merge(packed)
 
 
 def test_files_are_read_in_bands(tmp_path):
@@ -185,6 +187,17 @@ def test_the_graph_holds_no_pixels(tmp_path):
     assert len(lazy.dask) == 40 + 5 + 1
     assert len(pickle.dumps(dict(lazy.dask))) < 40_000
     same(lazy.compute(), runmask.encode(np.ones((4000, 1000), np.uint32)))
+
+
+def test_tasks_give_packed_runs(tmp_path):
+    mask = mask_of(900, 700, labels=300)
+    np.save(tmp_path / "mask.npy", mask)
+    for source in (tmp_path / "mask.npy", dask.array.from_array(mask, chunks=300)):
+        _, tasks = runmask.dask._parts(source, 0, "F", 1, None, None, {}, runmask.dask._packed)
+        parts = dask.compute(*tasks)
+        assert all(part.dtype == np.uint8 for part in parts)
+        assert sum(part.nbytes for part in parts) < runmask.encode(mask).runs.nbytes / 4
+        same(runmask.dask._merge(list(parts)), runmask.encode(mask))
 
 
 def test_many_slides(tmp_path):
@@ -364,15 +377,17 @@ def test_files_and_arrays_on_a_cluster(client, tmp_path):
 
 
 def test_a_block_that_comes_twice_is_an_error_on_a_cluster(client):
-    _, parts = runmask.dask._parts(dask.array.from_array(mask_of(40, 40), chunks=20), 0, "F", 1, None, None, {})
+    _, parts = runmask.dask._parts(dask.array.from_array(mask_of(40, 40), chunks=20), 0, "F", 1, None, None, {}, runmask.dask._packed)
     merge = dask.delayed(runmask.dask._merge, pure=False)
+    packed = dict(threads=1, give=runmask.dask._packed)
     with on_cluster():
         same(merge(parts).compute(), runmask.encode(mask_of(40, 40)))
         with pytest.raises(ValueError, match="two parts cover"):
             merge([*parts, parts[2]]).compute()
         # Nor when the copies meet only in a merge of merges.
         with pytest.raises(ValueError, match="two parts cover"):
-            merge([merge(parts[:2]), merge(parts[1:])]).compute()
+            merge([merge(parts[:2], **packed), merge(parts[1:], **packed)]).compute()
+        same(merge([merge(parts[:2], **packed), merge(parts[2:], **packed)]).compute(), runmask.encode(mask_of(40, 40)))
 
 
 def test_a_worker_that_is_killed_changes_nothing(client, tmp_path):
@@ -410,6 +425,20 @@ def test_slides_of_a_worker_that_is_killed_are_done_by_others(client, tmp_path):
     for number, name in enumerate(names):
         mask = mask_of(900, 900, labels=2000, seed=number)
         same(runmask.read(out / name.replace("npy", "csv"), shape=mask.shape), runmask.encode(mask))
+
+
+def kills_its_worker():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_slide_that_kills_its_workers_is_one_that_failed(client):
+    """A client says that it is the scheduler, as long as nobody says another."""
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+    tasks = [dask.delayed(kills_its_worker)(), dask.delayed(abs)(-3)]
+    for scheduler in ("dask.distributed", None):
+        with dask.config.set(scheduler=scheduler):
+            failed, done = runmask.dask._run_all(tasks)
+        assert type(failed).__name__ == "KilledWorker" and done == 3
 
 
 def test_tables_on_a_cluster(client):

@@ -11,7 +11,7 @@ use super::budget::{Budget, Found};
 use super::spare::Typed;
 use super::stream::{RowBuffer, Stack, one_below_the_other};
 use crate::boundary::{Boundaries, MaskBoundaries, Part};
-use crate::compaction::compact;
+use crate::compaction::{Frame, compact};
 use crate::cut::{self, crop};
 use crate::error::{Error, Result};
 use crate::mask::LabelMask;
@@ -22,17 +22,20 @@ use crate::source::Source;
 use crate::strip::{Layout, Strip};
 
 impl Encoder {
-    /// The runs of every label of a source whose labels are of this type.
+    /// The runs of every label of a source whose labels are of this type, in positions of `frame` where it is a block.
     pub(super) fn encode_rows<T: Typed>(
         &self,
         source: &mut dyn Source,
+        frame: Option<Frame>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
         let shape = source.shape();
         if shape.pixels() == 0 {
-            return Ok(LabelRuns::empty(Some(shape), self.order));
+            return Ok(LabelRuns::empty(Some(frame.map_or(shape, |frame| frame.shape)), self.order));
         }
-        let order = cut::simplest_order(self.order, shape);
+        // Positions of one row or column are the same in both orders, unless it is a block.
+        let order = if frame.is_some() { self.order } else { cut::simplest_order(self.order, shape) };
+        let frame = frame.unwrap_or(Frame::whole(shape));
         let layout = match order {
             ScanOrder::ColumnMajor => Layout::Across,
             ScanOrder::RowMajor => Layout::Along,
@@ -88,7 +91,7 @@ impl Encoder {
             self.forget();
         }
         let (parts, found) = stack.finish(T::spare(&self.spare));
-        self.compact_within(MaskBoundaries { shape, order, layout, parts }, budget, found)
+        self.compact_within(MaskBoundaries { shape, order, layout, parts }, frame, budget, found)
     }
 
     /// Marks some of the next rows of a source, `rows` at most, block by block: gives the boundaries of all of them, as one
@@ -153,12 +156,13 @@ impl Encoder {
     fn compact_within<T: Typed>(
         &self,
         boundaries: MaskBoundaries<T>,
+        frame: Frame,
         budget: Budget,
         found: Found,
     ) -> Result<LabelRuns> {
         let threads = budget.compaction_threads(found, self.threads())?;
-        let mut runs = self.install(|| compact(&boundaries, self.background, threads, self.spare.runs.take()));
-        // Positions of one row or column are the same in both orders.
+        let mut runs = self.install(|| compact(&boundaries, frame, self.background, threads, self.spare.runs.take()));
+        // That of a mask of one row or column may be the other one.
         runs.order = self.order;
         self.recycle_parts(boundaries);
         if budget.is_tight() {

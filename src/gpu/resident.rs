@@ -17,7 +17,7 @@ use super::piece::{BLOCK, Memory, Params, steps};
 use super::shader::Variant;
 use super::{AdapterInfo, Gpu, GpuOptions, engine_error, layout_of};
 use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
-use crate::compaction::compact;
+use crate::compaction::{Frame, compact};
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, Dtype, Label, each_label};
 use crate::runs::LabelRuns;
@@ -105,7 +105,8 @@ impl Gpu {
     pub fn encode_buffers(&self, strips: &[DeviceStrip<'_>], shape: Shape, dtype: Dtype) -> Result<LabelRuns> {
         let boundaries = self.mark_any(strips, shape, ScanOrder::ColumnMajor, dtype)?;
         let threads = rayon::current_num_threads();
-        Ok(each_label!(boundaries, boundaries => compact(&boundaries, Some(0), threads, Vec::new())))
+        let frame = Frame::whole(shape);
+        Ok(each_label!(boundaries, boundaries => compact(&boundaries, frame, Some(0), threads, Vec::new())))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.
