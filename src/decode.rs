@@ -25,8 +25,6 @@
 
 use std::ops::{ControlFlow, Range};
 
-use rayon::prelude::*;
-
 use self::columns::Scratch;
 use self::plan::{Plan, Segment};
 use crate::error::{Error, Result};
@@ -364,11 +362,11 @@ impl<'a> Decoder<'a> {
                     below.extend(carried.iter().filter(|segment| segment.end > rows.end));
                     bands.push(Band { rows, carried: std::mem::replace(&mut carried, below), pixels });
                 }
-                let rendered = bands
-                    .par_iter_mut()
-                    .zip(&mut scratches)
-                    .map(|(band, scratch)| plan.render(band.rows.clone(), &band.carried, band.pixels, scratch));
-                self.conclude(rendered.collect())?;
+                let mut work: Vec<(Band<'_, T>, &mut Scratch<T>)> = bands.into_iter().zip(&mut scratches).collect();
+                let render = |(band, scratch): &mut (Band<'_, T>, &mut Scratch<T>)| {
+                    plan.render(band.rows.clone(), &band.carried, band.pixels, scratch)
+                };
+                self.conclude(threads::map_mut(&mut work, render))?;
                 done(rows, pixels)?;
             }
         }

@@ -567,10 +567,7 @@ impl Encoder {
     }
 
     fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
+        threads::install(self.pool.as_ref(), work)
     }
 }
 

@@ -4,13 +4,12 @@
 
 use std::io::{BufRead, Read, Write};
 
-use rayon::prelude::*;
-
 use super::numbers::digits;
 use super::writing;
 use crate::error::{Error, Place, Result};
 use crate::runs::Run;
 use crate::shape::Shape;
+use crate::threads;
 
 /// A header is never longer; a file that is no text fails here, not after its last byte.
 pub(super) const MAX_HEADER: usize = 4096;
@@ -431,7 +430,8 @@ pub(super) fn write_batches<T: Sync>(
     // A few batches a thread keep all of them busy; more would only hold more text at once.
     let mut texts: Vec<Vec<u8>> = vec![Vec::new(); threads * 4];
     for group in batches.chunks(texts.len()) {
-        texts.par_iter_mut().zip(group).for_each(|(text, batch)| {
+        let mut work: Vec<(&mut Vec<u8>, &T)> = texts.iter_mut().zip(group).collect();
+        threads::each_mut(&mut work, |(text, batch)| {
             text.clear();
             make(text, batch);
         });

@@ -17,7 +17,6 @@
 #[cfg(test)]
 mod stages;
 
-use rayon::prelude::*;
 use wgpu::{BufferUsages, MapMode};
 
 use super::device::{Buffer, Device, Mapping};
@@ -30,6 +29,7 @@ use crate::boundary::Boundaries;
 use crate::error::{Error, Result};
 use crate::mask::Label;
 use crate::strip::Layout;
+use crate::threads;
 
 /// Bytes of one staging buffer; two of them take turns.
 const STAGING_BYTES: u64 = 8 << 20;
@@ -329,9 +329,10 @@ impl BufferSet {
             let view = mapped(buffer, (4 * size * events) as u64)?;
             let places = first..first + events;
             let (offsets, labels) = (&mut boundaries.offsets[places.clone()], &mut boundaries.labels[places]);
-            let to = offsets.par_chunks_mut(UNPACKED).zip(labels.par_chunks_mut(UNPACKED));
-            words_of(&view)?.par_chunks(UNPACKED * size).zip(to).for_each(|(events, (offsets, labels))| {
-                let to = offsets.iter_mut().zip(labels);
+            let to = offsets.chunks_mut(UNPACKED).zip(labels.chunks_mut(UNPACKED));
+            let mut work: Vec<_> = words_of(&view)?.chunks(UNPACKED * size).zip(to).collect();
+            threads::each_mut(&mut work, |(events, (offsets, labels))| {
+                let to = offsets.iter_mut().zip(labels.iter_mut());
                 // The kernels cut a label to its type's width, so it fits.
                 let label = |word: u64| T::from_u64(word).unwrap_or_default();
                 if variant.packed {

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::shape::{ScanOrder, Shape};
+use crate::threads::{self, Kept};
 
 /// Labels that a thread makes at a time.
 const BLOCK: usize = 256;
@@ -46,19 +45,13 @@ pub(super) fn build_with<S: Send>(
     order: ScanOrder,
     count: usize,
     empty: Empty,
-    memory: impl Fn() -> S,
+    memory: impl Fn() -> S + Sync,
     make: impl Fn(&mut S, usize, &mut Vec<Run>) -> Result<u64> + Sync,
 ) -> Result<LabelRuns> {
-    let blocks = count.div_ceil(BLOCK);
-    // Some blocks at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
-    let mut slots: Vec<(S, Made)> = Vec::new();
-    slots.resize_with(blocks.min(rayon::current_num_threads() * BLOCKS_A_THREAD), || (memory(), Made::default()));
-    let mut result = LabelRuns::empty(shape, order);
-    for first in (0..blocks).step_by(slots.len().max(1)) {
-        slots.par_iter_mut().zip(first..blocks).try_for_each(|((memory, made), block)| -> Result<()> {
-            made.labels.clear();
-            made.runs.clear();
-            for index in block * BLOCK..((block + 1) * BLOCK).min(count) {
+    let kept = Kept::new(memory);
+    build_blocks(shape, order, count, &|indices, made| {
+        kept.with(|memory| {
+            for index in indices {
                 let before = made.runs.len();
                 let label = make(memory, index, &mut made.runs)?;
                 let runs = made.runs.len() - before;
@@ -67,8 +60,32 @@ pub(super) fn build_with<S: Send>(
                 }
             }
             Ok(())
+        })
+    })
+}
+
+/// The runs of `count` labels, of which `make` makes some at a time.
+fn build_blocks(
+    shape: Option<Shape>,
+    order: ScanOrder,
+    count: usize,
+    make: &(dyn Fn(Range<usize>, &mut Made) -> Result<()> + Sync),
+) -> Result<LabelRuns> {
+    let blocks = count.div_ceil(BLOCK);
+    // Some blocks at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
+    let mut slots: Vec<(usize, Made)> = Vec::new();
+    slots.resize_with(blocks.min(rayon::current_num_threads() * BLOCKS_A_THREAD), Default::default);
+    let mut result = LabelRuns::empty(shape, order);
+    for first in (0..blocks).step_by(slots.len().max(1)) {
+        let used = slots.len().min(blocks - first);
+        let slots = &mut slots[..used];
+        slots.iter_mut().zip(first..).for_each(|(slot, block)| slot.0 = block);
+        threads::try_map_mut(slots, |(block, made)| {
+            made.labels.clear();
+            made.runs.clear();
+            make(*block * BLOCK..((*block + 1) * BLOCK).min(count), made)
         })?;
-        for (_, made) in &slots[..slots.len().min(blocks - first)] {
+        for (_, made) in slots {
             let mut end = result.runs.len();
             for &(label, runs) in &made.labels {
                 end += runs;

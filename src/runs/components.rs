@@ -20,6 +20,7 @@ use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::memory::zeroed;
 use crate::shape::ScanOrder;
+use crate::threads;
 
 /// Chooses what [`LabelRuns::components`] makes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -166,9 +167,7 @@ impl LabelRuns {
             }
             Ok(made)
         };
-        let blocks: Result<Vec<Block>> =
-            (0..base.labels.len().div_ceil(BLOCK)).into_par_iter().map(take_apart).collect();
-        let mut blocks = blocks?;
+        let mut blocks: Vec<Block> = threads::try_map(threads::each, base.labels.len().div_ceil(BLOCK), take_apart)?;
         let mut all = together(&mut blocks);
         let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
             let runs = write(base, &blocks, &all, length)?;
@@ -227,7 +226,8 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
         end += component.runs;
         offsets.push(end);
     }
-    blocks.par_iter().zip(places).enumerate().for_each(|(block, (made, mut places))| {
+    let mut work: Vec<(usize, (&Block, Vec<usize>))> = blocks.iter().zip(places).enumerate().collect();
+    threads::each_mut(&mut work, |(block, (made, places))| {
         let mut put = |owner: usize, run: Run| {
             let place = &mut places[owner];
             if let Some([start, length]) = to.get(*place) {
@@ -237,7 +237,7 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
             }
         };
         let (mut sets, mut first) = (made.sets.iter(), 0);
-        for (label, &count) in (block * BLOCK..).zip(&made.counts) {
+        for (label, &count) in (*block * BLOCK..).zip(&made.counts) {
             let runs = base.runs_at(label);
             let mut before: Option<(usize, Run)> = None;
             let mut join = |owner: usize, run: Run| match &mut before {

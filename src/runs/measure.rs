@@ -26,8 +26,6 @@ mod tests;
 
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
-use rayon::prelude::*;
-
 use self::contact::{Contact, Contacts};
 pub(super) use self::contact::{root, union};
 use self::hull::{Extent, Hull};
@@ -40,6 +38,7 @@ use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::names::names;
 use crate::shape::ScanOrder;
+use crate::threads::{self, Kept};
 
 /// Which neighbours of a pixel belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -266,7 +265,8 @@ impl LabelRuns {
         }
         let units = Units::of(options, self.order);
         let mut table = Measures::sized(options, self.labels.len())?;
-        table.blocks(BLOCK).into_par_iter().try_for_each_init(Work::default, |work, mut block| {
+        let kept = Kept::new(Work::default);
+        let measure = |work: &mut Work, block: &mut table::Block<'_>| {
             // A few labels at a time, so that what is known of them stays close at hand.
             for first in block.rows().step_by(FEW) {
                 let few = first..(first + FEW).min(block.rows().end);
@@ -278,7 +278,8 @@ impl LabelRuns {
                 block.fill(few, &self.labels, &work.measured, &units);
             }
             Ok(())
-        })?;
+        };
+        threads::try_map_mut(&mut table.blocks(BLOCK), |block| kept.with(|work| measure(work, block)))?;
         Ok(table)
     }
 }

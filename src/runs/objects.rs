@@ -3,13 +3,12 @@
 //! Gets lists of objects, which are the labels of runs, in their order; each object is compared by itself, whether it
 //! overlaps others of its list or not.
 
-use rayon::prelude::*;
-
 use super::build::same_shape;
 use super::measure::Extents;
 use super::overlap::iou;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
+use crate::threads;
 
 impl LabelRuns {
     /// The IoU of each of these objects with each of the others, row by row: `result[i * others + j]`.
@@ -55,7 +54,9 @@ impl LabelRuns {
             return Ok(result);
         }
         let (own, others) = (Objects::of(self), Objects::of(other));
-        result.par_chunks_mut(columns).enumerate().for_each(|(index, row)| {
+        let mut rows: Vec<(usize, &mut [f64])> = result.chunks_mut(columns).enumerate().collect();
+        threads::each_mut(&mut rows, |(index, row)| {
+            let index = *index;
             for (column, cell) in row.iter_mut().enumerate() {
                 let pixels = own.shared(index, &others, column);
                 *cell = match crowd.get(column) {
@@ -100,11 +101,11 @@ impl LabelRuns {
         let objects = Objects::of(self);
         let mut kept: Vec<usize> = Vec::new();
         for &index in order {
-            let covered = |&other: &usize| {
+            let covered = |other: usize| {
                 let pixels = objects.shared(index, &objects, other);
                 iou(pixels, objects.areas[index], objects.areas[other]) > threshold
             };
-            if !kept.par_iter().with_min_len(256).any(covered) {
+            if !threads::any(kept.len(), 256, |place| covered(kept[place])) {
                 kept.push(index);
             }
         }
@@ -132,7 +133,9 @@ impl<'a> Objects<'a> {
             let of_object = runs.runs_at(index);
             (Extents::of(of_object, length), Spans::of(of_object, length.into()))
         };
-        let places = (0..runs.labels.len()).into_par_iter().with_min_len(16).map(place).collect();
+        let mut places = Vec::new();
+        places.resize_with(runs.labels.len(), || (Extents::default(), None));
+        threads::fill(&mut places, 16, place);
         Self { runs, areas, places, length: length.into() }
     }
 

@@ -18,13 +18,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::lines::cut;
 use crate::error::{Error, Result};
 use crate::memory::reserve;
 use crate::runs::{LabelRuns, Run, push};
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// Runs that may come out of one mask whatever went in: 64 MiB of them.
 const ALWAYS: u64 = 1 << 22;
@@ -44,11 +43,13 @@ impl LabelRuns {
             return Ok(self.clone());
         }
         let shape = self.shape.ok_or_else(|| unknown_shape(self.order, order))?;
-        let indices = || (0..self.labels.len()).into_par_iter();
-        let counts: Vec<u64> = indices().map(|index| count(self.runs_at(index), shape, self.order)).collect();
+        let mut counts = vec![0; self.labels.len()];
+        // A label may have many runs, and most have few.
+        let at_once = (counts.len() / (16 * rayon::current_num_threads())).clamp(1, 64);
+        threads::fill(&mut counts, at_once, |index| count(self.runs_at(index), shape, self.order));
         check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
-        let parts: Vec<Vec<Run>> =
-            indices().map(|index| to_other_order(self.runs_at(index), shape, self.order)).collect();
+        let mut parts = vec![Vec::new(); self.labels.len()];
+        threads::fill(&mut parts, at_once, |index| to_other_order(self.runs_at(index), shape, self.order));
         let mut result = Self::empty(self.shape, order);
         result.labels.clone_from(&self.labels);
         for part in parts {

@@ -5,14 +5,13 @@
 //! of the first are looked up among them, label by label, so that the pixels of a pair are added up in one place. Time and
 //! memory follow the runs, not the labels or the pixels.
 
-use rayon::prelude::*;
-
 use super::LabelRuns;
 use super::build::same_shape;
 use super::scan::{Entry, Lookup, Scan, Visitor, Walk, first_overlap};
 use crate::error::{Error, Result};
 use crate::memory::zeroed;
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// Two labels and the pixels that they share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Zeroable)]
@@ -105,7 +104,8 @@ impl LabelRuns {
         };
         let walk = Walk::of(&[self, other])?;
         let each = walk.count().div_ceil(rayon::current_num_threads());
-        let count_some = |first: usize| -> Result<Part> {
+        let count_some = |some: usize| -> Result<Part> {
+            let first = some * each;
             let (mut one, mut two) = (walk.scan(0, first), walk.scan(1, first));
             let mut part = Part::new(other.labels.len())?;
             for _ in first..(first + each).min(walk.count()) {
@@ -120,8 +120,7 @@ impl LabelRuns {
             }
             Ok(part)
         };
-        let parts: Result<Vec<Part>> = (0..walk.count()).into_par_iter().step_by(each).map(count_some).collect();
-        let parts = parts?;
+        let parts: Vec<Part> = threads::try_map(threads::each, walk.count().div_ceil(each), count_some)?;
         let pairs = pairs(&parts, &self.labels, &other.labels)?;
         Ok(Overlaps { pairs, first: walk.areas(0), second: walk.areas(1) })
     }

@@ -13,10 +13,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::shape::Shape;
+use crate::threads::{self, Kept};
 
 /// A point: x and y in pixels.
 pub type Point = [f64; 2];
@@ -153,7 +152,7 @@ impl Polygons {
 
     /// The polygons of features that `make` appends one by one, each thread with memory of its own. `offsets` say how much
     /// work each feature is, and how much all those before it.
-    pub(super) fn build<S>(
+    pub(super) fn build<S: Send>(
         shape: Option<Shape>,
         labels: Vec<u64>,
         offsets: &[usize],
@@ -161,7 +160,7 @@ impl Polygons {
         make: impl Fn(&mut S, usize, &mut Rings) -> Result<()> + Sync + Send,
     ) -> Result<Self> {
         let block = if rayon::current_num_threads() == 1 { usize::MAX } else { BLOCK };
-        let make = |memory: &mut S, features: Range<usize>| {
+        let make_block = |memory: &mut S, features: Range<usize>| {
             let mut rings = Rings::default();
             let mut polygons = Vec::with_capacity(features.len());
             for feature in features {
@@ -170,8 +169,11 @@ impl Polygons {
             }
             Ok((rings, polygons))
         };
-        let blocks: Vec<(Rings, Vec<usize>)> =
-            blocks(offsets, block).into_par_iter().map_init(memory, make).collect::<Result<_>>()?;
+        let (blocks, kept) = (blocks(offsets, block), Kept::new(memory));
+        let made = threads::try_map(threads::each, blocks.len(), |block| {
+            kept.with(|memory| make_block(memory, blocks[block].clone()))
+        });
+        let blocks: Vec<(Rings, Vec<usize>)> = made?;
         let mut result = Self::empty(shape);
         result.feature_offsets.reserve_exact(labels.len());
         result.labels = labels;

@@ -21,11 +21,11 @@ mod tests;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::lanes;
+use crate::memory::zeroed;
+use crate::threads;
 
 /// A run and the number of its label. Runs of 2^32 pixels and more are several entries, one behind the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ struct Mask<'a> {
 }
 
 /// What a label covers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Zeroable)]
 struct Extent {
     /// Where the first run begins, and where the last one ends.
     first: u64,
@@ -104,8 +104,9 @@ impl<'a> Walk<'a> {
                 let pixels = of_label.iter().map(|run| run.length).sum();
                 Extent { first: first.start, end: last.end(), pixels }
             };
-            let labels = (0..runs.labels.len()).into_par_iter().with_min_len(1 << 12);
-            Ok(Mask { runs, extents: labels.map(extent).collect() })
+            let mut extents = zeroed(runs.labels.len() as u64, "the labels of a mask")?;
+            threads::fill(&mut extents, 1 << 12, extent);
+            Ok(Mask { runs, extents })
         };
         let masks = masks.iter().map(mask).collect::<Result<Vec<_>>>()?;
         let covered = || masks.iter().flat_map(|mask| &mask.extents).filter(|extent| extent.pixels > 0);

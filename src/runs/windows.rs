@@ -7,14 +7,13 @@
 //! The mask is divided into square cells, each with a list of the labels whose boxes meet it. Labels of large boxes are in one
 //! list of their own, so that no label is in many.
 
-use rayon::prelude::*;
-
 use super::measure::Extents;
 use super::{LabelRuns, Window, lines};
 use crate::error::{Error, Result};
 use crate::mask::Label;
 use crate::memory::zeroed;
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// Smallest side of a cell, as a power of two.
 const CELL_BITS: u32 = 8;
@@ -93,11 +92,8 @@ impl<'a> Windows<'a> {
             return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
         }
         let length = shape.line_length(runs.order);
-        let extents: Vec<Extents> = (0..runs.labels.len())
-            .into_par_iter()
-            .with_min_len(1024)
-            .map(|label| Extents::of(runs.runs_at(label), length))
-            .collect();
+        let mut extents = vec![Extents::default(); runs.labels.len()];
+        threads::fill(&mut extents, 1024, |label| Extents::of(runs.runs_at(label), length));
         let mut cells = Cells { bits: CELL_BITS, ..Cells::default() };
         let most = 64.max(runs.labels.len() as u64);
         let count = |side: u32, bits: u32| (u64::from(side) >> bits) + 1;

@@ -4,13 +4,12 @@ use std::fmt;
 use std::io;
 use std::sync::Mutex;
 
-use rayon::prelude::*;
-
 use crate::error::Result;
 use crate::mask::Dtype;
 use crate::memory::zeroed;
 use crate::rows;
 use crate::sink::{Compression, little_endian};
+use crate::threads;
 
 /// Rows at once that are worth being spread over threads.
 const PARALLEL_BYTES: usize = 1 << 18;
@@ -87,7 +86,7 @@ impl TileRow {
             let first_labels = rows[..row_bytes].chunks(piece_bytes).map(|piece| rows::label(&piece[..label_bytes]));
             self.tiles = first_labels.map(Tile::Constant).collect();
         }
-        let push = |(index, tile): (usize, &mut Tile)| {
+        let push = |index: usize, tile: &mut Tile| {
             let start = index * piece_bytes;
             let end = row_bytes.min(start + piece_bytes);
             rows.chunks_exact(row_bytes).zip(first..).try_for_each(|(row, number)| {
@@ -97,9 +96,10 @@ impl TileRow {
         // At most the height of a tile.
         self.rows += (rows.len() / row_bytes) as u32;
         if rows.len() >= PARALLEL_BYTES {
-            self.tiles.par_iter_mut().enumerate().try_for_each(push)
+            let mut tiles: Vec<(usize, &mut Tile)> = self.tiles.iter_mut().enumerate().collect();
+            threads::try_map_mut(&mut tiles, |(index, tile)| push(*index, tile)).map(|_| ())
         } else {
-            self.tiles.iter_mut().enumerate().try_for_each(push)
+            self.tiles.iter_mut().enumerate().try_for_each(|(index, tile)| push(index, tile))
         }
     }
 
@@ -156,7 +156,7 @@ impl Packer {
             Tile::Constant(_) => Ok(Vec::new()),
             Tile::Labels(labels) => self.pack(labels, dtype),
         };
-        tiles.par_iter().map(pack).collect()
+        threads::map(tiles.len(), |index| pack(&tiles[index])).into_iter().collect()
     }
 
     /// The bytes of a tile of one label.

@@ -19,8 +19,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 
-use rayon::prelude::*;
-
 use self::constant::ConstantChunks;
 pub(crate) use self::grid::Grid;
 use self::part::Part;
@@ -30,6 +28,7 @@ use crate::mask::Dtype;
 use crate::memory::{LabelBytes, zeroed};
 use crate::rows::{constant, fill};
 use crate::shape::Shape;
+use crate::threads;
 
 mod blocks;
 mod constant;
@@ -409,7 +408,7 @@ impl<C: Chunks> ChunkedSource<C> {
         let across = grid.across() as usize;
         // First what needs no decoding, because its rows need not even be told apart.
         let known: Vec<Option<u64>> = match sparse {
-            true => self.run(|| all.par_iter().map(|&at| reader.known_early(at)).collect()),
+            true => self.run(|| threads::map(all.len(), |index| reader.known_early(all[index]))),
             false => vec![None; all.len()],
         };
         let mut work = Vec::with_capacity(all.len());
@@ -419,14 +418,14 @@ impl<C: Chunks> ChunkedSource<C> {
             let parts = self.split(these, |index| known[index].is_some());
             work.extend(band.iter().zip(known).zip(parts));
         }
-        let read = |((&at, known), mut rows): ((&At<C::Place>, &Option<u64>), Rows<'_>)| match known {
+        let read = |((at, known), rows): &mut ((&At<C::Place>, &Option<u64>), Rows<'_>)| match known {
             Some(label) => {
                 fill_rows(rows.each(), *label, grid.label_bytes(), true);
                 Ok(true)
             }
-            None => reader.read(at, &mut rows, sparse).map(|label| label.is_some()),
+            None => reader.read(**at, rows, sparse).map(|label| label.is_some()),
         };
-        let mut results: Vec<Result<bool>> = self.run(|| work.into_par_iter().map(read).collect());
+        let mut results: Vec<Result<bool>> = self.run(|| threads::map_mut(&mut work, read));
         let mut row = 0;
         for (band, results) in all.chunks(across).zip(results.chunks_mut(across)) {
             let height = grid.rows(band[0].band);
@@ -477,10 +476,7 @@ impl<C: Chunks> ChunkedSource<C> {
     }
 
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
+        threads::install(self.pool.as_ref(), work)
     }
 
     /// Fills the beginning of `rows` from the band that holds the next row; gives the number of rows filled.

@@ -3,9 +3,10 @@
 //! Gets compressed bytes and the length that they must have; gives exactly that many, or says what is wrong. There are
 //! two ways to the same answer: a chunk as a whole, with the fastest decoders there are ([`Decompressor`]), and a chunk
 //! as a stream ([`stream`]) for those that memory does not hold. Both end with the same error on the same bytes as far
-//! as the kind of the fault goes; the wording of a damaged stream is the decoder's.
+//! as the kind of the fault goes; the wording of a damaged stream is the decoder's. All decoders read from the one type
+//! [`Stored`], so that each is compiled once.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use weezl::{BitOrder, LzwStatus};
 
@@ -25,6 +26,9 @@ pub(crate) enum Compression {
 
 /// The largest window or dictionary that a chunk may ask for, as a power of two: 128 MiB.
 const LARGEST_WINDOW: u32 = 27;
+
+/// Stored bytes that a stream reads at once.
+pub(crate) const STREAM_BUFFER: u64 = 1 << 16;
 
 /// What is wrong with a chunk.
 #[derive(Debug)]
@@ -118,6 +122,51 @@ impl Compression {
     }
 }
 
+/// The bytes of a chunk as they are stored: in memory, or read piece by piece.
+pub(crate) enum Stored<'a> {
+    Held(&'a [u8]),
+    Read(BufReader<Box<dyn Read + Send + 'a>>),
+}
+
+impl<'a> Stored<'a> {
+    /// The bytes that `reader` gives, some at a time, at most `most` of them.
+    pub(crate) fn read(reader: impl Read + Send + 'a, most: u64) -> Self {
+        Self::Read(BufReader::with_capacity(most.min(STREAM_BUFFER) as usize, Box::new(reader)))
+    }
+}
+
+impl Read for Stored<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Held(bytes) => bytes.read(into),
+            Self::Read(reader) => reader.read(into),
+        }
+    }
+
+    fn read_exact(&mut self, into: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Held(bytes) => bytes.read_exact(into),
+            Self::Read(reader) => reader.read_exact(into),
+        }
+    }
+}
+
+impl BufRead for Stored<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Self::Held(bytes) => Ok(bytes),
+            Self::Read(reader) => reader.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self {
+            Self::Held(bytes) => bytes.consume(count),
+            Self::Read(reader) => reader.consume(count),
+        }
+    }
+}
+
 /// Decoders for whole chunks, made once for many.
 #[derive(Default)]
 pub(crate) struct Decompressor {
@@ -166,7 +215,7 @@ impl Decompressor {
 
 /// Fills `pixels` from a stream and sees that nothing is left.
 fn fill(compression: Compression, compressed: &[u8], pixels: &mut [u8]) -> Result<(), Fault> {
-    let mut source = stream(compression, compressed, pixels.len() as u64)?;
+    let mut source = stream(compression, Stored::Held(compressed), pixels.len() as u64)?;
     read_exact(&mut source, pixels)?;
     skip_to_end(&mut source, 0, 0)
 }
@@ -207,7 +256,7 @@ pub(crate) fn skip_to_end(source: &mut dyn Read, least: u64, most: u64) -> Resul
 /// The pixels of a chunk of `length` bytes as a stream.
 pub(crate) fn stream<'a>(
     compression: Compression,
-    compressed: impl BufRead + Send + 'a,
+    compressed: Stored<'a>,
     length: u64,
 ) -> Result<Box<dyn Read + Send + 'a>, Fault> {
     Ok(match compression {
@@ -234,19 +283,19 @@ pub(crate) fn stream<'a>(
 }
 
 /// LZW as TIFF has it; a stream may end without the code that ends it.
-struct Lzw<R> {
-    compressed: R,
+struct Lzw<'a> {
+    compressed: Stored<'a>,
     decoder: weezl::decode::Decoder,
     begun: bool,
 }
 
-impl<R: BufRead> Lzw<R> {
-    fn new(compressed: R) -> Self {
+impl<'a> Lzw<'a> {
+    fn new(compressed: Stored<'a>) -> Self {
         Self { compressed, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8), begun: false }
     }
 }
 
-impl<R: BufRead> Read for Lzw<R> {
+impl Read for Lzw<'_> {
     fn read(&mut self, pixels: &mut [u8]) -> io::Result<usize> {
         if self.decoder.has_ended() || pixels.is_empty() {
             return Ok(0);
@@ -276,8 +325,8 @@ impl<R: BufRead> Read for Lzw<R> {
 }
 
 /// PackBits: a signed byte, then that many bytes plus one, or one byte to be repeated.
-struct PackBits<R> {
-    compressed: R,
+struct PackBits<'a> {
+    compressed: Stored<'a>,
     run: Run,
 }
 
@@ -286,7 +335,7 @@ enum Run {
     Repeat(usize, u8),
 }
 
-impl<R: BufRead> PackBits<R> {
+impl PackBits<'_> {
     fn byte(&mut self) -> io::Result<Option<u8>> {
         let byte = self.compressed.fill_buf()?.first().copied();
         self.compressed.consume(usize::from(byte.is_some()));
@@ -294,7 +343,7 @@ impl<R: BufRead> PackBits<R> {
     }
 }
 
-impl<R: BufRead> Read for PackBits<R> {
+impl Read for PackBits<'_> {
     fn read(&mut self, pixels: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         while done < pixels.len() {

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use rayon::prelude::*;
-
 use super::{Component, ComponentOptions};
 use crate::error::Result;
 use crate::runs::build::{Empty, Tail, build};
@@ -14,6 +12,10 @@ use crate::runs::lines::{self, Piece, by_line, touching};
 use crate::runs::measure::{Connectivity, root, union};
 use crate::runs::sets::{SetOperation, combine};
 use crate::runs::{LabelRuns, Run, push};
+use crate::threads;
+
+/// Pieces whose holes a thread finds at a time.
+const BLOCK: usize = 64;
 
 /// Who gets the pixels of a hole: the least of those that it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,11 +47,15 @@ pub(super) fn fill(
     length: u32,
     options: &ComponentOptions,
 ) -> Result<LabelRuns> {
-    let of_piece = |(piece, component): (usize, &Component)| {
-        let holes = if component.holes { holes(runs.runs_at(piece), length, options) } else { Vec::new() };
-        holes.into_iter().map(move |hole| (piece, hole))
+    let pieces: Vec<usize> = (0..components.len()).filter(|&piece| components[piece].holes).collect();
+    let of_pieces = |block: usize| {
+        let pieces = &pieces[block * BLOCK..pieces.len().min((block + 1) * BLOCK)];
+        let of_piece =
+            |&piece: &usize| holes(runs.runs_at(piece), length, options).into_iter().map(move |hole| (piece, hole));
+        pieces.iter().flat_map(of_piece).collect::<Vec<(usize, Hole)>>()
     };
-    let holes: Vec<(usize, Hole)> = components.par_iter().enumerate().flat_map_iter(of_piece).collect();
+    let holes = threads::map(pieces.len().div_ceil(BLOCK), of_pieces);
+    let holes: Vec<(usize, Hole)> = holes.into_iter().flatten().collect();
     if holes.is_empty() {
         return Ok(runs);
     }

@@ -9,10 +9,9 @@
 
 use std::sync::PoisonError;
 
-use rayon::prelude::*;
-
 use super::{Alone, At, Chunks, Reader, Rows, fill_rows};
 use crate::error::{Error, Result};
+use crate::threads;
 
 /// A band of which some rows have been given.
 pub(super) struct Part<C: Chunks> {
@@ -63,9 +62,8 @@ impl<C: Chunks> Part<C> {
     /// Fills the parts of the next rows that lie in each chunk; gives for each whether it holds one label, of which then
     /// only the first and last row were filled if `sparse`.
     pub(super) fn read(&mut self, reader: &Reader<C>, rows: Vec<Rows<'_>>, sparse: bool) -> Result<Vec<bool>> {
-        let read = |(part, rows): (&mut PartChunk<C>, Rows<'_>)| part.read(reader, rows, sparse);
-        let results: Vec<_> = self.chunks.par_iter_mut().zip(rows).map(read).collect();
-        results.into_iter().collect()
+        let mut work: Vec<(&mut PartChunk<C>, Rows<'_>)> = self.chunks.iter_mut().zip(rows).collect();
+        threads::map_mut(&mut work, |(part, rows)| part.read(reader, rows, sparse)).into_iter().collect()
     }
 }
 
@@ -102,7 +100,7 @@ fn hold<C: Chunks>(reader: &Reader<C>, all: &[At<C::Place>]) -> Result<Vec<Optio
         if batch.is_empty() {
             next += 1;
         }
-        let read: Vec<Result<Alone>> = batch.par_iter().map(|&(_, at)| reader.read_alone(at)).collect();
+        let read: Vec<Result<Alone>> = threads::map(batch.len(), |index| reader.read_alone(batch[index].1));
         for ((index, _), alone) in batch.into_iter().zip(read) {
             pixels[index] = Some(match alone? {
                 Alone::Constant(label) => Pixels::Constant(label),
@@ -138,7 +136,7 @@ fn begin<C: Chunks>(reader: &Reader<C>, at: At<C::Place>, memory: &mut u64, limi
 }
 
 impl<C: Chunks> PartChunk<C> {
-    fn read(&mut self, reader: &Reader<C>, mut rows: Rows<'_>, sparse: bool) -> Result<bool> {
+    fn read(&mut self, reader: &Reader<C>, rows: &mut Rows<'_>, sparse: bool) -> Result<bool> {
         let grid = reader.chunks.grid();
         let first = self.row as usize;
         match &mut self.pixels {
@@ -173,14 +171,14 @@ impl<C: Chunks> PartChunk<C> {
 }
 
 /// Fills rows as [`fill_rows`] does; gives their number.
-fn fill_counted(mut rows: Rows<'_>, label: u64, label_bytes: usize, sparse: bool) -> u32 {
+fn fill_counted(rows: &mut Rows<'_>, label: u64, label_bytes: usize, sparse: bool) -> u32 {
     let mut count = 0;
     fill_rows(rows.each().inspect(|_| count += 1), label, label_bytes, sparse);
     count
 }
 
 /// Copies rows from a chunk, of which the first is row `first`; gives their number.
-fn copy_rows(mut rows: Rows<'_>, labels: &[u8], first: usize) -> u32 {
+fn copy_rows(rows: &mut Rows<'_>, labels: &[u8], first: usize) -> u32 {
     let mut count = 0;
     for (row, number) in rows.each().zip(first..) {
         row.copy_from_slice(&labels[number * row.len()..][..row.len()]);

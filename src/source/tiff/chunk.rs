@@ -3,7 +3,7 @@
 //! Gets a chunk's place in the file and the rows that it fills; gives labels there, or an error that names the chunk.
 //! Chunks are decompressed whole or as streams of rows.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,9 @@ use super::page::{Extent, Page};
 use crate::error::{Error, Place, Result};
 use crate::memory::{LabelBytes, reserve, zeroed};
 use crate::source::chunked::{self, Chunks, Fetched, Grid, Labels, Rows};
-use crate::source::decompress::{self, Compression, Decompressor, Fault};
+use crate::source::decompress::{self, Compression, Decompressor, Fault, STREAM_BUFFER, Stored};
 use crate::source::random_access::RandomAccess;
 use crate::source::samples::Unfit;
-
-/// Compressed bytes that a stream reads at once.
-const STREAM_BUFFER: u64 = 1 << 16;
 
 /// The tiles or strips of one page.
 #[derive(Debug)]
@@ -104,7 +101,7 @@ impl PageChunks {
         }
         match decompressor.get_or_insert_default().decompress(compression, compressed, target) {
             Err(Fault::TooMany) if most > target.len() as u64 => {
-                let mut stream = decompress::stream(compression, compressed, most)?;
+                let mut stream = decompress::stream(compression, Stored::Held(compressed), most)?;
                 decompress::read_exact(&mut stream, target)?;
                 decompress::skip_to_end(&mut stream, 0, most - target.len() as u64)
             }
@@ -235,9 +232,8 @@ impl Chunks for PageChunks {
     }
 
     fn stream(&self, at: At) -> Result<Stream> {
-        let capacity = at.place.count.min(STREAM_BUFFER) as usize;
         let compressed = Compressed { file: self.file.clone(), extent: at.place };
-        let compressed = BufReader::with_capacity(capacity, compressed);
+        let compressed = Stored::read(compressed, at.place.count);
         let pixels = decompress::stream(self.page.compression, compressed, self.pixel_bytes(at.band))
             .map_err(|fault| self.fault(at, fault))?;
         Ok(Stream { pixels, stored_row: zeroed(self.page.stored_row_bytes(), "a row of a tile")? })

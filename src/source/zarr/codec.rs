@@ -3,15 +3,12 @@
 //! Gets bytes and a place for exactly as many pixels as a chunk has; fills it, or says what is wrong. Nothing is allocated
 //! on the word of the bytes: what a codec makes goes where there is room for it, and more than fits is an error.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
 use super::blosc;
 use super::store::Blob;
 use crate::memory::zeroed;
-use crate::source::decompress::{self, Compression, Decompressor, Fault};
-
-/// Stored bytes that a stream reads at once.
-pub(super) const STREAM_BUFFER: u64 = 1 << 16;
+use crate::source::decompress::{self, Compression, Decompressor, Fault, STREAM_BUFFER, Stored};
 
 /// Bytes of a checksum.
 const CHECKSUM: usize = 4;
@@ -153,7 +150,7 @@ impl Codecs {
                         blosc::decode(decoder, stored, &mut between)?;
                     }
                     codec => {
-                        let stream = decompress::stream(codec.compression(), stored, most)?;
+                        let stream = decompress::stream(codec.compression(), Stored::Held(stored), most)?;
                         stream.take(most.saturating_add(1)).read_to_end(&mut between).map_err(Fault::Damaged)?;
                         if between.len() as u64 > most {
                             return Err(Fault::TooMany);
@@ -186,8 +183,8 @@ impl Codecs {
         match self.only() {
             Some(Codec::Blosc) => Ok(Box::new(blosc::Stream::new(stored, pixels)?)),
             codec => {
-                let capacity = stored.length.min(STREAM_BUFFER) as usize;
-                let stored = BufReader::with_capacity(capacity, stored);
+                let length = stored.length;
+                let stored = Stored::read(stored, length);
                 decompress::stream(codec.map_or(Compression::None, Codec::compression), stored, pixels)
             }
         }
