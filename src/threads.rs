@@ -83,11 +83,9 @@ pub(crate) fn try_map<R: Send>(
 
 /// Changes every item, on the threads of the current pool.
 pub(crate) fn each_mut<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Sync) {
-    let (count, items) = (items.len(), Mutex::new(items.iter_mut()));
-    each(count, &|_| {
-        // Whoever comes takes the next item.
-        let item = locked(&items).next();
-        item.into_iter().for_each(&work);
+    let items = one_by_one(items);
+    each(items.len(), &|number| {
+        work(&mut locked(&items[number]));
         true
     });
 }
@@ -104,11 +102,11 @@ pub(crate) fn try_map_mut<T: Send, R: Send>(
     items: &mut [T],
     work: impl Fn(&mut T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    let (count, items) = (items.len(), Mutex::new(items.iter_mut().enumerate()));
-    let slots = Slots::new(count);
-    each(count, &|_| {
-        let item = locked(&items).next();
-        item.is_none_or(|(number, item)| slots.put(number, work(item)))
+    let items = one_by_one(items);
+    let slots = Slots::new(items.len());
+    each(items.len(), &|number| {
+        let result = work(&mut locked(&items[number]));
+        slots.put(number, result)
     });
     slots.results()
 }
@@ -127,6 +125,16 @@ pub(crate) fn fill<T: Send>(items: &mut [T], at_once: usize, work: impl Fn(usize
         }
         true
     });
+}
+
+/// Items that threads take by their numbers, so that those which lie side by side mostly go to one thread: two threads that
+/// write to one line of a cache wait for each other.
+fn one_by_one<T>(items: &mut [T]) -> Vec<Mutex<&mut T>> {
+    let mut places = Vec::with_capacity(items.len());
+    for item in items {
+        places.push(Mutex::new(item));
+    }
+    places
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
