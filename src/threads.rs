@@ -117,10 +117,8 @@ pub(crate) fn fill<T: Send>(items: &mut [T], at_once: usize, work: impl Fn(usize
     each(count, &|_| {
         let part = locked(&parts).next();
         if let Some((part, items)) = part {
-            let mut number = part * at_once;
-            for item in items {
+            for (number, item) in (part * at_once..).zip(items.iter_mut()) {
                 *item = work(number);
-                number += 1;
             }
         }
         true
@@ -160,8 +158,11 @@ impl<S, M: Fn() -> S> Kept<S, M> {
     }
 }
 
-/// A place for each result, and the first error in order with its number.
-struct Slots<R>(Mutex<(Vec<Option<R>>, Option<(usize, Error)>)>);
+/// A place for each result, and the first error.
+struct Slots<R>(Mutex<(Vec<Option<R>>, First)>);
+
+/// The first error in order, and the number of its piece.
+type First = Option<(usize, Error)>;
 
 impl<R> Slots<R> {
     fn new(count: usize) -> Self {
