@@ -12,14 +12,13 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::ops::ControlFlow;
 
-use rayon::prelude::*;
-
 use super::build::{Tail, same_shape};
 use super::{LabelRuns, Run, builder};
 use crate::error::{Error, Result};
 use crate::memory::zeroed;
 use crate::progress::{Progress, unwatched};
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// Runs, about, of the labels that a thread merges at a time.
 const STRETCH: usize = 1 << 17;
@@ -101,16 +100,17 @@ pub(super) fn merge<P: Part>(
             return Err(Error::Argument(format!("parts in different orders: {order}, and {}", part.order())));
         }
     }
-    let stretches: Vec<(u64, usize)> = parts.par_iter().flat_map_iter(|part| part.stretches(runs / 8)).collect();
+    let stretches = threads::map(parts.len(), |part| parts[part].stretches(runs / 8)).concat();
     let room: usize = stretches.iter().map(|(_, runs)| runs).sum();
     let stretches = cuts(stretches, runs);
     let mut all = Gathered::new(zeroed(room as u64, "merged runs")?);
     // Some stretches at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
-    let mut slots = Vec::new();
-    slots.resize_with(stretches.len().min(rayon::current_num_threads() * STRETCHES_A_THREAD), Made::default);
+    let mut slots: Vec<(Stretch, Made)> = Vec::new();
+    slots.resize_with(stretches.len().min(rayon::current_num_threads() * STRETCHES_A_THREAD), Default::default);
     for stretches in stretches.chunks(slots.len().max(1)) {
         let slots = &mut slots[..stretches.len()];
-        slots.par_iter_mut().zip(stretches).with_max_len(1).try_for_each(|(made, stretch)| {
+        slots.iter_mut().zip(stretches).for_each(|(slot, stretch)| slot.0 = *stretch);
+        threads::try_map_mut(slots, |(stretch, made)| {
             made.labels.clear();
             made.runs.clear();
             merge_stretch(parts, *stretch, (shape, order), made)
@@ -218,14 +218,14 @@ impl Gathered {
     }
 
     /// Appends stretches. Their runs are copied by all threads, which touch new memory for the first time.
-    fn append(&mut self, stretches: &[Made]) {
-        let count = self.count + stretches.iter().map(|made| made.runs.len()).sum::<usize>();
+    fn append(&mut self, stretches: &[(Stretch, Made)]) {
+        let count = self.count + stretches.iter().map(|(_, made)| made.runs.len()).sum::<usize>();
         let room = self.runs.len().max(count);
         self.runs.resize(room, Run { start: 0, length: 0 });
         let mut places = &mut self.runs[self.count..count];
         let mut copies = Vec::with_capacity(stretches.len());
         let mut end = self.count;
-        for made in stretches {
+        for (_, made) in stretches {
             for &(label, runs) in &made.labels {
                 end += runs;
                 self.labels.push(label);
@@ -235,7 +235,7 @@ impl Gathered {
             copies.push((&made.runs, these));
             places = rest;
         }
-        copies.into_par_iter().with_max_len(1).for_each(|(runs, places)| places.copy_from_slice(runs));
+        threads::each_mut(&mut copies, |(runs, places)| places.copy_from_slice(runs));
         self.count = count;
     }
 

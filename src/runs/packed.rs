@@ -17,9 +17,7 @@
 //!
 //! Bytes that are no packed runs are an error. Memory is taken for as many runs as the bytes can hold.
 
-use std::ops::ControlFlow;
-
-use rayon::prelude::*;
+use std::ops::{ControlFlow, Range};
 
 use super::build::Tail;
 use super::merge::{Part, Walk, merge, stretch};
@@ -28,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::memory::zeroed;
 use crate::progress::Progress;
 use crate::shape::{ScanOrder, Shape};
+use crate::threads;
 
 /// Labels and runs, at least, of a block that is not the last.
 const BLOCK: usize = 1 << 11;
@@ -64,24 +63,22 @@ impl LabelRuns {
             }
         }
         let line = line_of(self.shape, self.order);
-        let packed: Vec<(Vec<usize>, Vec<u8>)> = blocks
-            .par_chunks(BLOCKS_AT_ONCE)
-            .map(|blocks| {
-                let (mut ends, mut bytes) = (Vec::with_capacity(blocks.len()), Vec::new());
-                for block in blocks {
-                    let (mut label, mut place) = (0, 0);
-                    for index in block.clone() {
-                        let runs = self.runs_at(index);
-                        put(&mut bytes, labels[index] - label);
-                        put(&mut bytes, runs.len() as u64);
-                        label = labels[index];
-                        place = put_runs(&mut bytes, runs, place, line);
-                    }
-                    ends.push(bytes.len());
+        let groups: Vec<&[Range<usize>]> = blocks.chunks(BLOCKS_AT_ONCE).collect();
+        let packed: Vec<(Vec<usize>, Vec<u8>)> = threads::map(groups.len(), |group| {
+            let (mut ends, mut bytes) = (Vec::new(), Vec::new());
+            for block in groups[group] {
+                let (mut label, mut place) = (0, 0);
+                for index in block.clone() {
+                    let runs = self.runs_at(index);
+                    put(&mut bytes, labels[index] - label);
+                    put(&mut bytes, runs.len() as u64);
+                    label = labels[index];
+                    place = put_runs(&mut bytes, runs, place, line);
                 }
-                (ends, bytes)
-            })
-            .collect();
+                ends.push(bytes.len());
+            }
+            (ends, bytes)
+        });
         let mut bytes =
             Vec::with_capacity(packed.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + 16 * blocks.len());
         put(&mut bytes, u64::from(self.order == ScanOrder::RowMajor) + if self.shape.is_some() { 2 } else { 0 });
@@ -124,22 +121,25 @@ impl LabelRuns {
             let ends = to_ends.split_off_mut(..block.labels).ok_or_else(damaged)?;
             work.push((block, labels, ends, to_runs.split_off_mut(..block.runs).ok_or_else(damaged)?));
         }
-        work.par_iter_mut().with_min_len(BLOCKS_AT_ONCE).try_for_each(|(block, labels, ends, runs)| {
-            let mut reader = Reader::new(block, &packed);
-            let mut made = 0;
-            for (to_label, to_end) in labels.iter_mut().zip(ends.iter_mut()) {
-                let (label, count) = reader.label()?.ok_or_else(damaged)?;
-                *to_label = label;
-                let mut places = runs.get_mut(made..made + count).ok_or_else(damaged)?.iter_mut();
-                reader.runs(count, |run| {
-                    if let Some(place) = places.next() {
-                        *place = run;
-                    }
-                })?;
-                made += count;
-                *to_end = made;
-            }
-            reader.label()?.map_or(Ok(()), |_| Err(damaged()))
+        let mut groups: Vec<_> = work.chunks_mut(BLOCKS_AT_ONCE).collect();
+        threads::try_map_mut(&mut groups, |group| {
+            group.iter_mut().try_for_each(|(block, labels, ends, runs)| {
+                let mut reader = Reader::new(block, &packed);
+                let mut made = 0;
+                for (to_label, to_end) in labels.iter_mut().zip(ends.iter_mut()) {
+                    let (label, count) = reader.label()?.ok_or_else(damaged)?;
+                    *to_label = label;
+                    let mut places = runs.get_mut(made..made + count).ok_or_else(damaged)?.iter_mut();
+                    reader.runs(count, |run| {
+                        if let Some(place) = places.next() {
+                            *place = run;
+                        }
+                    })?;
+                    made += count;
+                    *to_end = made;
+                }
+                reader.label()?.map_or(Ok(()), |_| Err(damaged()))
+            })
         })?;
         let (mut first, mut place) = (0, 1);
         for block in &packed.blocks {
