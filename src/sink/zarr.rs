@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::output::{AtomicFile, TemporaryFolder};
 use crate::shape::Shape;
+use crate::source::zarr::checksum;
 
 /// Sides of a chunk.
 const SIDE: u32 = 1024;
@@ -392,7 +393,7 @@ impl Level {
             let Some(Shard { mut file, index, .. }) = shard.take() else { continue };
             let mut bytes = Vec::with_capacity(2 * NUMBER * index.len() + 4);
             index.iter().flatten().for_each(|number| bytes.extend(number.to_le_bytes()));
-            bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+            bytes.extend(checksum(&bytes).to_le_bytes());
             file.write_all(&bytes)?;
             file.flush()?;
         }

@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use self::chunk::{ArrayChunks, shape_of};
+pub(crate) use self::codec::checksum;
 use self::store::Store;
 use super::chunked::ChunkedSource;
 use super::formats::{FileFormat, Opened};

@@ -5,6 +5,8 @@
 
 use std::io::{self, Read};
 
+use crc::{CRC_32_ISCSI, Crc, Table};
+
 use super::blosc;
 use super::store::Blob;
 use crate::memory::zeroed;
@@ -191,10 +193,16 @@ impl Codecs {
     }
 }
 
+/// The checksum CRC-32C of bytes.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+    CRC.checksum(bytes)
+}
+
 /// The bytes before a checksum that is theirs.
 pub(super) fn checked(stored: &[u8]) -> Result<&[u8], Fault> {
-    let Some((bytes, checksum)) = stored.split_last_chunk::<CHECKSUM>() else { return Err(Fault::TooFew(0)) };
-    let (found, expected) = (crc32c::crc32c(bytes), u32::from_le_bytes(*checksum));
+    let Some((bytes, stored)) = stored.split_last_chunk::<CHECKSUM>() else { return Err(Fault::TooFew(0)) };
+    let (found, expected) = (checksum(bytes), u32::from_le_bytes(*stored));
     match found == expected {
         true => Ok(bytes),
         false => Err(damaged(format!("bytes whose checksum is {found:08x}, and {expected:08x} is stored"))),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use image::imageops::FilterType;
+use image::RgbImage;
 use runmask::{LabelRuns, Result};
 
 use super::{BACKGROUND, Frame, color, filled};
@@ -80,12 +80,73 @@ fn scaled(path: &Path, frame: Frame, console: &Console) -> Result<Vec<u8>> {
             frame.mask.height
         ));
     }
-    Ok(picture.resize_exact(frame.width(), frame.height(), FilterType::Triangle).into_rgb8().into_raw())
+    in_size(&picture.into_rgb8(), [frame.width(), frame.height()])
+}
+
+/// A picture in another size: each pixel is the mean of the pixels that it stands for, and the nearest one where it is
+/// smaller than those.
+fn in_size(picture: &RgbImage, [width, height]: [u32; 2]) -> Result<Vec<u8>> {
+    let stands_for = |place: u32, side: u32, of: u32| {
+        let first = |place: u32| (u64::from(place) * u64::from(of) / u64::from(side)) as usize;
+        first(place)..first(place + 1).max(first(place) + 1)
+    };
+    let row_bytes = picture.width() as usize * 3;
+    let columns: Vec<_> = (0..width).map(|x| stands_for(x, width, picture.width())).collect();
+    let mut pixels = filled(0, u64::from(width) * u64::from(height) * 3)?;
+    let mut sums = vec![[0_u64; 3]; columns.len()];
+    for (y, to) in (0..height).zip(pixels.chunks_exact_mut(width as usize * 3)) {
+        let rows = stands_for(y, height, picture.height());
+        sums.fill([0; 3]);
+        for row in picture.as_raw()[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes) {
+            let row = row.as_chunks::<3>().0;
+            for (sums, columns) in sums.iter_mut().zip(&columns) {
+                for pixel in &row[columns.clone()] {
+                    sums.iter_mut().zip(pixel).for_each(|(sum, &channel)| *sum += u64::from(channel));
+                }
+            }
+        }
+        for ((to, sums), columns) in to.as_chunks_mut::<3>().0.iter_mut().zip(&sums).zip(&columns) {
+            let count = (rows.len() * columns.len()) as u64;
+            *to = sums.map(|sum| ((sum + count / 2) / count) as u8);
+        }
+    }
+    Ok(pixels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_takes_another_size() {
+        let value = |x: u32, y: u32, channel: u32| ((x * 7 + y * 31) * (channel + 1) % 256) as u8;
+        for [from_width, from_height] in [[1, 1], [6, 4], [5, 7]] {
+            let picture = RgbImage::from_fn(from_width, from_height, |x, y| {
+                image::Rgb([0, 1, 2].map(|channel| value(x, y, channel)))
+            });
+            for [width, height] in [[1, 1], [3, 2], [6, 4], [4, 5], [12, 20]] {
+                let found = in_size(&picture, [width, height]).unwrap();
+                assert_eq!(found.len() as u32, width * height * 3);
+                for (at, &found) in (0..).zip(&found) {
+                    let (x, y, channel) = (at / 3 % width, at / 3 / width, at % 3);
+                    let mut below = Vec::new();
+                    for row in 0..from_height {
+                        for column in 0..from_width {
+                            let inside = |place: u32, side: u32, of: u32, at: u32| {
+                                let (first, end) = (place * of / side, (place + 1) * of / side);
+                                (first..end.max(first + 1)).contains(&at)
+                            };
+                            if inside(x, width, from_width, column) && inside(y, height, from_height, row) {
+                                below.push(f64::from(value(column, row, channel)));
+                            }
+                        }
+                    }
+                    let mean = below.iter().sum::<f64>() / below.len() as f64;
+                    assert_eq!(found, (mean + 0.5).floor() as u8, "{from_width} x {from_height}, {x} {y} {channel}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn lines_stay_in_the_picture() {
