@@ -21,7 +21,7 @@ use runmask::format::counts::{LargeCounts, runs_of};
 use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Polygons, Run, ScanOrder, Shape};
 
 use crate::errors::{format_error, raise};
-use crate::plane::{self, Bits};
+use crate::plane::{self, Bits, Edges};
 use crate::rle::union;
 use crate::work::{self, Go, Stop};
 
@@ -56,7 +56,7 @@ pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound
     let plane_at = |plane: usize| origin.wrapping_add_signed(plane as isize * strides.2);
     if flat && length > 0 {
         let text = |plane: usize, scratch: &mut Scratch| {
-            plane::counts(&pixels[plane_at(plane)..][..length], &mut scratch.counts);
+            plane::counts(&pixels[plane_at(plane)..][..length], &mut scratch.edges, &mut scratch.counts);
             Ok(scratch.text())
         };
         return list(py, each(py, planes, length, text)?);
@@ -81,7 +81,7 @@ pub(crate) fn encode_plane<'py>(py: Python<'py>, plane: PyReadonlyArray2<'py, u8
     let (height, width) = (plane.shape()[0], plane.shape()[1]);
     let pixels = plane.as_slice()?;
     let mut texts = each(py, 1, pixels.len(), |_, scratch| {
-        plane::counts(pixels, &mut scratch.counts);
+        plane::counts(pixels, &mut scratch.edges, &mut scratch.counts);
         Ok(scratch.text())
     })?;
     let rle = PyDict::new(py);
@@ -151,6 +151,7 @@ impl Queue {
 /// Memory that is used again from plane to plane.
 #[derive(Default)]
 struct Scratch {
+    edges: [Edges; 2],
     counts: Vec<u64>,
     runs: Vec<Run>,
     text: Vec<u8>,

@@ -8,53 +8,79 @@ use runmask::Run;
 const AT_ONCE: usize = 64;
 
 /// So many times as many are passed over together where all are of one kind.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 4;
 
-/// Collects places at which pixels change between background and object, the first pixel being background's neighbour.
-struct Edges<'a> {
+/// Places at which pixels change between background and object, in order.
+#[derive(Default)]
+pub(crate) struct Edges {
+    /// Whether the last pixel so far is an object's.
     inside: bool,
-    found: &'a mut dyn FnMut(u64),
+    found: Vec<u64>,
 }
 
-impl Edges<'_> {
-    /// The next 64 pixels, of which the first is number `first`; the lowest bit is the first pixel.
+impl Edges {
+    /// Begins anew, behind a pixel that is an object's or background.
+    fn begin(&mut self, inside: bool) {
+        self.inside = inside;
+        self.found.clear();
+    }
+
+    /// Adds the next 64 pixels, of which the first is number `first`; the lowest bit is the first pixel.
     #[inline]
-    fn bits(&mut self, first: u64, bits: u64) {
+    fn add_bits(&mut self, first: u64, bits: u64) {
         let mut changed = bits ^ ((bits << 1) | u64::from(self.inside));
         while changed != 0 {
-            (self.found)(first + u64::from(changed.trailing_zeros()));
+            self.found.push(first + u64::from(changed.trailing_zeros()));
             changed &= changed - 1;
         }
         self.inside = bits >> 63 != 0;
     }
+
+    /// Adds the next pixels, of which the first is number `first`.
+    #[inline]
+    fn add_blocks(&mut self, first: u64, blocks: &[[u8; AT_ONCE]]) {
+        for (first, block) in (first..).step_by(AT_ONCE).zip(blocks) {
+            if !goes_on(block, self.inside) {
+                self.add_bits(first, bits_of(block));
+            }
+        }
+    }
 }
 
-/// COCO's counts of pixels as bytes; the former content is lost.
-pub(crate) fn counts(pixels: &[u8], counts: &mut Vec<u64>) {
-    counts.clear();
-    let mut start = 0;
-    let mut found = |at: u64| {
-        counts.push(at - start);
-        start = at;
-    };
-    let mut edges = Edges { inside: false, found: &mut found };
+/// COCO's counts of pixels as bytes. The lists are for their memory: what they held is lost.
+///
+/// Both halves are gone over side by side: memory gives more bytes a second when it is read at two places.
+pub(crate) fn counts(pixels: &[u8], edges: &mut [Edges; 2], counts: &mut Vec<u64>) {
     let (blocks, rest) = pixels.as_chunks::<AT_ONCE>();
-    for (place, some) in blocks.chunks(TOGETHER).enumerate() {
-        // Most stretches are of one kind, and one pass of vector instructions sees that.
-        if goes_on(some.as_flattened(), edges.inside) {
-            continue;
+    let (one, other) = blocks.split_at(blocks.len() / 2);
+    let half = (one.len() * AT_ONCE) as u64;
+    let [first, second] = edges;
+    first.begin(false);
+    second.begin(one.last().is_some_and(|block| block[AT_ONCE - 1] != 0));
+    // The second half may have one block more.
+    let pairs = one.chunks(TOGETHER).chain([&[][..]]).zip(other.chunks(TOGETHER));
+    for (place, (one, other)) in (0..).step_by(TOGETHER * AT_ONCE).zip(pairs) {
+        // Most stretches are of one kind, and one pass of vector instructions sees that. Both are read before either is used.
+        let (pass, pass_other) =
+            (goes_on(one.as_flattened(), first.inside), goes_on(other.as_flattened(), second.inside));
+        if !pass {
+            first.add_blocks(place, one);
         }
-        for (block, index) in some.iter().zip(place * TOGETHER..) {
-            if !goes_on(block, edges.inside) {
-                edges.bits((index * AT_ONCE) as u64, bits_of(block));
-            }
+        if !pass_other {
+            second.add_blocks(half + place, other);
         }
     }
     if !rest.is_empty() {
         // What is behind the end goes on as the last pixel: it is no edge.
         let mut block = [*rest.last().unwrap_or(&0); AT_ONCE];
         block[..rest.len()].copy_from_slice(rest);
-        edges.bits((blocks.len() * AT_ONCE) as u64, bits_of(&block));
+        second.add_bits((blocks.len() * AT_ONCE) as u64, bits_of(&block));
+    }
+    counts.clear();
+    let mut start = 0;
+    for &at in first.found.iter().chain(&second.found) {
+        counts.push(at - start);
+        start = at;
     }
     counts.push(pixels.len() as u64 - start);
 }
@@ -134,18 +160,12 @@ impl Bits {
 
     /// The runs of all pixels that were added.
     pub(crate) fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        let mut open = None;
-        let mut found = |at: u64| match open.take() {
-            Some(start) => runs.push(Run { start, length: at - start }),
-            None => open = Some(at),
-        };
-        let mut edges = Edges { inside: false, found: &mut found };
+        let mut edges = Edges::default();
         for (index, &bits) in self.0.iter().enumerate() {
-            edges.bits(64 * index as u64, bits);
+            edges.add_bits(64 * index as u64, bits);
         }
         // A run to the last bit of the last word ends behind it.
-        edges.bits(64 * self.0.len() as u64, 0);
-        runs
+        edges.add_bits(64 * self.0.len() as u64, 0);
+        edges.found.as_chunks().0.iter().map(|&[start, end]| Run { start, length: end - start }).collect()
     }
 }
