@@ -7,8 +7,8 @@ pub mod zarr;
 use std::io::BufReader;
 
 use runmask::format::{self, Format, ReadOptions, WriteOptions};
-use runmask::source::{self, OpenOptions, Repeat, Source};
-use runmask::{Error, FillRule, LabelRuns, ScanOrder, Shape};
+use runmask::source::{self, OpenOptions, RawLayout, Repeat, Source};
+use runmask::{Encoder, Error, FillRule, LabelRuns, ScanOrder, Shape};
 
 /// Every operation on the runs that the bytes describe.
 pub fn operations(data: &[u8]) {
@@ -19,8 +19,7 @@ pub fn operations(data: &[u8]) {
 pub fn polygons(data: &[u8]) {
     let shape = Shape { height: 40, width: 50 };
     for (rule, renumber) in [(FillRule::Centre, true), (FillRule::Coco, true), (FillRule::Centre, false)] {
-        let options =
-            ReadOptions::new().shape(shape).renumber(renumber).skip_other_shapes(!renumber).fill_rule(rule);
+        let options = ReadOptions::new().shape(shape).renumber(renumber).skip_other_shapes(!renumber).fill_rule(rule);
         let read = |cut: usize| format::read(Format::GeoJson, &mut BufReader::with_capacity(cut, data), &options);
         let whole = read(1 << 16);
         for cut in [1, 7] {
@@ -118,7 +117,11 @@ pub fn mask(data: &[u8]) {
     if whole.shape().pixels() > MAX_PIXELS {
         return;
     }
+    let (shape, dtype) = (whole.shape(), whole.dtype());
     let whole = read(whole.as_mut(), u32::MAX);
+    for &order in ScanOrder::ALL {
+        marked_where_it_lies(whole.as_deref().ok(), RawLayout { dtype, shape }, order, || open(0, 0, 1 << 20));
+    }
     for (rows, memory) in [(1, 1 << 28), (u32::MAX, 1 << 19), (5, 1 << 20), (300, 1 << 20)] {
         let part = open(0, 0, memory).and_then(|mut source| read(source.as_mut(), rows));
         match (&whole, &part) {
@@ -128,6 +131,32 @@ pub fn mask(data: &[u8]) {
                 "{rows} rows, {memory} bytes of memory: {:?}, then {:?}",
                 whole.as_ref().map(Vec::len),
                 part.as_ref().map(Vec::len)
+            ),
+        }
+    }
+}
+
+/// Pixels become the same runs where the source hands them out block by block and where they come as rows.
+fn marked_where_it_lies(
+    pixels: Option<&[u8]>,
+    layout: RawLayout,
+    order: ScanOrder,
+    open: impl Fn() -> runmask::Result<Box<dyn Source>>,
+) {
+    for threads in [1, 3] {
+        let encoder = Encoder::builder().order(order).threads(threads).build().expect("an encoder");
+        let runs = open().and_then(|mut source| encoder.encode_source(source.as_mut()));
+        let expected = pixels.map(|pixels| {
+            let rows = source::from_bytes(pixels.to_vec(), "rows", &OpenOptions::new().raw(layout));
+            rows.and_then(|mut source| encoder.encode_source(source.as_mut())).expect("pixels that were read")
+        });
+        match (&runs, &expected) {
+            (Ok(runs), Some(expected)) => assert!(runs == expected, "{threads} threads, {order:?}"),
+            (Err(_), None) | (Err(Error::LimitExceeded { .. } | Error::Memory { .. }), _) => {}
+            _ => panic!(
+                "{threads} threads, {order:?}: {:?}, then rows: {}",
+                runs.map(|runs| runs.run_count()),
+                pixels.is_some()
             ),
         }
     }

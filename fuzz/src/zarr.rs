@@ -6,9 +6,11 @@ fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, bytes) in entries {
         let (offset, length) = (file.len() as u32, bytes.len() as u32);
         let numbers = [checksum(bytes), length, length].map(u32::to_le_bytes).concat();
-        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &numbers, &(name.len() as u16).to_le_bytes(), &[0, 0]].concat();
+        let common =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &numbers, &(name.len() as u16).to_le_bytes(), &[0, 0]].concat();
         file.extend([&b"PK\x03\x04"[..], &common, name.as_bytes(), bytes].concat());
-        directory.extend([&b"PK\x01\x02\x14\0"[..], &common, &[0; 10], &offset.to_le_bytes(), name.as_bytes()].concat());
+        directory
+            .extend([&b"PK\x01\x02\x14\0"[..], &common, &[0; 10], &offset.to_le_bytes(), name.as_bytes()].concat());
     }
     let count = (entries.len() as u16).to_le_bytes();
     let end = [directory.len() as u32, file.len() as u32].map(u32::to_le_bytes).concat();
@@ -27,9 +29,22 @@ pub fn metadata(data: &[u8]) {
     let [first, second, third] = [(); 3].map(|()| texts.next().unwrap_or_default());
     let chunk = [1; 64];
     let store = match kind & 1 {
-        0 => zip(&[("zarr.json", first), ("0/zarr.json", second), ("labels/zarr.json", second), ("labels/a/zarr.json", third),
-            ("c/0/0", &chunk), ("0/c/0/0", &chunk)]),
-        _ => zip(&[(".zarray", first), (".zattrs", second), (".zgroup", b"{}"), ("0/.zarray", third), ("0.0", &chunk), ("0/0.0", &chunk)]),
+        0 => zip(&[
+            ("zarr.json", first),
+            ("0/zarr.json", second),
+            ("labels/zarr.json", second),
+            ("labels/a/zarr.json", third),
+            ("c/0/0", &chunk),
+            ("0/c/0/0", &chunk),
+        ]),
+        _ => zip(&[
+            (".zarray", first),
+            (".zattrs", second),
+            (".zgroup", b"{}"),
+            ("0/.zarray", third),
+            ("0.0", &chunk),
+            ("0/0.0", &chunk),
+        ]),
     };
     crate::mask(&store);
     let folder = runmask::source::OpenOptions::new().label("a".to_owned()).index([("c".to_owned(), 1)]);
@@ -54,9 +69,12 @@ pub fn chunk(data: &[u8]) {
     let checked = if layout & 32 == 0 { r#","crc32c""# } else { "" };
     let (stored, codecs) = match layout & 8 {
         0 => ([tall, wide], codecs),
-        _ => ([2 * tall, wide], format!(
-            r#"[{{"name":"sharding_indexed","configuration":{{"chunk_shape":[{tall},{wide}],"codecs":{codecs},"index_codecs":["bytes"{checked}],"index_location":"{location}"}}}}]"#
-        )),
+        _ => (
+            [2 * tall, wide],
+            format!(
+                r#"[{{"name":"sharding_indexed","configuration":{{"chunk_shape":[{tall},{wide}],"codecs":{codecs},"index_codecs":["bytes"{checked}],"index_location":"{location}"}}}}]"#
+            ),
+        ),
     };
     let metadata = format!(
         r#"{{"zarr_format":3,"node_type":"array","shape":[{},{}],"data_type":"{dtype}","fill_value":0,"chunk_grid":{{"name":"regular","configuration":{{"chunk_shape":{stored:?}}}}},"chunk_key_encoding":{{"name":"default"}},"codecs":{codecs}}}"#,
