@@ -2,6 +2,7 @@
 //!
 //! Gets pixels; gives where the object begins and ends, 64 pixels at a time; guarantees what a loop over pixels would give.
 
+use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch, u8x64};
 use runmask::Run;
 
 /// Pixels that are looked at at once.
@@ -9,6 +10,9 @@ const AT_ONCE: usize = 64;
 
 /// So many times as many are passed over together where all are of one kind.
 const TOGETHER: usize = 4;
+
+/// Edges for which a list has room from its beginning, so that a usual object moves none of them.
+const USUAL: usize = 512;
 
 /// Places at which pixels change between background and object, in order.
 #[derive(Default)]
@@ -23,10 +27,11 @@ impl Edges {
     fn begin(&mut self, inside: bool) {
         self.inside = inside;
         self.found.clear();
+        self.found.reserve(USUAL);
     }
 
     /// Adds the next 64 pixels, of which the first is number `first`; the lowest bit is the first pixel.
-    #[inline]
+    #[inline(always)]
     fn add_bits(&mut self, first: u64, bits: u64) {
         let mut changed = bits ^ ((bits << 1) | u64::from(self.inside));
         while changed != 0 {
@@ -37,12 +42,10 @@ impl Edges {
     }
 
     /// Adds the next pixels, of which the first is number `first`.
-    #[inline]
-    fn add_blocks(&mut self, first: u64, blocks: &[[u8; AT_ONCE]]) {
+    #[inline(always)]
+    fn add_blocks<S: Simd>(&mut self, simd: S, first: u64, blocks: &[[u8; AT_ONCE]]) {
         for (first, block) in (first..).step_by(AT_ONCE).zip(blocks) {
-            if !goes_on(block, self.inside) {
-                self.add_bits(first, bits_of(block));
-            }
+            self.add_bits(first, bits_of(simd, block));
         }
     }
 }
@@ -51,10 +54,24 @@ impl Edges {
 ///
 /// Both halves are gone over side by side: memory gives more bytes a second when it is read at two places.
 pub(crate) fn counts(pixels: &[u8], edges: &mut [Edges; 2], counts: &mut Vec<u64>) {
+    dispatch!(Level::new(), simd => find(simd, pixels, edges));
+    let [first, second] = edges;
+    counts.clear();
+    counts.reserve(first.found.len() + second.found.len() + 1);
+    let mut start = 0;
+    for &at in first.found.iter().chain(&second.found) {
+        counts.push(at - start);
+        start = at;
+    }
+    counts.push(pixels.len() as u64 - start);
+}
+
+/// The edges of each half.
+#[inline(always)]
+fn find<S: Simd>(simd: S, pixels: &[u8], [first, second]: &mut [Edges; 2]) {
     let (blocks, rest) = pixels.as_chunks::<AT_ONCE>();
     let (one, other) = blocks.split_at(blocks.len() / 2);
     let half = (one.len() * AT_ONCE) as u64;
-    let [first, second] = edges;
     first.begin(false);
     second.begin(one.last().is_some_and(|block| block[AT_ONCE - 1] != 0));
     // The second half may have one block more.
@@ -64,29 +81,22 @@ pub(crate) fn counts(pixels: &[u8], edges: &mut [Edges; 2], counts: &mut Vec<u64
         let (pass, pass_other) =
             (goes_on(one.as_flattened(), first.inside), goes_on(other.as_flattened(), second.inside));
         if !pass {
-            first.add_blocks(place, one);
+            first.add_blocks(simd, place, one);
         }
         if !pass_other {
-            second.add_blocks(half + place, other);
+            second.add_blocks(simd, half + place, other);
         }
     }
     if !rest.is_empty() {
         // What is behind the end goes on as the last pixel: it is no edge.
         let mut block = [*rest.last().unwrap_or(&0); AT_ONCE];
         block[..rest.len()].copy_from_slice(rest);
-        second.add_bits((blocks.len() * AT_ONCE) as u64, bits_of(&block));
+        second.add_bits((blocks.len() * AT_ONCE) as u64, bits_of(simd, &block));
     }
-    counts.clear();
-    let mut start = 0;
-    for &at in first.found.iter().chain(&second.found) {
-        counts.push(at - start);
-        start = at;
-    }
-    counts.push(pixels.len() as u64 - start);
 }
 
 /// Whether all pixels are inside an object, or all are background.
-#[inline]
+#[inline(always)]
 fn goes_on(pixels: &[u8], inside: bool) -> bool {
     match inside {
         false => pixels.iter().fold(0, |all, &pixel| all | pixel) == 0,
@@ -95,17 +105,9 @@ fn goes_on(pixels: &[u8], inside: bool) -> bool {
 }
 
 /// A bit for each byte, set where it is not 0.
-fn bits_of(block: &[u8; AT_ONCE]) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    // Moves the lowest bit of each byte to its place in the top byte: that of byte i from 8 i to 56 + i.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut bits = 0;
-    for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
-        let eight = u64::from_le_bytes(*eight);
-        let set = (((eight & LOW) + LOW) | eight) & !LOW;
-        bits |= ((set >> 7).wrapping_mul(GATHER) >> 56) << (8 * index);
-    }
-    bits
+#[inline(always)]
+fn bits_of<S: Simd>(simd: S, block: &[u8; AT_ONCE]) -> u64 {
+    u8x64::from_slice(simd, block).simd_ne(u8x64::splat(simd, 0)).to_bitmask()
 }
 
 /// Words between the first and the last of a run that are set without a loop of as many turns.
