@@ -3,6 +3,7 @@
 //! Gets lengths, and buffers that are done with; gives lists and buffers; guarantees that a length which the machine has
 //! no room for is an error, and that a [`Pool`] never keeps more buffers than were taken from it.
 
+use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable;
@@ -43,6 +44,11 @@ pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
 /// [`Error::Memory`] for `what` when there is none.
 pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
     list.try_reserve(more).map_err(|_| none::<T>(list.len() as u64 + more as u64, what))
+}
+
+/// Appends at most `most` bytes of a reader to a list; gives their number. Compiled once, for readers of any type.
+pub(crate) fn append(reader: &mut dyn Read, most: u64, list: &mut Vec<u8>) -> io::Result<usize> {
+    reader.take(most).read_to_end(list)
 }
 
 #[cold]

@@ -12,6 +12,7 @@ use super::outline::Outline;
 use super::rows::two_names;
 use super::text::{BOM, MAX_HEADER, reading, show, without_end};
 use crate::error::{Error, Result};
+use crate::memory::append;
 use crate::pixels;
 
 /// Bytes of a file that tell its format. A format whose header is longer cannot be told.
@@ -241,7 +242,7 @@ pub fn detect_with<R: BufRead>(reader: R, options: &ReadOptions) -> Result<(Form
 /// The first bytes of a file, and whether it ends with them.
 pub(crate) fn begin<R: BufRead>(mut reader: R) -> Result<(Vec<u8>, bool, R)> {
     let mut bytes = Vec::new();
-    let read = reader.by_ref().take(BEGINNING as u64).read_to_end(&mut bytes).map_err(reading)?;
+    let read = append(&mut reader, BEGINNING as u64, &mut bytes).map_err(reading)?;
     Ok((bytes, read < BEGINNING, reader))
 }
 

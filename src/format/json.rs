@@ -8,12 +8,13 @@
 //! Nothing looks for the end of a value beforehand. It is read from the bytes at hand, and once more from twice as many
 //! if they end too early.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::text::{reading, show, skip_byte_order_mark};
 use crate::error::{Error, Place, Result};
+use crate::memory::append;
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 17;
@@ -157,7 +158,7 @@ impl<'a> Json<'a> {
             needed: (self.bytes.len() + wanted) as u64,
             limit: None,
         })?;
-        let found = self.reader.take(wanted as u64).read_to_end(&mut self.bytes).map_err(reading)?;
+        let found = append(&mut self.reader, wanted as u64, &mut self.bytes).map_err(reading)?;
         self.ended = found < wanted;
         Ok(())
     }

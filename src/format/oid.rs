@@ -20,7 +20,7 @@
 //!   2^32 - 1 as in `coco`.
 //! * Source: the Open Images 2019 segmentation rules and the HuBMAP 2023 (Kaggle) evaluation page.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -39,6 +39,7 @@ use super::rows::{Column, Columns, Row, Sequence, push_name};
 use super::text::{Cursor, show};
 use super::{Capabilities, ReadOptions, WriteOptions, coco_string, counts, writing};
 use crate::error::{Error, Loss, Result};
+use crate::memory::append;
 use crate::runs::Run;
 use crate::shape::{ScanOrder, Shape};
 
@@ -131,7 +132,7 @@ impl Buffers {
         self.runs.clear();
         loop {
             let wanted = PIECE - self.text.len();
-            let found = zlib.by_ref().take(wanted as u64).read_to_end(&mut self.text).map_err(defect)?;
+            let found = append(&mut zlib, wanted as u64, &mut self.text).map_err(defect)?;
             let ended = found < wanted;
             self.counts.clear();
             let read = reader.read(&self.text, ended, &mut self.counts).map_err(|defect| {

@@ -7,6 +7,7 @@ use std::io::{BufRead, Read, Write};
 use super::numbers::digits;
 use super::writing;
 use crate::error::{Error, Place, Result};
+use crate::memory::append;
 use crate::runs::Run;
 use crate::shape::Shape;
 use crate::threads;
@@ -105,11 +106,11 @@ const MOST_HELD: u64 = 2 << 30;
 ///
 /// # Errors
 /// [`Error::LimitExceeded`] for more than [`MOST_HELD`] bytes; [`Error::Memory`] when there is no room for them.
-pub(crate) fn read_all(reader: impl Read, bytes: &mut Vec<u8>) -> Result<()> {
-    read_at_most(reader, bytes, MOST_HELD)
+pub(crate) fn read_all(mut reader: impl Read, bytes: &mut Vec<u8>) -> Result<()> {
+    read_at_most(&mut reader, bytes, MOST_HELD)
 }
 
-fn read_at_most(mut reader: impl Read, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
+fn read_at_most(reader: &mut dyn Read, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
     /// Bytes that are read at once, at least.
     const PIECE: usize = 1 << 20;
     loop {
@@ -119,7 +120,7 @@ fn read_at_most(mut reader: impl Read, bytes: &mut Vec<u8>, limit: u64) -> Resul
             needed: (bytes.len() + wanted) as u64,
             limit: None,
         })?;
-        if reader.by_ref().take(wanted as u64).read_to_end(bytes).map_err(reading)? < wanted {
+        if append(reader, wanted as u64, bytes).map_err(reading)? < wanted {
             return Ok(());
         }
         let found = bytes.len() as u64;
@@ -449,11 +450,11 @@ mod tests {
     #[test]
     fn an_endless_file_is_not_held_for_ever() {
         let mut bytes = Vec::new();
-        let error = read_at_most(std::io::repeat(b' '), &mut bytes, 5 << 20).unwrap_err();
+        let error = read_at_most(&mut std::io::repeat(b' '), &mut bytes, 5 << 20).unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { limit: 5_242_880, .. }), "{error}");
         assert!(bytes.len() < 9 << 20);
         bytes.clear();
-        read_at_most(&[7; 3 << 20][..], &mut bytes, 5 << 20).unwrap();
+        read_at_most(&mut &[7; 3 << 20][..], &mut bytes, 5 << 20).unwrap();
         assert_eq!(bytes, [7; 3 << 20]);
     }
 }

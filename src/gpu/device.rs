@@ -136,6 +136,20 @@ impl Device {
     ///
     /// Error scopes belong to the thread, so `work` stays on this one.
     pub(crate) fn guarded<R>(&self, doing: &str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let (mut work, mut result) = (Some(work), None);
+        self.guarded_once(doing, &mut || {
+            if let Some(work) = work.take() {
+                result = Some(work()?);
+            }
+            Ok(())
+        })?;
+        match result {
+            Some(result) => Ok(result),
+            None => unreachable!("work without an error has a result"),
+        }
+    }
+
+    fn guarded_once(&self, doing: &str, work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         self.sound()?;
         let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
             .map(|filter| self.raw.push_error_scope(filter));

@@ -10,6 +10,7 @@ use super::band::Band;
 use super::random_access::RandomAccess;
 use super::{OpenOptions, PageInfo, Source, raw};
 use crate::error::{Error, Place, Result};
+use crate::memory::append;
 use crate::runs::PixelSize;
 
 /// All formats of this build.
@@ -135,7 +136,7 @@ fn open_whole_stream(mut stream: Stream, name: &Path, options: &OpenOptions) -> 
         return Ok(Box::new(raw::from_stream(stream, layout, name)?));
     }
     let mut start = Vec::new();
-    let read = stream.by_ref().take(START as u64).read_to_end(&mut start);
+    let read = append(&mut stream, START as u64, &mut start);
     read.map_err(|error| Error::io("reading", name, error))?;
     let format = of(&start, name)?;
     check_pages(format, options).map_err(|error| error.in_file(name))?;

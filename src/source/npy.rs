@@ -19,6 +19,7 @@ use super::random_access::{Cursor, RandomAccess};
 use super::raw::{RowStream, check_length};
 use super::samples::Samples;
 use crate::error::{Error, Place, Result};
+use crate::memory::append;
 use crate::shape::Shape;
 
 mod fortran;
@@ -79,10 +80,10 @@ impl Header {
     }
 
     /// Reads a header and leaves `stream` at the first sample.
-    fn read(stream: &mut impl Read, name: &Path) -> Result<Self> {
+    fn read(stream: &mut dyn Read, name: &Path) -> Result<Self> {
         let mut take = |count: usize| {
             let mut bytes = Vec::new();
-            let read = stream.by_ref().take(count as u64).read_to_end(&mut bytes);
+            let read = append(stream, count as u64, &mut bytes);
             read.map_err(|error| Error::io("reading", name, error))?;
             if bytes.len() < count {
                 let found = "the end of the file";

@@ -13,7 +13,7 @@ use super::samples::Samples;
 use super::{RawLayout, Repeat, Source, TakeBlock, check_left, row_count};
 use crate::error::{Error, Place, Result};
 use crate::mask::Dtype;
-use crate::memory::check_row;
+use crate::memory::{append, check_row};
 use crate::shape::Shape;
 
 /// Bytes one after another.
@@ -122,7 +122,7 @@ impl Source for RowStream {
         self.next_row += count;
         if count > 0 && self.next_row == self.shape.height {
             let mut more = Vec::new();
-            self.stream.by_ref().take(1).read_to_end(&mut more).map_err(failed)?;
+            append(&mut self.stream, 1, &mut more).map_err(failed)?;
             if !more.is_empty() {
                 return Err(self.wrong_length("more bytes after them"));
             }

@@ -9,7 +9,7 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 
 use super::blosc;
 use super::store::Blob;
-use crate::memory::zeroed;
+use crate::memory::{append, zeroed};
 use crate::source::decompress::{self, Compression, Decompressor, Fault, STREAM_BUFFER, Stored};
 
 /// Bytes of a checksum.
@@ -152,8 +152,8 @@ impl Codecs {
                         blosc::decode(decoder, stored, &mut between)?;
                     }
                     codec => {
-                        let stream = decompress::stream(codec.compression(), Stored::Held(stored), most)?;
-                        stream.take(most.saturating_add(1)).read_to_end(&mut between).map_err(Fault::Damaged)?;
+                        let mut stream = decompress::stream(codec.compression(), Stored::Held(stored), most)?;
+                        append(&mut stream, most.saturating_add(1), &mut between).map_err(Fault::Damaged)?;
                         if between.len() as u64 > most {
                             return Err(Fault::TooMany);
                         }

@@ -31,7 +31,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Small<T> {
         if text.len() > MOST_TEXT {
             return Err(D::Error::custom(format!("a value of {} bytes, and at most {MOST_TEXT} are read", text.len())));
         }
-        serde_json::from_str(text).map(Self).map_err(D::Error::custom)
+        // As bytes, because everything else here is read from bytes, and code for text would be compiled beside it.
+        serde_json::from_slice(text.as_bytes()).map(Self).map_err(D::Error::custom)
     }
 }
 
