@@ -332,41 +332,32 @@ fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block:
         }
     } else {
         sweep(simd, rows, groups * BLOCK * size_of::<T>(), changed);
-    }
-    // Groups one by one: those in which something changes, and the columns that do not fill a group.
-    let (tile, words) = (&mut tiles[..1], &mut words[..1]);
-    let rest = width % BLOCK;
-    for group in if dense { groups } else { 0 }..groups + usize::from(rest > 0) {
-        let (column, lanes) = if group < groups {
-            if !changed[group * size_of::<T>()..][..size_of::<T>()].contains(&true) {
-                continue;
+        for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
+            if changed.contains(&true) {
+                fill(simd, rows, group * BLOCK, &mut tiles[..1], &mut words[..1]);
+                mark_group(&tiles[0], &mut words[0], group * BLOCK, u64::MAX, found, lines);
             }
-            (group * BLOCK, u64::MAX)
-        } else {
-            // The last 64 once more, less those seen already.
-            (width.saturating_sub(BLOCK), if width > BLOCK { u64::MAX << (BLOCK - rest) } else { u64::MAX })
-        };
-        if width < BLOCK {
-            fill_narrow(simd, rows, &mut tile[0], &mut words[0]);
-        } else {
-            fill(simd, rows, column, tile, words);
         }
-        mark_group(&tile[0], &mut words[0], column, lanes, found, lines);
     }
-}
-
-/// Copies rows that are shorter than a group, and notes which of their pixels differ from those above them.
-#[inline(always)]
-fn fill_narrow<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], tile: &mut Tile<T>, words: &mut Words) {
-    // Equal padding has no differences.
-    for (tile, row) in tile.iter_mut().zip(rows) {
-        let row = bytemuck::cast_slice(row);
-        tile[..row.len()].copy_from_slice(row);
-        tile[row.len()..].fill(T::default());
-    }
-    *words = [0; BLOCK];
-    for (word, pair) in words.iter_mut().zip(tile[..rows.len()].windows(2)) {
-        *word = T::differences(simd, &pair[1], &pair[0]);
+    // The columns that do not fill a group.
+    let rest = width % BLOCK;
+    if rest > 0 && width > BLOCK {
+        // The last 64 once more, less those seen already.
+        let column = width - BLOCK;
+        fill(simd, rows, column, &mut tiles[..1], &mut words[..1]);
+        mark_group(&tiles[0], &mut words[0], column, u64::MAX << (BLOCK - rest), found, lines);
+    } else if rest > 0 {
+        let (tile, words) = (&mut tiles[0], &mut words[0]);
+        // Equal padding has no differences.
+        for (tile, row) in tile.iter_mut().zip(rows) {
+            tile[..rest].copy_from_slice(bytemuck::cast_slice(row));
+            tile[rest..].fill(T::default());
+        }
+        *words = [0; BLOCK];
+        for (word, pair) in words.iter_mut().zip(tile[..rows.len()].windows(2)) {
+            *word = T::differences(simd, &pair[1], &pair[0]);
+        }
+        mark_group(tile, words, 0, u64::MAX, found, lines);
     }
 }
 
