@@ -119,6 +119,26 @@ fn zip_bombs() {
     folder.fails_with("info large.zip --memory 64M", &["large.zip: ", "bytes of memory are needed", "--memory"]);
 }
 
+/// A chunk that is decoded some rows at a time, whose pixels are right but not what the zip file has a checksum of.
+#[test]
+fn the_checksum_of_a_large_chunk_is_compared() {
+    let folder = Folder::new();
+    let metadata = entry(&array([12_000, 12_000], [12_000, 12_000], json!(["bytes", "gzip"])));
+    let mut chunk = GzEncoder::new(Vec::new(), Compression::fast());
+    chunk.write_all(&vec![0; 144_000_000]).unwrap();
+    let (data, length, checksum) = entry(&chunk.finish().unwrap());
+    for (name, checksum) in [("sound.zip", checksum), ("damaged.zip", checksum ^ 1)] {
+        folder.write(name, zip(&[("zarr.json", &metadata), ("c/0/0", &(data.clone(), length, checksum))]));
+    }
+    let (ended, peak) = peak(&folder, "info sound.zip --memory 64M");
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    assert!(peak < 64 * MIB, "{} MiB", peak / MIB);
+    for memory in ["64M", "1G"] {
+        let expected = "damaged.zip: chunk c/0/0: expected bytes with the checksum ";
+        folder.fails_with(&format!("info damaged.zip --memory {memory}"), &[expected]);
+    }
+}
+
 /// A store in a folder.
 fn store(folder: &Folder, name: &str, entries: &[(&str, Vec<u8>)]) -> u64 {
     for (key, bytes) in entries {

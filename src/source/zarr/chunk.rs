@@ -191,6 +191,14 @@ impl ArrayChunks {
         Error::format(Place::Part(self.chunk_name(band, across)), expected, found).in_file(&self.name)
     }
 
+    /// The stored bytes of a chunk that cannot be read, or are not those that a zip file has a checksum of.
+    fn unread(&self, at: At, error: Error) -> Error {
+        match error {
+            Error::Format(error) => self.wrong(at.band, at.across, error.expected.clone(), error.found.clone()),
+            error => error.in_file(&self.name),
+        }
+    }
+
     fn fault(&self, at: At, fault: Fault) -> Error {
         let found = match fault {
             Fault::TooFew(count) => format!("only {count}"),
@@ -472,10 +480,7 @@ impl Chunks for ArrayChunks {
         match self.blob(at)? {
             None => Ok(Fetched::Absent),
             Some(blob) => {
-                blob.read(bytes).map_err(|error| match error {
-                    Error::Format(error) => self.wrong(at.band, at.across, error.expected.clone(), error.found.clone()),
-                    error => error.in_file(&self.name),
-                })?;
+                blob.read(bytes).map_err(|error| self.unread(at, error))?;
                 Ok(Fetched::Read)
             }
         }
@@ -540,6 +545,7 @@ impl Chunks for ArrayChunks {
         let Some(blob) = self.blob(at)? else {
             return Err(self.wrong(at.band, at.across, "a chunk that was there before", "none"));
         };
+        blob.check().map_err(|error| self.unread(at, error))?;
         let mut pixels = self.codecs().stream(blob, self.pixels).map_err(fault)?;
         let before = self.layout.first.saturating_mul(self.grid.label_bytes() as u64);
         let mut skipped = 0;

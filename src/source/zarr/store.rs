@@ -28,6 +28,9 @@ const INFLATED_FACTOR: u64 = 64;
 /// The most that a byte of deflated data can become.
 const DEFLATE_FACTOR: u64 = 1032;
 
+/// Bytes that are read at once where only their checksum is asked for.
+const PIECE: u64 = 1 << 16;
+
 /// Where keys lie.
 #[derive(Debug)]
 pub(super) enum Store {
@@ -319,15 +322,38 @@ impl Blob {
         reserve(bytes, count.saturating_sub(bytes.len()), "stored bytes")?;
         bytes.resize(count, 0);
         self.file.read_exact_at(bytes, self.offset, "what is stored")?;
-        if let Some(stored) = self.crc {
-            let mut crc = libdeflater::Crc::new();
+        self.check_with(|crc| {
             crc.update(bytes);
-            if crc.sum() != stored {
-                let found = format!("{:08x}", crc.sum());
-                return Err(Error::format(Place::File, format!("bytes with the checksum {stored:08x}"), found));
+            Ok(())
+        })
+    }
+
+    /// Reads all of it, some bytes at a time, where a zip file has a checksum of them.
+    pub(super) fn check(&self) -> Result<()> {
+        self.check_with(|crc| {
+            let mut bytes = vec![0; self.length.min(PIECE) as usize];
+            let mut done = 0;
+            while done < self.length {
+                let count = (self.length - done).min(PIECE);
+                self.file.read_exact_at(&mut bytes[..count as usize], self.offset + done, "what is stored")?;
+                crc.update(&bytes[..count as usize]);
+                done += count;
+            }
+            Ok(())
+        })
+    }
+
+    /// Compares the checksum of the bytes that `read` adds with the one that a zip file has, if it has one.
+    fn check_with(&self, read: impl FnOnce(&mut libdeflater::Crc) -> Result<()>) -> Result<()> {
+        let Some(stored) = self.crc else { return Ok(()) };
+        let mut crc = libdeflater::Crc::new();
+        read(&mut crc)?;
+        match crc.sum() {
+            found if found == stored => Ok(()),
+            found => {
+                Err(Error::format(Place::File, format!("bytes with the checksum {stored:08x}"), format!("{found:08x}")))
             }
         }
-        Ok(())
     }
 }
 
