@@ -61,20 +61,15 @@ def encode(bimask: npt.ArrayLike) -> Any:
     >>> coco.encode(numpy.eye(3, dtype=bool))
     {'size': [3, 3], 'counts': b'013000'}
     """
-    if (
-        type(bimask) is np.ndarray
-        and bimask.dtype.kind in "uib"
-        and bimask.itemsize == 1
-        and bimask.ndim == 2
-        and bimask.flags.f_contiguous
-        and bimask.size
-    ):
-        # The usual one, for which all that follows would take longer than its pixels.
-        return _runmask.coco_encode_plane(bimask.view(np.uint8))
+    # The usual one, for which all that follows would take longer than its pixels.
+    if (rle := _runmask.coco_encode_plane(bimask)) is not None:
+        return rle
     array = labels_of(bimask, "bimask", (2, 3))
     if array.dtype.itemsize > 1:
         array = array != 0
     array = array.view(np.uint8)
+    if (rle := _runmask.coco_encode_plane(array)) is not None:
+        return rle
     stack = array if array.ndim == 3 else array[:, :, np.newaxis]
     layout = lay_out(stack)
     assert layout is not None, "bytes are always aligned"

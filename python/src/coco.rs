@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
     PyUntypedArrayMethods,
 };
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -74,10 +75,16 @@ pub(crate) fn encode<'py>(py: Python<'py>, array: Planes<'py>) -> PyResult<Bound
     list(py, texts.map_err(|error| raise(py, error))?)
 }
 
-/// The encoding of one plane whose columns lie in memory one after the other: what a call for a single object takes.
+/// The encoding of one plane of bytes whose columns lie in memory one after the other, which is what a call for a single
+/// object takes; None for anything else.
 #[pyfunction]
 #[pyo3(name = "coco_encode_plane")]
-pub(crate) fn encode_plane<'py>(py: Python<'py>, plane: PyReadonlyArray2<'py, u8>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn encode_plane<'py>(py: Python<'py>, plane: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    // A subclass may mean something else by its bytes.
+    let exact = plane.get_type().is(PyUntypedArray::type_object(py));
+    let plane =
+        plane.cast::<PyArray2<u8>>().ok().filter(|plane| exact && plane.is_fortran_contiguous() && !plane.is_empty());
+    let Some(plane) = plane.and_then(|plane| plane.try_readonly().ok()) else { return Ok(None) };
     let (height, width) = (plane.shape()[0], plane.shape()[1]);
     let pixels = plane.as_slice()?;
     let mut texts = each(py, 1, pixels.len(), |_, scratch| {
@@ -87,7 +94,7 @@ pub(crate) fn encode_plane<'py>(py: Python<'py>, plane: PyReadonlyArray2<'py, u8
     let rle = PyDict::new(py);
     rle.set_item(intern!(py, "size"), PyList::new(py, [height, width])?)?;
     rle.set_item(intern!(py, "counts"), PyBytes::new(py, &texts.pop().unwrap_or_default()))?;
-    Ok(rle)
+    Ok(Some(rle))
 }
 
 /// Texts as bytes.
