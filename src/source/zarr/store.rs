@@ -14,6 +14,7 @@ use rawzip::{CompressionMethod, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, 
 
 use crate::error::{Error, Place, Result};
 use crate::memory::{reserve, zeroed};
+use crate::source::decompress::STREAM_BUFFER;
 use crate::source::random_access::RandomAccess;
 
 /// Children of a group that messages list.
@@ -27,9 +28,6 @@ const INFLATED_FACTOR: u64 = 64;
 
 /// The most that a byte of deflated data can become.
 const DEFLATE_FACTOR: u64 = 1032;
-
-/// Bytes that are read at once where only their checksum is asked for.
-const PIECE: u64 = 1 << 16;
 
 /// Where keys lie.
 #[derive(Debug)]
@@ -331,10 +329,10 @@ impl Blob {
     /// Reads all of it, some bytes at a time, where a zip file has a checksum of them.
     pub(super) fn check(&self) -> Result<()> {
         self.check_with(|crc| {
-            let mut bytes = vec![0; self.length.min(PIECE) as usize];
+            let mut bytes = vec![0; self.length.min(STREAM_BUFFER) as usize];
             let mut done = 0;
             while done < self.length {
-                let count = (self.length - done).min(PIECE);
+                let count = (self.length - done).min(STREAM_BUFFER);
                 self.file.read_exact_at(&mut bytes[..count as usize], self.offset + done, "what is stored")?;
                 crc.update(&bytes[..count as usize]);
                 done += count;
