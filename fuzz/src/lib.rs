@@ -10,6 +10,17 @@ use runmask::format::{self, Format, ReadOptions, WriteOptions};
 use runmask::source::{self, OpenOptions, RawLayout, Repeat, Source};
 use runmask::{Encoder, Error, FillRule, LabelRuns, ScanOrder, Shape};
 
+/// From now on a panic ends the process, but for those of the crate parquet: it meets some damage so, which the reader takes for a
+/// defect of the file.
+pub fn abort_on_our_own_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("/parquet-")) {
+            eprintln!("{panic}");
+            std::process::abort();
+        }
+    }));
+}
+
 /// Every operation on the runs that the bytes describe.
 pub fn operations(data: &[u8]) {
     operations::operations(data);
