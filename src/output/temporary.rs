@@ -21,13 +21,20 @@ const ATTEMPTS: usize = 16;
 /// `end` is called last, while no output can begin or get its name. It is the place to end the process.
 pub fn abandon_all(end: impl FnOnce()) {
     let unfinished = unfinished();
-    for file in unfinished.iter() {
-        if fs::remove_file(file).is_err() {
-            // A folder, to which somebody may be adding right now.
-            let _ = (0..ATTEMPTS).try_for_each(|_| fs::remove_dir_all(file).map_or(Ok(()), Err));
-        }
-    }
+    unfinished.iter().for_each(|file| abandon(file));
     end();
+}
+
+/// Removes a temporary file, or a folder to which other threads are adding.
+pub(super) fn abandon(file: &Path) {
+    if fs::remove_file(file).is_err() {
+        // Under another name they do not find the folder, and what they were just making is gone with the next attempt. Without
+        // that, a thread that adds files as fast as they are removed would keep it.
+        let mut other = file.as_os_str().to_owned();
+        other.push(SUFFIX);
+        let folder = fs::rename(file, &other).map_or(file, |()| Path::new(&other));
+        let _ = (0..ATTEMPTS).try_for_each(|_| fs::remove_dir_all(folder).map_or(Ok(()), Err));
+    }
 }
 
 /// The names of temporary files of outputs under way.

@@ -1,4 +1,4 @@
-use super::temporary::{clean, unfinished};
+use super::temporary::{abandon, clean, unfinished};
 use super::*;
 
 /// A file whose temporary file has a name, as where the system cannot do without.
@@ -112,6 +112,44 @@ fn cleaning_up_and_beginning_at_once_lose_nothing() {
         }
     });
     assert_eq!(names(folder.path()).len(), 200);
+}
+
+/// An interrupt comes while threads write.
+#[cfg(unix)]
+#[test]
+fn an_abandoned_folder_goes_while_others_add_to_it() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join(".runmask-a.tmp");
+    // What is too slow to remove a folder that grows fails in one of six rounds.
+    for _ in 0..40 {
+        fs::create_dir(&root).unwrap();
+        let (stop, written) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let write = |inner: &Path| {
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = fs::create_dir(inner);
+                let made = fs::write(inner.join(number.to_string()), "chunk");
+                written.fetch_add(usize::from(made.is_ok()), Ordering::Relaxed);
+            }
+        };
+        let left = std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let inner = root.join(thread.to_string());
+                scope.spawn(move || write(&inner));
+            }
+            while written.load(Ordering::Relaxed) < 200 {
+                std::thread::yield_now();
+            }
+            abandon(&root);
+            let left = names(folder.path());
+            stop.store(true, Ordering::Relaxed);
+            left
+        });
+        assert!(left.is_empty() && names(folder.path()).is_empty(), "{left:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Labels that are written into OME-Zarr stores: whole or not at all, and nothing else is touched.
 
 use std::collections::BTreeMap;
+#[cfg(target_os = "linux")]
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
@@ -116,18 +118,35 @@ fn a_list_that_was_not_there_has_all_labels() {
     assert_eq!(files(&folder.file("slide.zarr")), before);
 }
 
-/// Starts to write a mask that takes long, and waits until some of it is there.
+/// The chunks in folders with a hidden name. Who writes them may take them away meanwhile, and so may who cleans up.
+#[cfg(target_os = "linux")]
+fn hidden_chunks(folder: &Folder) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![folder.path().to_path_buf()];
+    while let Some(inner) = left.pop() {
+        for entry in fs::read_dir(inner).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true => left.push(path),
+                false if name.contains("/0/c/0/") && (name.starts_with('.') || name.contains("/.")) => {
+                    found.insert(path);
+                }
+                false => {}
+            }
+        }
+    }
+    found
+}
+
+/// Starts to write a mask that takes long, and waits until some of it is there, beside what others left.
 #[cfg(target_os = "linux")]
 fn started(folder: &Folder, output: &str) -> std::process::Child {
+    let before = hidden_chunks(folder);
     let words = format!("synth noise --height 400000 --width 20000 -o {output}");
     let child = folder.interruptible(words.split(' ')).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
-    // A chunk, in a folder with a hidden name.
-    let is_chunk = |path: &PathBuf| {
-        let path = path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
-        path.contains("/0/c/0/") && (path.starts_with('.') || path.contains("/."))
-    };
-    while !files(folder.path()).keys().any(is_chunk) {
+    let patience = Instant::now() + Duration::from_secs(120);
+    while hidden_chunks(folder).is_subset(&before) {
         assert!(Instant::now() < patience, "no chunk of {output} appears");
         std::thread::sleep(Duration::from_millis(5));
     }
