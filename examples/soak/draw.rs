@@ -111,7 +111,7 @@ fn palette<T: Label>(numbers: &mut Numbers) -> Vec<T> {
 }
 
 /// The label of `number`, less what does not fit the type.
-fn label<T: Label>(number: u64) -> T {
+pub(crate) fn label<T: Label>(number: u64) -> T {
     T::from_u64(number & T::DTYPE.max()).unwrap_or_default()
 }
 

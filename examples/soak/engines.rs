@@ -1,12 +1,14 @@
 //! One drawn mask through every engine and level of the processor, cut in many ways, and back.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use rayon::ThreadPool;
 use runmask::source::{Repeat, Source, TakeBlock};
 use runmask::{Decoder, Dtype, Encoder, Engine, Label, LabelMask, LabelRuns, ScanOrder, Shape, SimdLevel};
 
 use crate::draw::{self, Drawn, Laid, Numbers, of_any_type};
+#[cfg(feature = "zarr")]
+use crate::files;
 use crate::ledger::Totals;
 use crate::{oracle, quick, small};
 
@@ -44,7 +46,12 @@ impl Worker {
     }
 
     /// Does some work on one thread, the worker's own, or on several.
-    fn on_threads<R: Send>(&self, numbers: &mut Numbers, pixels: usize, work: impl FnOnce() -> R + Send) -> (usize, R) {
+    pub(crate) fn on_threads<R: Send>(
+        &self,
+        numbers: &mut Numbers,
+        pixels: usize,
+        work: impl FnOnce() -> R + Send,
+    ) -> (usize, R) {
         // To wake other threads takes longer than a tiny mask.
         let odds = if pixels < DEFINITION { 16 } else { 4 };
         match numbers.once_in(odds) {
@@ -76,6 +83,8 @@ fn of_type<T: Label>(worker: &Worker, numbers: &mut Numbers, most: u64) -> Resul
     if drawn.pixels.len() <= small::MOST_PIXELS {
         small::mask(numbers, &drawn, &mut totals).map_err(|text| format!("{}: {text}", about()))?;
     }
+    #[cfg(feature = "zarr")]
+    files::mask(worker, numbers, &drawn, &mut totals).map_err(|text| format!("{}: {text}", about()))?;
     Ok(totals)
 }
 
@@ -244,7 +253,7 @@ impl Case<'_> {
         self.same(&found.map_err(told(&how()))?, how)
     }
 
-    /// The mask in blocks, put together again.
+    /// The mask in blocks, from memory or from a source, put together again as they are or packed.
     fn blocks<T: Label>(
         &self,
         numbers: &mut Numbers,
@@ -260,17 +269,31 @@ impl Case<'_> {
             for column in (0..width).step_by(wide as usize) {
                 let block = Shape { height: tall.min(height - row), width: wide.min(width - column) };
                 let origin = row as usize * width as usize + column as usize;
-                let mask =
-                    LabelMask::with_strides(pixels, origin, block, width as isize, 1).map_err(told("a block"))?;
-                parts.push(encoder.encode_block(&mask, (row, column), self.shape).map_err(told("a block"))?);
+                let part = match numbers.once_in(2) {
+                    true => {
+                        let rows = pixels[origin..].chunks(width as usize).take(block.height as usize);
+                        let pixels: Vec<T> = rows.flat_map(|row| &row[..block.width as usize]).copied().collect();
+                        let band = numbers.log_between(1, block.height);
+                        let mut source = Rows { pixels: &pixels, shape: block, next: 0, band, panel: None };
+                        let go_on = &mut |_| ControlFlow::Continue(());
+                        encoder.encode_source_block(&mut source, (row, column), self.shape, go_on)
+                    }
+                    false => LabelMask::with_strides(pixels, origin, block, width as isize, 1)
+                        .and_then(|mask| encoder.encode_block(&mask, (row, column), self.shape)),
+                };
+                parts.push(part.map_err(told("a block"))?);
             }
         }
         // Nothing merged has no shape.
         if parts.is_empty() {
             return Ok(());
         }
-        let merged = LabelRuns::merge(&parts).map_err(told("merged blocks"))?;
-        self.same(&merged, || format!("blocks of {tall} x {wide}"))
+        let packed = numbers.once_in(2);
+        let (threads, merged) = self.worker.on_threads(numbers, self.expected.run_count(), || merged(&parts, packed));
+        let how = || format!("blocks of {tall} x {wide}, packed: {packed}, {threads} threads");
+        self.same(&merged.map_err(told(&how()))?, how)?;
+        let unpacked = LabelRuns::unpack(&self.expected.pack()).map_err(told("unpacked"))?;
+        self.same(&unpacked, || "packed and unpacked".to_owned())
     }
 
     /// The background to decode with: a label without runs, if there is one.
@@ -335,6 +358,16 @@ impl Case<'_> {
             }
         }
     }
+}
+
+/// Parts of a mask put together, as they are or packed.
+pub(crate) fn merged(parts: &[LabelRuns], packed: bool) -> runmask::Result<LabelRuns> {
+    if !packed {
+        return LabelRuns::merge(parts);
+    }
+    let packed: Vec<Vec<u8>> = parts.iter().map(LabelRuns::pack).collect();
+    let packed: Vec<&[u8]> = packed.iter().map(Vec::as_slice).collect();
+    LabelRuns::merge_packed(&packed, &mut |_| ControlFlow::Continue(()))
 }
 
 /// A mask in memory that is read like a file.

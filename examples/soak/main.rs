@@ -1,12 +1,13 @@
 //! Proof by volume: drawn masks through every engine, held against oracles, for as long as there is time.
 //!
 //! ```text
-//! cargo run --release --example soak -- --seconds 600 --threads 16 --state soak.state
+//! cargo run --release --example soak --features parquet -- --seconds 600 --threads 16 --state soak.state
 //! ```
 //!
 //! Each mask is drawn from the seed and its number. It is encoded by every engine and level of this machine, in several
 //! layouts, cuts and numbers of threads, in both scan orders and with some background; decoded again; read as a stream and in
-//! blocks; and, where it is small, written in every format and put through the operations on runs. Everything is compared, by
+//! blocks, from mask files and Zarr stores (`files.rs`, `stores.rs`) too; packed and merged; and, where it is small, written in
+//! every format and put through the operations on runs. Everything is compared, by
 //! pixels where the mask is small, with runs that plain code finds: see `quick.rs` and `tests/oracle`. A pixel counts once for
 //! each result that was compared over it.
 //!
@@ -17,6 +18,8 @@
 
 mod draw;
 mod engines;
+#[cfg(feature = "zarr")]
+mod files;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod ledger;
@@ -26,6 +29,8 @@ mod operations;
 mod oracle;
 mod quick;
 mod small;
+#[cfg(feature = "zarr")]
+mod stores;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
