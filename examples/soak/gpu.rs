@@ -45,8 +45,12 @@ impl Device {
             (5_000, "pieces of 4 KiB", whole.clone().strip_bytes(4096)),
             (1 << 22, "the limits of WebGPU", whole.clone().webgpu_limits()),
         ];
+        let resident = Gpu::open(&whole).map_err(told("a device"))?;
+        let software = resident.info().kind == runmask::gpu::AdapterKind::Software;
         let mut uploading = Vec::new();
         for (most, name, options) in ways {
+            // Each engine keeps buffers for the largest mask that it had, which a software adapter takes from the memory of all.
+            let most = if software && name != "whole" { most.min(1 << 18) } else { most };
             let encoder = |order| {
                 let builder = Encoder::builder().engine(Engine::Gpu).gpu(options.clone()).order(order);
                 builder.build().map_err(told(name))
@@ -57,9 +61,7 @@ impl Device {
                 encoders: ORDERS.into_iter().map(encoder).collect::<Result<_, _>>()?,
             });
         }
-        let resident = Gpu::open(&whole).map_err(told("a device"))?;
         let name = resident.info().to_string();
-        let software = resident.info().kind == runmask::gpu::AdapterKind::Software;
         Ok(Some(Self { uploading, resident, name, software }))
     }
 }

@@ -13,8 +13,8 @@
 //!
 //! The first difference is told with the seed and the number of the mask, and ends the program with status 1;
 //! `--only NUMBER` (or `--only gpu:NUMBER`) runs that mask alone. The program needs nothing but itself: where there is a
-//! Vulkan adapter, threads more compare the GPU engine (`--gpu off` leaves it out; a software adapter works a fifth of the
-//! time). A line a minute tells the totals; `--state FILE` keeps them, and the next start goes on from there.
+//! Vulkan adapter, threads more compare the GPU engine (`--gpu off` leaves it out, `--threads 0` leaves it alone; beside
+//! others a software adapter works a fifth of the time). A line a minute tells the totals; `--state FILE` keeps them, and the next start goes on from there.
 
 mod draw;
 mod engines;
@@ -65,7 +65,7 @@ fn options() -> Result<Options, String> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{word} {value}: expected a number"));
         match word.as_str() {
             "--seconds" => options.seconds = number(&value)?,
-            "--threads" => options.threads = number(&value)?.max(1) as usize,
+            "--threads" => options.threads = number(&value)? as usize,
             "--seed" => options.seed = Some(number(&value)?),
             "--state" => options.state = Some(value.into()),
             "--only" => {
@@ -213,7 +213,10 @@ fn soak() -> Result<(), String> {
         #[cfg(feature = "gpu")]
         if let Some(device) = &device {
             // Drawing and the expected runs take longer than a card.
-            let (workers, rest) = if device.software { (1, 4) } else { ((options.threads / 4).max(1), 0) };
+            let (workers, rest) = match device.software && options.threads > 0 {
+                true => (1, 4),
+                false => ((options.threads / 4).max(1), 0),
+            };
             let shared = &shared;
             for _ in 0..workers {
                 scope.spawn(move || {
