@@ -134,6 +134,14 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let binary = foreground(pixels);
     let all = encode(encoder, &binary, shape);
     let pieces = all.components(&options).expect("the runs carry a shape");
+    let marked = encoder.mark(&LabelMask::new(&binary, shape).expect("the shape is that of the pixels")).expect("marks");
+    assert_eq!(marked.components(&options.clone().foreground(true)).expect("fits"), pieces);
+    let [marked, moved] = [pixels, other].map(|pixels| {
+        encoder.mark(&LabelMask::new(pixels, shape).expect("the shape is that of the pixels")).expect("marks")
+    });
+    assert_eq!(marked.overlaps(&moved).expect("one shape"), overlaps);
+    let options = options.clone();
+    assert_eq!(marked.measure(&MeasureOptions::new()).expect("measures"), table(&runs, &MeasureOptions::new()));
     assert_eq!(pieces, runs.components(&options.foreground(true)).expect("the runs carry a shape"));
     println!(
         "{} labels, {} runs; foreground: {} runs, {} pieces",
@@ -176,7 +184,7 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
     let other = rolled(pixels, shape);
     check(&encoder, pixels, &other, shape);
-    let second = Encoder::builder().threads(1).build().expect("simd");
+    let moved = LabelMask::new(&other, shape).expect("the shape is that of the pixels");
     let mut group = group(criterion, name);
     group.bench_function("read sweep", |bencher| bencher.iter(|| sweep(black_box(bytemuck::cast_slice(pixels)))));
     group.bench_function("encode", |bencher| bencher.iter(|| encoder.recycle(encoder.encode(&mask).expect("encodes"))));
@@ -186,9 +194,9 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     ] {
         group.bench_function(what, |bencher| {
             bencher.iter(|| {
-                let runs = encoder.encode(&mask).expect("encodes");
-                let table = table(&runs, &options);
-                encoder.recycle(runs);
+                let marked = encoder.mark(&mask).expect("marks");
+                let table = marked.measure(&options).expect("the mask carries a shape");
+                encoder.recycle_marked(marked);
                 table
             });
         });
@@ -198,9 +206,10 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
         bencher.iter(|| encoder.recycle(encode(&encoder, &binary, shape)));
     });
     let components = |pixels: &[u8]| {
-        let runs = encode(&encoder, pixels, shape);
-        let found = runs.components(&ComponentOptions::new()).expect("the runs carry a shape");
-        encoder.recycle(runs);
+        let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
+        let marked = encoder.mark(&mask).expect("marks");
+        let found = marked.components(&ComponentOptions::new().foreground(true)).expect("fits");
+        encoder.recycle_marked(marked);
         found
     };
     group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&binary)));
@@ -210,10 +219,10 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     drop(binary);
     group.bench_function("mask: overlaps and PQ of two", |bencher| {
         bencher.iter(|| {
-            let (one, two) = (encoder.encode(&mask).expect("encodes"), encode(&second, &other, shape));
-            let scores = one.compare(&two, &[0.5]).expect("labels do not overlap");
-            encoder.recycle(one);
-            second.recycle(two);
+            let (one, two) = (encoder.mark(&mask).expect("marks"), encoder.mark(&moved).expect("marks"));
+            let scores = one.compare(&two, &[0.5]).expect("one shape");
+            encoder.recycle_marked(one);
+            encoder.recycle_marked(two);
             scores
         });
     });

@@ -23,10 +23,11 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::GpuOptions;
 use crate::lanes::SimdLevel;
+use crate::marked::Marked;
 use crate::mask::{AnyLabel, AnyMask, Dtype, Label, LabelMask, any_label, each_label};
 use crate::memory::reserve;
 use crate::progress::{Progress, unwatched};
-use crate::runs::{LabelRuns, Run, Window};
+use crate::runs::{ComponentOptions, Components, LabelRuns, Run, Window};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
 use crate::strip::{Layout, Strip};
@@ -256,7 +257,7 @@ impl Encoder {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
         each_label!(mask, mask => {
-            let boundaries = self.mark(mask, progress)?;
+            let boundaries = self.mark_typed(mask, progress)?;
             let runs = self.compact_in(frame, &boundaries);
             self.recycle_parts(boundaries);
             Ok(runs)
@@ -292,20 +293,64 @@ impl Encoder {
 
     /// The boundaries of a mask in memory: the first of the two stages of [`Encoder::encode`].
     pub fn boundaries<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<MaskBoundaries<T>> {
-        let boundaries = self.mark_any(any_label!(T, mask))?;
+        let boundaries = self.mark_any(any_label!(T, mask), &mut unwatched)?;
         Ok(each_label!(boundaries, boundaries => boundaries.same()))
     }
 
-    fn mark_any(&self, mask: AnyMask<'_>) -> Result<AnyMaskBoundaries> {
+    /// A mask in memory with its runs in scan order, not grouped by label: for operations that need no more.
+    ///
+    /// ```
+    /// use runmask::{ComponentOptions, Encoder, LabelMask, Shape};
+    /// let mask = LabelMask::new(&[1u8, 0, 1, 1], Shape { height: 1, width: 4 })?;
+    /// let encoder = Encoder::builder().build()?;
+    /// let marked = encoder.mark(&mask)?;
+    /// assert_eq!(marked.components(&ComponentOptions::new().foreground(true))?.sources().len(), 2);
+    /// // The memory of these boundaries is that of the next ones.
+    /// encoder.recycle_marked(marked);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn mark<T: Label>(&self, mask: &LabelMask<'_, T>) -> Result<Marked> {
+        self.mark_with(mask, &mut unwatched)
+    }
+
+    /// [`Encoder::mark`] with the progress of [`Encoder::encode_with`].
+    pub fn mark_with<T: Label>(
+        &self,
+        mask: &LabelMask<'_, T>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Marked> {
+        let boundaries = self.mark_any(any_label!(T, mask), progress)?;
+        Ok(Marked { boundaries, background: self.background, order: self.order, threads: usize::MAX })
+    }
+
+    /// [`Marked::components`] on the threads of this encoder, and of a foreground in the memory of runs that were given back
+    /// ([`Encoder::recycle`]).
+    ///
+    /// # Errors
+    /// Those of [`Marked::components`].
+    pub fn components(&self, marked: &Marked, options: &ComponentOptions) -> Result<Components> {
+        self.install(|| marked.components_in(options, self.spare.runs.take()))
+    }
+
+    /// Gives the memory of a marked mask to the masks that follow.
+    pub fn recycle_marked(&self, marked: Marked) {
+        self.recycle_any(marked.boundaries);
+    }
+
+    fn mark_any(
+        &self,
+        mask: AnyMask<'_>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<AnyMaskBoundaries> {
         Ok(match mask {
-            AnyLabel::U8(mask) => AnyLabel::U8(self.mark(mask, &mut unwatched)?),
-            AnyLabel::U16(mask) => AnyLabel::U16(self.mark(mask, &mut unwatched)?),
-            AnyLabel::U32(mask) => AnyLabel::U32(self.mark(mask, &mut unwatched)?),
-            AnyLabel::U64(mask) => AnyLabel::U64(self.mark(mask, &mut unwatched)?),
+            AnyLabel::U8(mask) => AnyLabel::U8(self.mark_typed(mask, progress)?),
+            AnyLabel::U16(mask) => AnyLabel::U16(self.mark_typed(mask, progress)?),
+            AnyLabel::U32(mask) => AnyLabel::U32(self.mark_typed(mask, progress)?),
+            AnyLabel::U64(mask) => AnyLabel::U64(self.mark_typed(mask, progress)?),
         })
     }
 
-    fn mark<T: Typed>(
+    fn mark_typed<T: Typed>(
         &self,
         mask: LabelMask<'_, T>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -426,6 +471,31 @@ impl Encoder {
     ) -> Result<LabelRuns> {
         let frame = frame(source.shape(), origin, shape)?;
         self.encode_any_rows(source, Some(frame), progress)
+    }
+
+    /// [`Encoder::mark`] of a source, which is read strip by strip in bounded memory, with the progress of
+    /// [`Encoder::encode_source_with`].
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use runmask::source::synth::{Kind, Synth};
+    /// use runmask::{Dtype, Encoder, MeasureOptions, Shape};
+    /// let mut slide = Synth::new(Kind::Cells, Shape { height: 300, width: 500 }, Dtype::U16, Some(20), 1)?;
+    /// let marked = Encoder::builder().build()?.mark_source_with(&mut slide, &mut |_| ControlFlow::Continue(()))?;
+    /// assert_eq!(marked.measure(&MeasureOptions::new())?, marked.runs().measure(&MeasureOptions::new())?);
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn mark_source_with(
+        &self,
+        source: &mut dyn Source,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Marked> {
+        match source.dtype() {
+            Dtype::U8 => self.marked_rows::<u8>(source, progress),
+            Dtype::U16 => self.marked_rows::<u16>(source, progress),
+            Dtype::U32 => self.marked_rows::<u32>(source, progress),
+            Dtype::U64 => self.marked_rows::<u64>(source, progress),
+        }
     }
 
     fn encode_any_rows(

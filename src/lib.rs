@@ -13,6 +13,7 @@ pub mod format;
 pub mod gpu;
 mod guard;
 mod lanes;
+mod marked;
 mod mask;
 mod memory;
 mod names;
@@ -36,6 +37,7 @@ pub use engine::{Engine, EngineInfo};
 pub use error::{CannotHold, Error, FormatError, Loss, Place, Remedy, Result};
 pub use guard::panic_is_caught;
 pub use lanes::SimdLevel;
+pub use marked::Marked;
 pub use mask::{Dtype, Label, LabelMask};
 pub use progress::Progress;
 pub use runs::{

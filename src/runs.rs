@@ -56,15 +56,19 @@ mod tests;
 mod trace;
 mod windows;
 
+pub(crate) use self::build::same_shape;
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
+pub(crate) use self::components::Pieces;
 pub use self::components::{ComponentOptions, Components};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
 #[cfg(feature = "json")]
 pub(crate) use self::fill::{Filler, check_ring};
+pub(crate) use self::measure::Sums;
 pub use self::measure::{Column, Connectivity, MeasureOptions, Measures, PixelSize, Property, Values};
+pub(crate) use self::overlap::{Found, pairs};
 pub use self::overlap::{Overlap, Overlaps};
 pub use self::place::Window;
 #[cfg(feature = "json")]

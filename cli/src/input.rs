@@ -7,7 +7,10 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use runmask::format::{self, Format, Neighbours, ReadOptions, Warning};
 use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
-use runmask::{Dtype, Encoder, Error, LabelRuns, PixelSize, Result, ScanOrder, Shape};
+use runmask::{
+    ComponentOptions, Components, Dtype, Encoder, Error, LabelRuns, Marked, MeasureOptions, Measures, Overlaps, PixelSize,
+    Result, ScanOrder, Shape,
+};
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};
 use crate::console::Console;
@@ -150,11 +153,100 @@ impl EitherArgs {
 
     /// The runs of a mask by the fastest engine.
     pub(crate) fn encode(&self, source: Box<dyn Source>, path: &Path, console: &Console) -> Result<LabelRuns> {
+        encode(&self.encoder()?, source, &path.display().to_string(), console)
+    }
+
+    /// The runs of an open run file.
+    fn read_runs(
+        &self,
+        opened: (Format, &mut dyn BufRead),
+        shape: Option<Shape>,
+        required: RequiredShape<'_>,
+        path: &Path,
+        console: &Console,
+    ) -> Result<LabelRuns> {
+        let runs = read_shaped(opened, &|shape| self.read.options(shape), shape, required, path, console)?;
+        warn_of_sides(shape, &runs, path, console);
+        Ok(runs)
+    }
+
+    /// A mask marked by the fastest engine.
+    fn mark(&self, mut source: Box<dyn Source>, path: &Path, console: &Console) -> Result<Marked> {
+        let name = path.display().to_string();
+        let task = console.start(&name, pixel_bytes(&*source));
+        let marked = self.encoder()?.mark_source_with(&mut *source, &mut task.watch());
+        marked.map_err(|error| of_mask(error, &name))
+    }
+
+    fn encoder(&self) -> Result<Encoder> {
         let mut builder = Encoder::builder().background(self.background.0);
         if let Some(memory) = Share::of(self.memory, 1).encoder {
             builder = builder.memory(memory);
         }
-        encode(&builder.build()?, source, &path.display().to_string(), console)
+        builder.build()
+    }
+}
+
+/// A mask for operations: marked, or read as runs.
+pub(crate) enum Labels {
+    Marked(Marked),
+    Runs(LabelRuns),
+}
+
+impl Labels {
+    /// Reads a mask or run file, as [`runs_for`].
+    pub(crate) fn read(
+        path: &Path,
+        format: Option<Format>,
+        args: &EitherArgs,
+        shape: Option<Shape>,
+        required: RequiredShape<'_>,
+        console: &Console,
+    ) -> Result<Self> {
+        match args.open(path, format, console)? {
+            Content::Mask(source) => {
+                args.warn_of_pages(path, console);
+                args.mark(source, path, console).map(Self::Marked)
+            }
+            Content::Runs(format, mut reader) => {
+                args.read_runs((format, &mut reader), shape, required, path, console).map(Self::Runs)
+            }
+        }
+    }
+
+    pub(crate) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Marked(marked) => Some(marked.shape()),
+            Self::Runs(runs) => runs.shape(),
+        }
+    }
+
+    pub(crate) fn into_runs(self) -> LabelRuns {
+        match self {
+            Self::Marked(marked) => marked.runs(),
+            Self::Runs(runs) => runs,
+        }
+    }
+
+    pub(crate) fn measure(&self, options: &MeasureOptions) -> Result<Measures> {
+        match self {
+            Self::Marked(marked) => marked.measure(options),
+            Self::Runs(runs) => runs.measure(options),
+        }
+    }
+
+    pub(crate) fn components(&self, options: &ComponentOptions) -> Result<Components> {
+        match self {
+            Self::Marked(marked) => marked.components(options),
+            Self::Runs(runs) => runs.components(options),
+        }
+    }
+
+    pub(crate) fn overlaps(self, other: Self) -> Result<Overlaps> {
+        match (self, other) {
+            (Self::Marked(one), Self::Marked(other)) => one.overlaps(&other),
+            (one, other) => one.into_runs().overlaps(&other.into_runs()),
+        }
     }
 }
 
@@ -167,11 +259,15 @@ pub(crate) fn encode(
 ) -> Result<LabelRuns> {
     let task = console.start(name, pixel_bytes(&*source));
     let runs = encoder.encode_source_with(&mut *source, &mut task.watch());
-    runs.map_err(|error| match error {
+    runs.map_err(|error| of_mask(error, name))
+}
+
+fn of_mask(error: Error, name: &str) -> Error {
+    match error {
         // The encoder does not know what it reads; a source names its file itself.
         Error::Memory { limit: Some(_), .. } => error.in_file(Path::new(name)),
         other => other,
-    })
+    }
 }
 
 /// Opens a run file in the format asked for, or in the one that its first bytes tell.
@@ -298,10 +394,7 @@ pub(crate) fn runs_for(
             Ok((args.encode(source, path, console)?, Some(dtype)))
         }
         Content::Runs(format, mut reader) => {
-            let options = |shape| args.read.options(shape);
-            let runs = read_shaped((format, &mut reader), &options, shape, required, path, console)?;
-            warn_of_sides(shape, &runs, path, console);
-            Ok((runs, None))
+            Ok((args.read_runs((format, &mut reader), shape, required, path, console)?, None))
         }
     }
 }

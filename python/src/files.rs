@@ -25,7 +25,7 @@ use runmask::{Decoder, Dtype, Error, LabelRuns, Shape};
 use crate::arrays::{LabelType, for_type, order_name};
 use crate::encode::{Raised, encode_source, encoder};
 use crate::errors::{raise, raise_for};
-use crate::operations::connectivity_of;
+use crate::operations::{connectivity_of, measured};
 use crate::options::{measure_options, read_options, shape_of, write_options};
 use crate::runs::Runs;
 use crate::work::{self, Stop};
@@ -165,8 +165,13 @@ impl MaskFile {
         };
         let options = measure_options(properties.as_ref(), size.as_ref())?;
         let options = options.connectivity(connectivity_of(py, connectivity)?);
-        let runs = self.encode(py, background, "F", "auto", threads, None, None, None)?;
-        runs.measured(py, options, threads)
+        let encoder = encoder(py, background, "F", "auto", None)?;
+        let marked = work::run(py, threads, |stop| {
+            let mut source = source::open(&self.path, &self.options)?;
+            encoder.mark_source_with(&mut *source, &mut |_| stop.flow())
+        })?;
+        let marked = marked.map_err(|error| raise_for(py, error, &self.path))?;
+        measured(py, threads, move || marked.measure(&options))
     }
 
     fn __repr__(&self) -> String {

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, MeasureOptions, Measures, OverlapPolicy, Run,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, Measures, OverlapPolicy, Run,
     SetOperation, Values, Window,
 };
 
@@ -77,7 +77,9 @@ impl Runs {
         threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let options = measure_options(properties.as_ref(), pixel_size.as_ref())?;
-        self.measured(py, options.connectivity(connectivity_of(py, connectivity)?), threads)
+        let options = options.connectivity(connectivity_of(py, connectivity)?);
+        let runs = Arc::clone(&self.runs);
+        measured(py, threads, move || runs.measure(&options))
     }
 
     /// The part of the mask in a window, as a mask of its own: labels without pixels in it are left out.
@@ -303,18 +305,14 @@ impl Runs {
     }
 }
 
-impl Runs {
-    /// A table of what was measured of each label.
-    pub(crate) fn measured<'py>(
-        &self,
-        py: Python<'py>,
-        options: MeasureOptions,
-        threads: Option<usize>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let runs = Arc::clone(&self.runs);
-        let measured = work::alone(py, threads, move |_| runs.measure(&options))?;
-        table(py, measured.map_err(|error| raise(py, error))?)
-    }
+/// A table of what was measured of each label.
+pub(crate) fn measured(
+    py: Python<'_>,
+    threads: Option<usize>,
+    measure: impl FnOnce() -> runmask::Result<Measures> + Send + 'static,
+) -> PyResult<Bound<'_, PyDict>> {
+    let measures = work::alone(py, threads, move |_| measure())?;
+    table(py, measures.map_err(|error| raise(py, error))?)
 }
 
 pub(crate) fn connectivity_of<T: std::str::FromStr<Err = runmask::Error>>(

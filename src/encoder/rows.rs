@@ -14,7 +14,8 @@ use crate::boundary::{Boundaries, MaskBoundaries, Part};
 use crate::compaction::{Frame, compact};
 use crate::cut::{self, crop};
 use crate::error::{Error, Result};
-use crate::mask::LabelMask;
+use crate::marked::Marked;
+use crate::mask::{LabelMask, any_label};
 use crate::progress::Progress;
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
@@ -30,17 +31,39 @@ impl Encoder {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<LabelRuns> {
         let shape = source.shape();
-        if shape.pixels() == 0 {
-            return Ok(LabelRuns::empty(Some(frame.map_or(shape, |frame| frame.shape)), self.order));
-        }
+        let (boundaries, budget, found) = self.mark_all_rows::<T>(source, frame.is_some(), progress)?;
+        self.compact_within(boundaries, frame.unwrap_or(Frame::whole(shape)), budget, found)
+    }
+
+    /// A source whose labels are of this type, marked.
+    pub(super) fn marked_rows<T: Typed>(
+        &self,
+        source: &mut dyn Source,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Marked> {
+        let (boundaries, budget, found) = self.mark_all_rows::<T>(source, false, progress)?;
+        let threads = budget.compaction_threads(found, self.threads())?;
+        Ok(Marked { boundaries: any_label!(T, boundaries), background: self.background, order: self.order, threads })
+    }
+
+    /// The boundaries of a source, the budget of memory that they were found within, and what they hold.
+    fn mark_all_rows<T: Typed>(
+        &self,
+        source: &mut dyn Source,
+        is_block: bool,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(MaskBoundaries<T>, Budget, Found)> {
+        let shape = source.shape();
         // Positions of one row or column are the same in both orders, unless it is a block.
-        let order = if frame.is_some() { self.order } else { cut::simplest_order(self.order, shape) };
-        let frame = frame.unwrap_or(Frame::whole(shape));
+        let order = if is_block { self.order } else { cut::simplest_order(self.order, shape) };
         let layout = match order {
             ScanOrder::ColumnMajor => Layout::Across,
             ScanOrder::RowMajor => Layout::Along,
         };
         let mut budget = Budget::new(self.memory, source.stored_bytes());
+        if shape.pixels() == 0 {
+            return Ok((MaskBoundaries { shape, order, layout, parts: Vec::new() }, budget, Found::default()));
+        }
         let (label_bytes, width) = (size_of::<T>() as u64, u64::from(shape.width));
         let rows = budget.rows_at_once(width * label_bytes, source.band_rows(), shape.height);
         let marked_at_once = budget.rows_marked_at_once(shape.width, label_bytes);
@@ -91,7 +114,7 @@ impl Encoder {
             self.forget();
         }
         let (parts, found) = stack.finish(T::spare(&self.spare));
-        self.compact_within(MaskBoundaries { shape, order, layout, parts }, frame, budget, found)
+        Ok((MaskBoundaries { shape, order, layout, parts }, budget, found))
     }
 
     /// Marks some of the next rows of a source, `rows` at most, block by block: gives the boundaries of all of them, as one

@@ -138,7 +138,7 @@ impl<'a> Tail<'a> {
 }
 
 /// The shape of results of two masks, which must agree where both are known.
-pub(super) fn same_shape(one: Option<Shape>, other: Option<Shape>) -> Result<Option<Shape>> {
+pub(crate) fn same_shape(one: Option<Shape>, other: Option<Shape>) -> Result<Option<Shape>> {
     match (one, other) {
         (Some(one), Some(other)) if one != other => {
             Err(Error::Argument(format!("masks of different shapes: {one}, and {other}")))

@@ -18,8 +18,8 @@ use super::lines::{self, Piece};
 use super::measure::Connectivity;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
-use crate::memory::zeroed;
-use crate::shape::ScanOrder;
+use crate::memory::{sized, zeroed};
+use crate::shape::{ScanOrder, Shape};
 use crate::threads;
 
 /// Chooses what [`LabelRuns::components`] makes.
@@ -70,6 +70,11 @@ impl ComponentOptions {
         self.largest = largest;
         self
     }
+
+    /// Whether the runs of all labels are taken for those of one and nothing else is asked of the mask.
+    pub(crate) fn of_foreground(&self) -> bool {
+        self.foreground && self.fill_holes == 0
+    }
 }
 
 /// Connected pieces; what [`LabelRuns::components`] gives.
@@ -93,6 +98,60 @@ impl Components {
     /// The pieces and their labels, without a copy.
     pub fn into_parts(self) -> (LabelRuns, Vec<u64>) {
         (self.runs, self.sources)
+    }
+}
+
+/// Labels whose runs are taken apart.
+pub(crate) trait Pieces: Sync {
+    /// Number of labels.
+    fn count(&self) -> usize;
+
+    /// Calls `call` with the parts of a label's runs that lie in one scan line, in scan order; with those that touch joined.
+    fn each(&self, label: usize, call: impl FnMut(Piece));
+
+    /// Calls `call` with a label's runs, which may be cut at scan lines.
+    fn runs(&self, label: usize, call: impl FnMut(Run));
+}
+
+/// Runs in lines of `length` pixels.
+struct OfRuns<'a> {
+    runs: &'a LabelRuns,
+    length: u32,
+}
+
+impl Pieces for OfRuns<'_> {
+    fn count(&self) -> usize {
+        self.runs.labels.len()
+    }
+
+    #[inline(always)]
+    fn each(&self, label: usize, call: impl FnMut(Piece)) {
+        lines::joined(self.runs.runs_at(label), self.length, call);
+    }
+
+    #[inline(always)]
+    fn runs(&self, label: usize, call: impl FnMut(Run)) {
+        self.runs.runs_at(label).iter().copied().for_each(call);
+    }
+}
+
+impl Components {
+    /// The connected pieces of the foreground of a mask, which is one label; its lines are in `lines` order, and the runs will
+    /// be in `order`, which says the same of its positions, and in the memory of earlier ones.
+    pub(crate) fn of(
+        base: &impl Pieces,
+        shape: Shape,
+        lines: ScanOrder,
+        order: ScanOrder,
+        options: &ComponentOptions,
+        spare: Vec<[u64; 2]>,
+    ) -> Result<Self> {
+        let length = shape.line_length(lines);
+        let (blocks, mut all) = take_apart(base, lines, length, options.connectivity)?;
+        keep(&mut all, options, base.count());
+        let mut runs = write(base, &blocks, &all, length, spare)?;
+        (runs.shape, runs.order) = (Some(shape), order);
+        Ok(Self { runs, sources: vec![1; all.len()] })
     }
 }
 
@@ -159,18 +218,10 @@ impl LabelRuns {
             return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
         }
         let length = shape.line_length(self.order);
-        let take_apart = |block: usize| {
-            let mut scratch = Scratch::default();
-            let mut made = Block::default();
-            for label in block * BLOCK..((block + 1) * BLOCK).min(base.labels.len()) {
-                scratch.take_apart(base.runs_at(label), length, base.order, options.connectivity, label, &mut made)?;
-            }
-            Ok(made)
-        };
-        let mut blocks: Vec<Block> = threads::try_map(threads::each, base.labels.len().div_ceil(BLOCK), take_apart)?;
-        let mut all = together(&mut blocks);
+        let pieces = OfRuns { runs: base, length };
+        let (blocks, mut all) = take_apart(&pieces, self.order, length, options.connectivity)?;
         let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
-            let runs = write(base, &blocks, &all, length)?;
+            let runs = LabelRuns { shape: self.shape, order: self.order, ..write(&pieces, &blocks, &all, length, Vec::new())? };
             let filled = holes::fill(runs, &mut all, self, length, options)?;
             all.iter_mut().enumerate().for_each(|(index, component)| component.index = index);
             keep(&mut all, options, base.labels.len());
@@ -180,11 +231,31 @@ impl LabelRuns {
             })?
         } else {
             keep(&mut all, options, base.labels.len());
-            write(base, &blocks, &all, length)?
+            LabelRuns { shape: self.shape, order: self.order, ..write(&pieces, &blocks, &all, length, Vec::new())? }
         };
         let sources = all.iter().map(|component| base.labels[component.label as usize]).collect();
         Ok(Components { runs, sources })
     }
+}
+
+/// Finds the connected pieces of labels, in lines of `length` pixels: all of them by their first pixels.
+fn take_apart(
+    base: &impl Pieces,
+    order: ScanOrder,
+    length: u32,
+    connectivity: Connectivity,
+) -> Result<(Vec<Block>, Vec<Component>)> {
+    let take_apart = |block: usize| {
+        let mut scratch = Scratch::default();
+        let mut made = Block::default();
+        for label in block * BLOCK..((block + 1) * BLOCK).min(base.count()) {
+            scratch.take_apart(base, length, order, connectivity, label, &mut made)?;
+        }
+        Ok(made)
+    };
+    let mut blocks: Vec<Block> = threads::try_map(threads::each, base.count().div_ceil(BLOCK), take_apart)?;
+    let all = together(&mut blocks);
+    Ok((blocks, all))
 }
 
 /// The components of all blocks, by their first pixels.
@@ -208,10 +279,20 @@ fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) {
     }
 }
 
-/// The runs of components, numbered from 1.
-fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
-    let count = components.iter().map(|component| component.runs as u64).sum();
-    let mut runs: Vec<[u64; 2]> = zeroed(count, "runs of connected pieces")?;
+/// The runs of components, numbered from 1, in the memory of earlier ones; their shape and order are not known here.
+fn write(
+    base: &impl Pieces,
+    blocks: &[Block],
+    components: &[Component],
+    length: u32,
+    spare: Vec<[u64; 2]>,
+) -> Result<LabelRuns> {
+    let count = components.iter().map(|component| component.runs).sum();
+    // Every place is written below.
+    let mut runs = match spare.capacity() < count {
+        true => zeroed(count as u64, "runs of connected pieces")?,
+        false => sized(spare, count),
+    };
     // Atomic only so that threads may write side by side; no two of them write the same place.
     let to: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
     let to = &*to;
@@ -228,9 +309,13 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
     }
     let mut work: Vec<(usize, (&Block, Vec<usize>))> = blocks.iter().zip(places).enumerate().collect();
     threads::each_mut(&mut work, |(block, (made, places))| {
-        let mut put = |owner: usize, run: Run| {
+        let mut put = |owner: usize, run: Run, goes_on: bool| {
             let place = &mut places[owner];
-            if let Some([start, length]) = to.get(*place) {
+            if goes_on {
+                if let Some([_, length]) = to.get(place.wrapping_sub(1)) {
+                    length.store(length.load(Ordering::Relaxed) + run.length, Ordering::Relaxed);
+                }
+            } else if let Some([start, length]) = to.get(*place) {
                 start.store(run.start, Ordering::Relaxed);
                 length.store(run.length, Ordering::Relaxed);
                 *place += 1;
@@ -238,39 +323,31 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
         };
         let (mut sets, mut first) = (made.sets.iter(), 0);
         for (label, &count) in (*block * BLOCK..).zip(&made.counts) {
-            let runs = base.runs_at(label);
-            let mut before: Option<(usize, Run)> = None;
-            let mut join = |owner: usize, run: Run| match &mut before {
-                // What is joined is never apart in the order of the label's runs.
-                Some((last, before)) if *last == owner && before.end() == run.start => before.length += run.length,
-                _ => {
-                    if let Some((owner, run)) = before.replace((owner, run)) {
-                        put(owner, run);
-                    }
-                }
+            // A run that goes on from one line to the next is one again; its parts follow each other.
+            let (mut owner, mut end) = (usize::MAX, 0);
+            let mut put = |of: usize, run: Run| {
+                put(of, run, of == owner && end == run.start);
+                (owner, end) = (of, run.end());
             };
             if count == 1 {
-                runs.iter().for_each(|&run| join(first, run));
+                base.runs(label, |run| put(first, run));
             } else {
-                lines::joined(
-                    runs,
-                    length,
+                base.each(
+                    label,
                     #[inline(always)]
                     |piece| {
                         // There is one for each piece.
                         let set = sets.next().map_or(0, |&set| set as usize);
-                        join(made.owners[set] as usize, piece.run(length));
+                        put(made.owners[set] as usize, piece.run(length));
                     },
                 );
-            }
-            if let Some((owner, run)) = before {
-                put(owner, run);
             }
             first += count as usize;
         }
     });
     let labels = (1..=components.len() as u64).collect();
-    Ok(LabelRuns { shape: base.shape, order: base.order, labels, offsets, runs: Run::from_pairs(runs) })
+    let runs = Run::from_pairs(runs);
+    Ok(LabelRuns { shape: None, order: ScanOrder::default(), labels, offsets, runs })
 }
 
 /// No place among any runs.
@@ -347,7 +424,7 @@ impl Scratch {
     /// Finds the connected pieces of a label.
     fn take_apart(
         &mut self,
-        runs: &[Run],
+        base: &impl Pieces,
         length: u32,
         order: ScanOrder,
         connectivity: Connectivity,
@@ -368,9 +445,8 @@ impl Scratch {
         let mut line_start = 0;
         let mut line: Option<Piece> = None;
         let mut too_many = false;
-        lines::joined(
-            runs,
-            length,
+        base.each(
+            label,
             #[inline(always)]
             |piece| {
                 if line.is_none_or(|last| last.line != piece.line) {

@@ -30,14 +30,13 @@ use self::contact::{Contact, Contacts};
 pub(super) use self::contact::{root, union};
 use self::hull::{Extent, Hull};
 use self::perimeter::{Perimeter, Weights};
-pub(crate) use self::sums::Extents;
-use self::sums::Sums;
+pub(crate) use self::sums::{Extents, Sums};
 pub use self::table::{Column, Measures, Values};
 use super::lines::{self, Piece};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::names::names;
-use crate::shape::ScanOrder;
+use crate::shape::{ScanOrder, Shape};
 use crate::threads::{self, Kept};
 
 /// Which neighbours of a pixel belong together.
@@ -217,6 +216,28 @@ impl MeasureOptions {
     pub fn connectivity(mut self, connectivity: Connectivity) -> Self {
         self.connectivity = connectivity;
         self
+    }
+}
+
+impl MeasureOptions {
+    /// Whether the measures of a mask follow from area, box and sums of rows and columns, which 64 bits hold.
+    pub(crate) fn by_sums(&self, shape: Shape, order: ScanOrder) -> bool {
+        let needs = Needs::of(self);
+        !needs.moments && !needs.pieces() && sums::narrow(shape, order, false)
+    }
+}
+
+impl Measures {
+    /// The measures of labels, of which everything that is asked for follows from their sums.
+    pub(crate) fn of_sums(options: &MeasureOptions, labels: &[u64], sums: &[Sums], order: ScanOrder) -> Result<Self> {
+        let units = Units::of(options, order);
+        let mut table = Self::sized(options, labels.len())?;
+        threads::each_mut(&mut table.blocks(BLOCK), |block| {
+            let measured: Vec<Measured> =
+                sums[block.rows()].iter().map(|&sums| Measured { sums, ..Measured::default() }).collect();
+            block.fill(block.rows(), labels, &measured, &units);
+        });
+        Ok(table)
     }
 }
 

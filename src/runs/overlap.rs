@@ -27,10 +27,10 @@ pub struct Overlap {
 /// The labels that two masks share pixels of; what [`LabelRuns::overlaps`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlaps {
-    pub(super) pairs: Vec<Overlap>,
+    pub(crate) pairs: Vec<Overlap>,
     /// Labels and areas, labels ascending.
-    pub(super) first: Vec<(u64, u64)>,
-    pub(super) second: Vec<(u64, u64)>,
+    pub(crate) first: Vec<(u64, u64)>,
+    pub(crate) second: Vec<(u64, u64)>,
 }
 
 impl Overlaps {
@@ -121,7 +121,9 @@ impl LabelRuns {
             Ok(part)
         };
         let parts: Vec<Part> = threads::try_map(threads::each, walk.count().div_ceil(each), count_some)?;
-        let pairs = pairs(&parts, &self.labels, &other.labels)?;
+        let found: Vec<&[Found]> = parts.iter().map(|part| &part.found[..]).collect();
+        let first = |label: u32| self.labels[label as usize];
+        let pairs = pairs(&found, self.labels.len(), first, |label| other.labels[label as usize])?;
         Ok(Overlaps { pairs, first: walk.areas(0), second: walk.areas(1) })
     }
 }
@@ -148,7 +150,7 @@ fn overlap(runs: &LabelRuns, one: Entry, other: Entry, shape: Option<Shape>, ord
 }
 
 /// The numbers of two labels and the pixels that they share, which may be there more than once.
-type Found = (u32, u32, u64);
+pub(crate) type Found = (u32, u32, u64);
 
 /// What was found in some stretches.
 struct Part {
@@ -224,17 +226,23 @@ impl<const BITS: bool> Visitor for Counter<'_, BITS> {
     }
 }
 
-/// The pairs of labels in ascending order, each once.
-fn pairs(parts: &[Part], first: &[u64], second: &[u64]) -> Result<Vec<Overlap>> {
-    let all = || parts.iter().flat_map(|part| &part.found);
+/// The pairs of labels in ascending order, each once. Labels of the first mask have numbers below `count`; `first` and
+/// `second` are the labels of numbers, which ascend with them.
+pub(crate) fn pairs(
+    parts: &[&[Found]],
+    count: usize,
+    first: impl Fn(u32) -> u64,
+    second: impl Fn(u32) -> u64,
+) -> Result<Vec<Overlap>> {
+    let all = || parts.iter().copied().flatten();
     // Sorted by counting, and those of a label, which are few, by comparing.
-    let mut ends = vec![0; first.len() + 1];
+    let mut ends = zeroed::<usize>(count as u64 + 1, "overlaps")?;
     all().for_each(|&(one, _, _)| ends[one as usize + 1] += 1);
     (1..ends.len()).for_each(|index| ends[index] += ends[index - 1]);
-    let mut pairs: Vec<Overlap> = zeroed(ends[first.len()] as u64, "overlaps")?;
+    let mut pairs: Vec<Overlap> = zeroed(ends[count] as u64, "overlaps")?;
     for &(one, two, pixels) in all() {
         let place = &mut ends[one as usize];
-        pairs[*place] = Overlap { first: first[one as usize], second: second[two as usize], pixels };
+        pairs[*place] = Overlap { first: first(one), second: second(two), pixels };
         *place += 1;
     }
     pairs.chunk_by_mut(|a, b| a.first == b.first).for_each(<[Overlap]>::sort_unstable);

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Compare, console: &Console) -> Result<Status> {
     }
     let thresholds = args.thresholds.as_deref().unwrap_or(&F1_THRESHOLDS);
     let [truth, prediction] = sides(&args.either, files, args.second_format, console)?;
-    let overlaps = truth.overlaps(&prediction)?;
+    let overlaps = truth.overlaps(prediction)?;
     let scores = overlaps.scores(thresholds)?;
     if let Some(path) = &args.table {
         write_table(&overlaps, path)?;

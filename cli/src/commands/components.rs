@@ -10,7 +10,7 @@ use runmask::{ComponentOptions, Decoder, Dtype, Error, Label, LabelRuns, Result}
 use crate::args::Components;
 use crate::console::Console;
 use crate::exit::Status;
-use crate::input;
+use crate::input::{self, Labels};
 use crate::output::{self, Output};
 use crate::paths::{named, one_stdin, refuse_inputs};
 
@@ -27,15 +27,15 @@ pub(crate) fn run(args: &Components, console: &Console) -> Result<Status> {
     }
     let shape = args.either.shape.shape()?;
     let required = || if is_mask { sink::required_shape(&args.output) } else { Ok(None) };
-    let (runs, _) = input::runs_for(&args.file, args.either.read.format, &args.either, shape, &required, console)?;
+    let labels = Labels::read(&args.file, args.either.read.format, &args.either, shape, &required, console)?;
     let options = ComponentOptions::new()
         .connectivity(args.connectivity)
         .foreground(args.binary)
         .min_area(args.min_area)
         .fill_holes(args.fill_holes)
         .largest(args.largest);
-    let found = runs.components(&options).map_err(|error| named(error, &args.file))?;
-    drop(runs);
+    let found = labels.components(&options).map_err(|error| named(error, &args.file))?;
+    drop(labels);
     let sources = args.sources.as_ref().map(|path| sources(found.sources(), path)).transpose()?;
     if is_mask {
         match input::dtype_of(found.runs(), 0) {

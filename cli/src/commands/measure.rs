@@ -7,7 +7,7 @@ use runmask::{Error, MeasureOptions, Measures, Result};
 use crate::args::{Measure, Properties, TableFormat};
 use crate::console::Console;
 use crate::exit::Status;
-use crate::input;
+use crate::input::Labels;
 use crate::output::Output;
 use crate::paths::{is_stream, named, one_stdin, refuse_inputs};
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Measure, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, inputs())?;
     let format = TableFormat::of(args.table_format, &args.output)?;
     let shape = args.either.shape.shape()?;
-    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
+    let labels = Labels::read(&args.file, args.either.read.format, &args.either, shape, &|| Ok(None), console)?;
     let pixel_size = match args.pixel_size {
         Some(size) => size.0,
         None => args.either.pixel_size(&args.file)?,
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Measure, console: &Console) -> Result<Status> {
         .properties(Properties::list(&args.properties))
         .pixel_size(pixel_size)
         .connectivity(args.connectivity);
-    let table = runs.measure(&options).map_err(|error| named(error, &args.file))?;
+    let table = labels.measure(&options).map_err(|error| named(error, &args.file))?;
     let mut output = Output::create(&args.output)?;
     format.write(&table, &mut output).map_err(|error| output.blame(error, &args.file))?;
     output.commit()?;

@@ -14,14 +14,14 @@ use runmask::{LabelRuns, Result, Run, SetOperation, Shape, source};
 use crate::args::{EitherArgs, Verify};
 use crate::console::{Console, shown};
 use crate::exit::Status;
-use crate::input::{in_order, runs_of};
+use crate::input::{Labels, in_order};
 use crate::paths::is_stream;
 use crate::paths::one_stdin;
 
 pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     let files = [args.first.as_path(), args.second.as_path()];
     one_stdin(files.into_iter().chain(args.either.shape.like.as_deref()))?;
-    let [first, second] = sides(&args.either, files, args.second_format, console)?;
+    let [first, second] = sides(&args.either, files, args.second_format, console)?.map(Labels::into_runs);
     let names = files.map(|file| if is_stream(file) { "standard input".into() } else { shown(file) });
     if let (Some(one), Some(other)) = (first.shape(), second.shape())
         && one != other
@@ -40,13 +40,13 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     Ok(Status::Different)
 }
 
-/// The runs of both files. A run file that does not say how large its mask is takes the other's size.
+/// The labels of both files. A run file that does not say how large its mask is takes the other's size.
 pub(super) fn sides(
     either: &EitherArgs,
     files: [&Path; 2],
     second_format: Option<Format>,
     console: &Console,
-) -> Result<[LabelRuns; 2]> {
+) -> Result<[Labels; 2]> {
     let mut formats = [either.read.format, second_format.or(either.read.format)];
     for (file, format) in files.iter().zip(&mut formats) {
         // A format is meant for the run file of the two.
@@ -66,15 +66,17 @@ pub(super) fn sides(
     };
     let shape = either.shape.shape()?;
     let second_is_mask = !either.is_runs(files[1], formats[1]);
-    let read = |side: usize, shape: Option<Shape>| runs_of(files[side], formats[side], &own(side), shape, console);
+    let read = |side: usize, shape: Option<Shape>| {
+        Labels::read(files[side], formats[side], &own(side), shape, &|| Ok(None), console)
+    };
     // The one that is sure to know its size goes first.
     if second_is_mask {
-        let (second, _) = read(1, shape)?;
-        let (first, _) = read(0, shape.or(second.shape()))?;
+        let second = read(1, shape)?;
+        let first = read(0, shape.or(second.shape()))?;
         Ok([first, second])
     } else {
-        let (first, _) = read(0, shape)?;
-        let (second, _) = read(1, shape.or(first.shape()))?;
+        let first = read(0, shape)?;
+        let second = read(1, shape.or(first.shape()))?;
         Ok([first, second])
     }
 }

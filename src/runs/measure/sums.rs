@@ -12,18 +12,18 @@ use crate::shape::{ScanOrder, Shape};
 
 /// What the runs of a label add up to. Lines and places along them, whichever of them the columns are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) area: u64,
+pub(crate) struct Sums {
+    pub(crate) area: u64,
     /// First line, and one past the last.
-    pub(super) lines: (u64, u64),
+    pub(crate) lines: (u64, u64),
     /// First place along the lines, and one past the last.
-    pub(super) along: (u64, u64),
+    pub(crate) along: (u64, u64),
     /// The line and place of the first pixel, from which the sums below count.
-    pub(super) origin: (u64, u64),
+    pub(crate) origin: (u64, u64),
     /// Sums of lines and of places.
-    pub(super) first: [i128; 2],
+    pub(crate) first: [i128; 2],
     /// Sums of squares of lines, of products, of squares of places.
-    pub(super) second: [i128; 3],
+    pub(crate) second: [i128; 3],
 }
 
 /// The whole numbers in which sums are taken.
