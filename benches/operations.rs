@@ -134,13 +134,13 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let binary = foreground(pixels);
     let all = encode(encoder, &binary, shape);
     let pieces = all.components(&options).expect("the runs carry a shape");
-    let marked = encoder.mark(&LabelMask::new(&binary, shape).expect("the shape is that of the pixels")).expect("marks");
+    let marked =
+        encoder.mark(&LabelMask::new(&binary, shape).expect("the shape is that of the pixels")).expect("marks");
     assert_eq!(marked.components(&options.clone().foreground(true)).expect("fits"), pieces);
     let [marked, moved] = [pixels, other].map(|pixels| {
         encoder.mark(&LabelMask::new(pixels, shape).expect("the shape is that of the pixels")).expect("marks")
     });
     assert_eq!(marked.overlaps(&moved).expect("one shape"), overlaps);
-    let options = options.clone();
     assert_eq!(marked.measure(&MeasureOptions::new()).expect("measures"), table(&runs, &MeasureOptions::new()));
     assert_eq!(pieces, runs.components(&options.foreground(true)).expect("the runs carry a shape"));
     println!(
@@ -205,16 +205,38 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     group.bench_function("encode foreground", |bencher| {
         bencher.iter(|| encoder.recycle(encode(&encoder, &binary, shape)));
     });
+    // As runs are of encoding, the memory of the pieces is that of the next ones.
     let components = |pixels: &[u8]| {
         let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
         let marked = encoder.mark(&mask).expect("marks");
-        let found = marked.components(&ComponentOptions::new().foreground(true)).expect("fits");
+        let found = encoder.components(&marked, &ComponentOptions::new().foreground(true)).expect("fits");
         encoder.recycle_marked(marked);
-        found
+        let (runs, sources) = found.into_parts();
+        encoder.recycle(runs);
+        sources
     };
     group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&binary)));
-    group.bench_function("mask: components of the foreground", |bencher| {
+    group.bench_function("mask: components of the foreground, made first", |bencher| {
         bencher.iter(|| components(&foreground(pixels)));
+    });
+    group.bench_function("foreground: components in new memory", |bencher| {
+        bencher.iter(|| {
+            let marked =
+                encoder.mark(&LabelMask::new(&binary, shape).expect("the shape is that of the pixels")).expect("marks");
+            let found = marked.components(&ComponentOptions::new().foreground(true)).expect("fits");
+            encoder.recycle_marked(marked);
+            found
+        });
+    });
+    group.bench_function("mask: components of its foreground", |bencher| {
+        bencher.iter(|| {
+            let marked = encoder.mark(&mask).expect("marks");
+            let found = encoder.components(&marked, &ComponentOptions::new().foreground(true)).expect("fits");
+            encoder.recycle_marked(marked);
+            let (runs, sources) = found.into_parts();
+            encoder.recycle(runs);
+            sources
+        });
     });
     drop(binary);
     group.bench_function("mask: overlaps and PQ of two", |bencher| {

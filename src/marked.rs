@@ -217,7 +217,8 @@ impl<T: Label> Lines for LinesOf<'_, T> {
 
     fn read(&self, line: u32, into: &mut Vec<LineRun>) -> usize {
         let (strips, line) = self.strips_of(line);
-        let count = |strip: &Part<T>| (strip.boundaries.line_starts[line + 1] - strip.boundaries.line_starts[line]) as usize;
+        let count =
+            |strip: &Part<T>| (strip.boundaries.line_starts[line + 1] - strip.boundaries.line_starts[line]) as usize;
         let most = strips.iter().map(count).sum::<usize>();
         if into.len() <= most {
             into.resize(most + 1, LineRun::default());

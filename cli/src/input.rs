@@ -8,8 +8,8 @@ use flate2::bufread::MultiGzDecoder;
 use runmask::format::{self, Format, Neighbours, ReadOptions, Warning};
 use runmask::source::{self, OpenOptions, PageInfo, RawLayout, Source};
 use runmask::{
-    ComponentOptions, Components, Dtype, Encoder, Error, LabelRuns, Marked, MeasureOptions, Measures, Overlaps, PixelSize,
-    Result, ScanOrder, Shape,
+    ComponentOptions, Components, Dtype, Encoder, Error, LabelRuns, Marked, MeasureOptions, Measures, Overlaps,
+    PixelSize, Result, ScanOrder, Shape,
 };
 
 use crate::args::{EitherArgs, ManyArgs, MaskArgs, RawArgs, ReadArgs, ShapeArgs};

@@ -8,8 +8,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, Measures, OverlapPolicy, Run,
-    SetOperation, Values, Window,
+    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, Measures, OverlapPolicy, Run, SetOperation, Values,
+    Window,
 };
 
 use crate::arrays::order_of;

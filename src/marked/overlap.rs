@@ -125,8 +125,7 @@ impl Counter {
         let (mut i, mut j, mut count) = (0, 0, 0);
         while let (Some(a), Some(b)) = (one.get(i), two.get(j)) {
             let pixels = a.end.min(b.end).saturating_sub(a.start.max(b.start));
-            shared[count] =
-                Shared { labels: u64::from(a.label) << 32 | u64::from(b.label), pixels: u64::from(pixels) };
+            shared[count] = Shared { labels: u64::from(a.label) << 32 | u64::from(b.label), pixels: u64::from(pixels) };
             // Whether they share any cannot be foreseen.
             count += usize::from(pixels > 0);
             i += usize::from(a.end <= b.end);

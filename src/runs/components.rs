@@ -221,7 +221,11 @@ impl LabelRuns {
         let pieces = OfRuns { runs: base, length };
         let (blocks, mut all) = take_apart(&pieces, self.order, length, options.connectivity)?;
         let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
-            let runs = LabelRuns { shape: self.shape, order: self.order, ..write(&pieces, &blocks, &all, length, Vec::new())? };
+            let runs = LabelRuns {
+                shape: self.shape,
+                order: self.order,
+                ..write(&pieces, &blocks, &all, length, Vec::new())?
+            };
             let filled = holes::fill(runs, &mut all, self, length, options)?;
             all.iter_mut().enumerate().for_each(|(index, component)| component.index = index);
             keep(&mut all, options, base.labels.len());

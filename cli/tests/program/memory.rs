@@ -214,9 +214,9 @@ fn mask_files_are_measured_and_compared_without_their_runs() {
     folder.ok("synth noise --height 3000 --width 3000 --labels 200 --dtype u8 -o noise.npy");
     folder.ok("encode noise.npy -o noise.json -f coco");
     for (words, most) in [
-        ("measure noise.npy -o measures.csv", 90),
-        ("compare noise.npy noise.npy", 150),
-        ("components noise.npy -o pieces.json --to coco --binary", 90),
+        ("measure noise.npy -o measures.csv", 140),
+        ("compare noise.npy noise.npy", 240),
+        ("components noise.npy -o pieces.json --to coco --binary", 140),
     ] {
         let (ended, peak) = peak(&folder, words);
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{words}");
