@@ -115,7 +115,7 @@ fn pairs_that_were_turned_out_are_whole() {
     for found in for_threads(|| marked[0].measure_by_lines(&basics()).unwrap()) {
         assert_eq!(found.expect("by lines"), runs[0].measure(&basics()).unwrap());
     }
-    assert!(for_threads(|| (&*marked[0].lines()).chunks(8).len()) == [1, 4]);
+    assert!(for_threads(|| marked[0].lines().chunks(8).len()) == [1, 4]);
 }
 
 /// Labels that are far apart have no list with a place for each; orders and sides must agree.
