@@ -308,8 +308,8 @@ impl Gpu {
         if let Some(kernels) = known.get(&variant) {
             return Ok(kernels.clone());
         }
-        // Compiled in a guard of its own, so that kernels with an error are not kept.
-        let kernels = self.device.guarded("compiling the kernels", || Kernels::compile(&self.device, variant))?;
+        // Kernels with an error are not kept.
+        let kernels = Kernels::compile(&self.device, variant)?;
         known.insert(variant, kernels.clone());
         Ok(kernels)
     }

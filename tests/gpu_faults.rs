@@ -138,16 +138,21 @@ fn out_of_memory_at_every_allocation() {
             Ok(()) => break,
             Err(error) => {
                 let message = message(&error);
-                let (_, name) = message.split_once(" bytes for ").unwrap_or_else(|| panic!("{message}"));
+                let (before, name) = message.split_once(" bytes for ").unwrap_or_else(|| panic!("{message}"));
                 failed.push(name.split(" beside ").next().unwrap().to_owned());
                 assert!(message.contains("out of device memory"), "{message}");
                 // Nothing is kept after an error, and the next try meets the same end.
                 assert_eq!(engine.memory_held(), 0, "{message}");
                 mark(&engine, 300, 400).unwrap_err();
                 mark(&engine, 1, 1).err().map(|error| self::message(&error));
+                // The next budget has just enough for this one.
+                let (_, held) = name.split_once(" beside the ").unwrap();
+                let number = |text: &str| text.split(' ').next_back().unwrap().parse::<u64>().unwrap();
+                let needed = number(before) + number(held.split(' ').next().unwrap());
+                assert!(needed > budget, "{needed} bytes did not fit into {budget}");
+                budget = needed;
             }
         }
-        budget += 2048;
     }
     failed.dedup();
     let expected = [

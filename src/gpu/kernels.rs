@@ -1,5 +1,8 @@
 //! Kernels: the compiled pipelines of one variant, and how each is dispatched.
 
+use std::io;
+use std::thread::ScopedJoinHandle;
+
 use super::device::Device;
 use super::engine_error;
 use super::piece::{GROUP, Params, Window};
@@ -26,7 +29,7 @@ pub(crate) enum Kernel {
 }
 
 impl Kernels {
-    /// Compiles the variant for a device; wgpu reports what is wrong to the error scopes of the caller.
+    /// Compiles the variant for a device, each kernel on a thread and in a guard of its own.
     pub(crate) fn compile(device: &Device, variant: Variant) -> Result<Self> {
         let limits = device.limits();
         if limits.max_compute_invocations_per_workgroup < 256 || limits.max_storage_buffers_per_shader_stage < 6 {
@@ -35,13 +38,27 @@ impl Kernels {
                 limits.max_compute_invocations_per_workgroup, limits.max_storage_buffers_per_shader_stage
             )));
         }
-        let pipeline = |module: &wgpu::ShaderModule, kernel: Kernel| pipeline(device, module, kernel.name());
-        let module = |shader: Shader| module(device, shader, variant);
-        Ok(Self {
-            variant,
-            mark: pipeline(&module(Shader::Mark)?, Kernel::Mark),
-            column_scan: pipeline(&module(Shader::ColumnScan)?, Kernel::ColumnScan),
-            scatter: pipeline(&module(Shader::Scatter)?, Kernel::Scatter),
+        let compiled = |kernel: Kernel| {
+            device.guarded("compiling the kernels", || {
+                Ok(pipeline(device, &module(device, kernel.shader(), variant)?, kernel.name()))
+            })
+        };
+        // Side by side: translating a kernel and the driver's compiler take milliseconds each.
+        std::thread::scope(|scope| {
+            let begin = |kernel| std::thread::Builder::new().spawn_scoped(scope, move || compiled(kernel));
+            let (column_scan, scatter) = (begin(Kernel::ColumnScan), begin(Kernel::Scatter));
+            let mark = compiled(Kernel::Mark)?;
+            let joined = |begun: io::Result<ScopedJoinHandle<'_, _>>, kernel| match begun.map(ScopedJoinHandle::join) {
+                Ok(Ok(done)) => done,
+                // No thread is left.
+                _ => compiled(kernel),
+            };
+            Ok(Self {
+                variant,
+                mark,
+                column_scan: joined(column_scan, Kernel::ColumnScan)?,
+                scatter: joined(scatter, Kernel::Scatter)?,
+            })
         })
     }
 
@@ -99,6 +116,14 @@ fn pipeline(device: &Device, module: &wgpu::ShaderModule, entry_point: &str) -> 
 }
 
 impl Kernel {
+    fn shader(self) -> Shader {
+        match self {
+            Self::Mark => Shader::Mark,
+            Self::ColumnScan => Shader::ColumnScan,
+            Self::Scatter => Shader::Scatter,
+        }
+    }
+
     /// Its entry point's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
