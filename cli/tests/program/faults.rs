@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use crate::outputs::under_way;
 use crate::{Ended, Folder, json, npy, small_mask};
 
 /// Runs `runmask WORDS` in a shell, after `before`.
@@ -41,14 +43,25 @@ fn two_masks_never_go_to_one_file_whatever_its_names() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
+    /// A machine with much else to do may take long.
+    const PATIENCE: Duration = Duration::from_secs(120);
+    /// By then a process that heeds a signal has mostly ended.
+    const SOON: Duration = Duration::from_millis(500);
     let synth = "synth noise --height 400000 --width 20000 -o noise.npy";
     for (ignored, signal, ends) in [("HUP", "-HUP", false), ("INT TERM", "-TERM", false), ("HUP", "-TERM", true)] {
         let folder = Folder::new();
         let mut child = shell(&folder, &format!("trap '' {ignored}"), synth).spawn().unwrap();
         // The work has begun, and with it the thread that listens.
-        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        while !under_way(child.id(), &folder) {
+            assert!(begun.elapsed() < PATIENCE, "no temporary file appears");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        std::thread::sleep(Duration::from_millis(500));
+        let sent = Instant::now();
+        while child.try_wait().unwrap().is_none() && sent.elapsed() < if ends { PATIENCE } else { SOON } {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let ended = child.try_wait().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
