@@ -48,6 +48,9 @@ const BAND_ROWS: u64 = 256;
 /// Pixels of a band of short rows, at most.
 const BAND_PIXELS: u64 = 1 << 16;
 
+/// Rows of a band, at most, where columns have a state: the row until which a column's label holds takes 16 bits.
+const MOST_BAND_ROWS: u64 = u16::MAX as u64;
+
 /// Rows that a band should have: each costs as much as some rows to begin.
 const WORTHWHILE_ROWS: u64 = 32;
 
@@ -334,7 +337,10 @@ impl<'a> Decoder<'a> {
     ) -> Result<()> {
         let height = u64::from(self.shape.height);
         let (bands, band_rows) = match rayon::current_num_threads() as u64 {
-            threads if at_once => (threads, self.rows_planned().min(height).div_ceil(threads)),
+            threads if at_once => {
+                let most = if self.is_painted() { u64::MAX } else { MOST_BAND_ROWS };
+                (threads, self.rows_planned().min(height).div_ceil(threads).min(most))
+            }
             _ => self.bands(T::DTYPE.bytes() as u64),
         };
         let step = (bands * band_rows).min(height);

@@ -155,7 +155,7 @@ lanes!(u8, u8s; u16, u16s; u32, u32s; u64, u64s);
 
 /// Replaces labels by `background` where their end is not past `row`.
 #[inline]
-pub(crate) fn end_at<T: Lanes>(level: SimdLevel, labels: &mut [T], ends: &[u32], row: u32, background: T) {
+pub(crate) fn end_at<T: Lanes>(level: SimdLevel, labels: &mut [T], ends: &[u16], row: u16, background: T) {
     fearless_simd::dispatch!(level.0, simd => simd.vectorize(
         #[inline(always)]
         || {
@@ -238,7 +238,7 @@ mod tests {
         let (background, largest) =
             (T::from_u64(3).unwrap_or_default(), T::from_u64(T::DTYPE.max()).unwrap_or_default());
         for length in [0, 1, 15, 64, 131] {
-            let ends: Vec<u32> = (0..length).map(|place| [0, 4, 5, 6, u32::MAX][place % 5]).collect();
+            let ends: Vec<u16> = (0..length).map(|place| [0, 4, 5, 6, u16::MAX][place % 5]).collect();
             let mut labels = vec![largest; length];
             end_at(level, &mut labels, &ends, 5, background);
             let expected: Vec<T> = ends.iter().map(|&end| if end > 5 { largest } else { background }).collect();

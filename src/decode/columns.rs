@@ -12,7 +12,7 @@ use crate::memory::reserve;
 #[derive(Default)]
 pub(super) struct Scratch<T> {
     labels: Vec<T>,
-    until: Vec<u32>,
+    until: Vec<u16>,
     heads: Vec<u32>,
     next: Vec<u32>,
     counts: Vec<u8>,
@@ -22,7 +22,9 @@ pub(super) struct Scratch<T> {
 /// The label of each column, and until which row it holds.
 pub(super) struct Columns<'a, T> {
     labels: &'a mut [T],
-    until: &'a mut [u32],
+    /// Counted from the band's first row, in as few bytes as can be: all of it is read for every row.
+    until: &'a mut [u16],
+    first: u32,
     background: T,
     level: SimdLevel,
     /// Where most is background, only what is not is written.
@@ -36,7 +38,7 @@ struct Few<'a> {
 }
 
 impl<T: Label> Scratch<T> {
-    /// Begins a band of rows that are `width` pixels wide and hold nothing but background.
+    /// Begins a band of at most `MOST_BAND_ROWS` rows that are `width` pixels wide and hold nothing but background.
     pub(super) fn begin(
         &mut self,
         rows: &Range<u32>,
@@ -45,7 +47,7 @@ impl<T: Label> Scratch<T> {
         sparse: bool,
     ) -> Result<Columns<'_, T>> {
         refill(&mut self.labels, width, background)?;
-        refill(&mut self.until, width, rows.start)?;
+        refill(&mut self.until, width, 0)?;
         let few = if sparse {
             refill(&mut self.heads, rows.len(), 0)?;
             // A column's next one is written before it is read.
@@ -61,7 +63,7 @@ impl<T: Label> Scratch<T> {
             None
         };
         let (labels, until) = (&mut self.labels[..], &mut self.until[..]);
-        Ok(Columns { labels, until, background, level: SimdLevel::best(), few })
+        Ok(Columns { labels, until, first: rows.start, background, level: SimdLevel::best(), few })
     }
 }
 
@@ -77,14 +79,14 @@ impl<T: Label> Columns<'_, T> {
     /// Turns the columns whose segments end at `row` to background.
     #[inline(always)]
     pub(super) fn end(&mut self, row: u32) {
-        let Self { labels, until, few, background, level, .. } = self;
+        let Self { labels, until, first, few, background, level } = self;
         match few {
             Some(Few { ends, pieces }) => ends.take(row, |column| {
                 labels[column] = *background;
                 pieces.leave(column);
             }),
             // All columns are copied in any case: going over them costs less than lists of those that end.
-            None => end_at(*level, labels, until, row, *background),
+            None => end_at(*level, labels, until, (row - *first) as u16, *background),
         }
     }
 
@@ -93,10 +95,11 @@ impl<T: Label> Columns<'_, T> {
     pub(super) fn put(&mut self, row: u32, segment: Segment<T>) -> bool {
         let column = segment.column as usize;
         let until = &mut self.until[column];
-        if *until > row {
+        if u32::from(*until) > row - self.first {
             return false;
         }
-        *until = segment.end;
+        // What ends further down ends below the band.
+        *until = (segment.end - self.first).min(u16::MAX.into()) as u16;
         self.labels[column] = segment.label;
         if let Some(few) = &mut self.few {
             few.ends.put(segment.end, segment.column);

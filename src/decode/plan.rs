@@ -69,14 +69,14 @@ impl<'a, T: Label> Plan<'a, T> {
     pub(super) fn reaching(&self, rows: &Range<u32>) -> Result<Vec<Segment<T>>> {
         let mut below = Vec::new();
         if self.order == ScanOrder::ColumnMajor
+            && rows.end < self.shape.height
             && let Way::Segments(begins, _) = &self.way
         {
-            let all = || {
-                let begun = begins.iter().flat_map(|begins| begins.at(self.places(rows)));
-                begun.filter(|segment| segment.end > rows.end)
-            };
-            reserve(&mut below, all().count(), "segments of columns")?;
-            below.extend(all());
+            let begun = begins.iter().flat_map(|begins| begins.at(self.places(rows)));
+            for segment in begun.filter(|segment| segment.end > rows.end) {
+                reserve(&mut below, 1, "segments of columns")?;
+                below.push(segment);
+            }
         }
         Ok(below)
     }

@@ -155,6 +155,26 @@ fn columns_reach_from_band_to_band() {
     check(&runs_of(shape, ScanOrder::ColumnMajor, &steps(1000, 500, 9000)));
 }
 
+/// Rows in a column are counted in 16 bits, from the first row of a band.
+#[test]
+fn columns_end_where_16_bits_do() {
+    let shape = Shape { height: 200_000, width: FEWEST_COLUMNS };
+    for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
+        // Nearly all is foreground, so that every column has a state.
+        let mut runs = LabelRunsBuilder::new(Some(shape), order);
+        for column in 0..u64::from(shape.width) {
+            runs.label(column + 1).unwrap();
+            let ends = [65_533 + column % 4, 131_068 + column % 5, 196_603 + column % 6];
+            let mut start = column;
+            for end in ends {
+                runs.run(Run { start: column * 200_000 + start, length: end - start }).unwrap();
+                start = end + 1;
+            }
+        }
+        check(&runs.finish());
+    }
+}
+
 #[test]
 fn the_first_overlap_in_scan_order_is_named() {
     let shape = Shape { height: 4, width: 5 };
