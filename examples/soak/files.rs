@@ -20,6 +20,9 @@ const MOST: usize = 1 << 22;
 /// Pixels of a mask that is written in each of these ways; of larger ones some are.
 const SMALL: usize = 1 << 13;
 
+/// Bytes of memory that are enough for any of these masks, however wide it is.
+const PLENTY: u64 = 1 << 36;
+
 /// Opens a file with some options.
 type Open<'a> = dyn Fn(OpenOptions) -> runmask::Result<Box<dyn Source>> + Sync + 'a;
 
@@ -77,7 +80,8 @@ impl<T: Label> File<'_, T> {
         }
         let format = numbers.pick(&formats);
         let shape = self.drawn.shape;
-        let options = CreateOptions::new().compression(numbers.pick(Compression::ALL)).pyramid(numbers.once_in(4));
+        let options = CreateOptions::new().memory(PLENTY);
+        let options = options.compression(numbers.pick(Compression::ALL)).pyramid(numbers.once_in(4));
         let mut file = Cursor::new(Vec::new());
         let what = format!("a {format} file");
         let sink = sink::to_writer(&mut file, format, shape, T::DTYPE, &options).map_err(told(&what))?;
@@ -101,7 +105,7 @@ impl<T: Label> File<'_, T> {
         let row_bytes = u64::from(shape.width) * T::DTYPE.bytes() as u64;
         // Low chunks, where there is little memory.
         let little = row_bytes * u64::from(numbers.log_between(64, 4096));
-        let memory = numbers.pick(&[256 << 20, little]);
+        let memory = numbers.pick(&[PLENTY, little]);
         let shards = version == OmeVersion::V05 && numbers.once_in(2);
         let options = CreateOptions::new().ome_version(version).shards(shards).memory(memory);
         let sink = sink::create(&path, shape, T::DTYPE, &options).map_err(told(what))?;
@@ -134,8 +138,9 @@ impl<T: Label> File<'_, T> {
         let Drawn { shape, pixels, .. } = self.drawn;
         let (order, background) = (numbers.pick(&ORDERS), background(numbers, self.drawn));
         let expected = quick::runs(pixels, *shape, order, background).map_err(told("the expected runs"))?;
-        let little = numbers.once_in(3);
-        let options = OpenOptions::new().memory(if little { 4 << 20 } else { 256 << 20 });
+        let memory = numbers.pick(&[4 << 20, OpenOptions::DEFAULT_MEMORY, PLENTY]);
+        let little = memory < PLENTY;
+        let options = OpenOptions::new().memory(memory);
         let mut encoder = Encoder::builder().order(order).background(background);
         if numbers.once_in(2) {
             encoder = encoder.strip_rows(numbers.log_between(1, shape.height));
@@ -143,7 +148,7 @@ impl<T: Label> File<'_, T> {
         // A file of few bytes justifies only so much memory, which masks of many labels may go beyond, unless it is given.
         let given = !numbers.once_in(3);
         if given {
-            encoder = encoder.memory(1 << 36);
+            encoder = encoder.memory(PLENTY);
         }
         let little = little || !given;
         let encoder = encoder.build().map_err(told("an encoder"))?;
