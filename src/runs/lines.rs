@@ -47,9 +47,16 @@ impl Piece {
 
 /// Calls `each` with the pieces of runs inside a mask whose scan lines have `length` pixels.
 #[inline(always)]
+#[expect(clippy::redundant_closure, reason = "the closure becomes part of the loop, which a reference does not")]
 pub(crate) fn cut(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
     let mut lines = Lines::new(length);
-    runs.iter().for_each(|&run| lines.cut(run, &mut each));
+    for &run in runs {
+        lines.cut(
+            run,
+            #[inline(always)]
+            |piece| each(piece),
+        );
+    }
 }
 
 /// Cuts runs at scan lines. It remembers the line of the run before: runs mostly step from one line to the next, so that
@@ -108,14 +115,19 @@ impl Lines {
 #[inline(always)]
 pub(crate) fn joined(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
     let mut before: Option<Piece> = None;
-    cut(runs, length, |piece| match &mut before {
-        Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
-        _ => {
-            if let Some(before) = before.replace(piece) {
-                each(before);
+    cut(
+        runs,
+        length,
+        #[inline(always)]
+        |piece| match &mut before {
+            Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
+            _ => {
+                if let Some(before) = before.replace(piece) {
+                    each(before);
+                }
             }
-        }
-    });
+        },
+    );
     before.into_iter().for_each(each);
 }
 
