@@ -4,10 +4,12 @@
 //! overlaps others of its list or not.
 
 use super::build::same_shape;
+use super::lines::Lines;
 use super::measure::Extents;
 use super::overlap::iou;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
+use crate::lanes;
 use crate::threads;
 
 impl LabelRuns {
@@ -57,13 +59,18 @@ impl LabelRuns {
         let mut rows: Vec<(usize, &mut [f64])> = result.chunks_mut(columns).enumerate().collect();
         threads::each_mut(&mut rows, |(index, row)| {
             let index = *index;
-            for (column, cell) in row.iter_mut().enumerate() {
-                let pixels = own.shared(index, &others, column);
-                *cell = match crowd.get(column) {
-                    Some(true) if pixels > 0 => pixels as f64 / own.areas[index] as f64,
-                    _ => iou(pixels, own.areas[index], others.areas[column]),
-                };
-            }
+            lanes::vectorize(
+                #[inline(always)]
+                || {
+                    for (column, cell) in row.iter_mut().enumerate() {
+                        let pixels = own.shared(index, &others, column);
+                        *cell = match crowd.get(column) {
+                            Some(true) if pixels > 0 => pixels as f64 / own.areas[index] as f64,
+                            _ => iou(pixels, own.areas[index], others.areas[column]),
+                        };
+                    }
+                },
+            );
         });
         Ok(result)
     }
@@ -140,6 +147,7 @@ impl<'a> Objects<'a> {
     }
 
     /// Pixels that an object shares with another.
+    #[inline(always)]
     fn shared(&self, index: usize, others: &Self, other: usize) -> u64 {
         if let (Some((extents, spans)), Some((others_extents, others_spans))) =
             (self.places.get(index), others.places.get(other))
@@ -172,14 +180,12 @@ struct Layer {
 impl Spans {
     /// `None` where spans or layers would be too many, or do not fit their numbers.
     fn of(runs: &[Run], length: u64) -> Option<Self> {
-        if i32::try_from(length).is_err() {
-            return None;
-        }
+        let mut lines = Lines::new(i32::try_from(length).ok()?.cast_unsigned());
         let mut room = 64 + 4 * runs.len() as u64;
         let mut layers: Vec<Layer> = Vec::new();
         let (mut line, mut depth) = (u64::MAX, 0);
         for run in runs {
-            let (first, last) = (run.start / length, (run.end() - 1) / length);
+            let (first, last) = (lines.find(run.start).0, lines.find(run.end() - 1).0);
             room = room.checked_sub(last - first)?;
             for here in first..=last {
                 depth = if here == line { depth + 1 } else { 0 };
@@ -203,6 +209,7 @@ impl Spans {
         Some(Self(layers))
     }
 
+    #[inline(always)]
     fn shared(&self, other: &Self, length: u64) -> u64 {
         self.0.iter().flat_map(|one| other.0.iter().map(|other| one.shared(other, length))).sum()
     }
@@ -210,6 +217,7 @@ impl Spans {
 
 impl Layer {
     /// Pixels that the spans of two layers share.
+    #[inline(always)]
     fn shared(&self, other: &Self, length: u64) -> u64 {
         let first = self.first.max(other.first);
         let (skip, skip_other) = ((first - self.first) as usize, (first - other.first) as usize);
