@@ -211,7 +211,13 @@ impl Spans {
 
     #[inline(always)]
     fn shared(&self, other: &Self, length: u64) -> u64 {
-        self.0.iter().flat_map(|one| other.0.iter().map(|other| one.shared(other, length))).sum()
+        let mut pixels = 0;
+        for one in &self.0 {
+            for other in &other.0 {
+                pixels += one.shared(other, length);
+            }
+        }
+        pixels
     }
 }
 
@@ -227,20 +233,22 @@ impl Layer {
         }
         // So many lines together have pixels that fit the number.
         let lines = (i32::MAX as u64 / length.max(1)).max(1) as usize;
-        let own = self.starts[skip..][..count].chunks(lines).zip(self.ends[skip..][..count].chunks(lines));
-        let others =
-            other.starts[skip_other..][..count].chunks(lines).zip(other.ends[skip_other..][..count].chunks(lines));
-        own.zip(others)
-            .map(|((starts, ends), (other_starts, other_ends))| {
-                let spans = starts.iter().zip(ends).zip(other_starts.iter().zip(other_ends));
-                let pixels: i32 = spans
-                    .map(|((&start, &end), (&other_start, &other_end))| {
-                        (end.min(other_end) - start.max(other_start)).max(0)
-                    })
-                    .sum();
-                pixels as u64
-            })
-            .sum()
+        let (starts, ends) = (&self.starts[skip..][..count], &self.ends[skip..][..count]);
+        let (other_starts, other_ends) = (&other.starts[skip_other..][..count], &other.ends[skip_other..][..count]);
+        let mut pixels = 0;
+        // Loops, for what closures of iterators do is not compiled for the level of the caller.
+        for from in (0..count).step_by(lines) {
+            let to = count.min(from + lines);
+            let mut some = 0i32;
+            let spans = starts[from..to].iter().zip(&ends[from..to]);
+            for ((start, end), (other_start, other_end)) in
+                spans.zip(other_starts[from..to].iter().zip(&other_ends[from..to]))
+            {
+                some += (end.min(other_end) - start.max(other_start)).max(0);
+            }
+            pixels += some as u64;
+        }
+        pixels
     }
 }
 
