@@ -114,10 +114,16 @@ trait Lines: Sync {
     /// The largest label.
     fn largest(&self) -> u64;
 
-    /// The places in a list with one for every label, and how many such lists are in proportion to the boundaries.
+    /// The places in a list with one for every label, and how many such lists are in proportion to the boundaries: none where
+    /// a label does not fit into a [`LineRun`].
     fn lists(&self) -> (usize, usize) {
-        let places = self.largest().saturating_add(1);
-        (places as usize, ((4 * self.before(self.count()) + (1 << 16)) / places) as usize)
+        match u32::try_from(self.largest()) {
+            Ok(largest) => {
+                let places = u64::from(largest) + 1;
+                (places as usize, ((4 * self.before(self.count()) + (1 << 16)) / places) as usize)
+            }
+            Err(_) => (0, 0),
+        }
     }
 }
 

@@ -138,6 +138,28 @@ fn what_lines_cannot_answer_goes_by_runs() {
     assert!(error.to_string().contains("different shapes"), "{error}");
 }
 
+/// A mask of so many boundaries that a list of all labels is in proportion, whose labels do not fit into the runs of lines.
+#[test]
+fn labels_of_more_than_32_bits_have_no_lists() {
+    struct Many(u64);
+    impl Lines for Many {
+        fn count(&self) -> u32 {
+            1 << 20
+        }
+        fn read(&self, _: u32, _: &mut Vec<LineRun>) -> usize {
+            0
+        }
+        fn before(&self, line: u32) -> u64 {
+            u64::from(line) << 12
+        }
+        fn largest(&self) -> u64 {
+            self.0
+        }
+    }
+    assert_eq!(Many(u64::from(u32::MAX)).lists(), (1 << 32, 4));
+    assert_eq!(Many(1 << 32).lists().1, 0);
+}
+
 /// A mask without pixels has lines of no pixels, or none.
 #[test]
 fn no_pixels_have_no_labels() {
