@@ -16,7 +16,8 @@ impl Marked {
     /// let pixels = [1u8, 0, 1, 1, 0, 1, 0, 0, 0, 0, 1, 1];
     /// let mask = Encoder::builder().build()?.mark(&LabelMask::new(&pixels, Shape { height: 2, width: 6 })?)?;
     /// let found = mask.components(&ComponentOptions::new().foreground(true))?;
-    /// assert_eq!(runmask::decode::<u8>(found.runs())?, [1, 0, 2, 2, 0, 3, 0, 0, 0, 0, 3, 3]);
+    /// // Pixels that meet at a corner are connected.
+    /// assert_eq!(runmask::decode::<u8>(found.runs())?, [1, 0, 2, 2, 0, 2, 0, 0, 0, 0, 2, 2]);
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn components(&self, options: &ComponentOptions) -> Result<Components> {
