@@ -91,6 +91,17 @@ fn foreground<T: Label>(pixels: &[T]) -> Vec<u8> {
     pixels.iter().map(|label| u8::from(*label != T::default())).collect()
 }
 
+/// The pieces of the foreground of a mask, in the memory of earlier ones, as the runs of encoding are.
+fn components<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> Vec<u64> {
+    let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
+    let marked = encoder.mark(&mask).expect("marks");
+    let found = encoder.components(&marked, &ComponentOptions::new().foreground(true)).expect("fits");
+    encoder.recycle_marked(marked);
+    let (runs, sources) = found.into_parts();
+    encoder.recycle(runs);
+    sources
+}
+
 /// Area, first row and sum of columns of every label, pixel by pixel.
 fn by_pixels<T: Label>(pixels: &[T], shape: Shape) -> BTreeMap<T, (u64, u64, u64)> {
     let mut found = BTreeMap::new();
@@ -205,19 +216,9 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     group.bench_function("encode foreground", |bencher| {
         bencher.iter(|| encoder.recycle(encode(&encoder, &binary, shape)));
     });
-    // As runs are of encoding, the memory of the pieces is that of the next ones.
-    let components = |pixels: &[u8]| {
-        let mask = LabelMask::new(pixels, shape).expect("the shape is that of the pixels");
-        let marked = encoder.mark(&mask).expect("marks");
-        let found = encoder.components(&marked, &ComponentOptions::new().foreground(true)).expect("fits");
-        encoder.recycle_marked(marked);
-        let (runs, sources) = found.into_parts();
-        encoder.recycle(runs);
-        sources
-    };
-    group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&binary)));
+    group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&encoder, &binary, shape)));
     group.bench_function("mask: components of the foreground, made first", |bencher| {
-        bencher.iter(|| components(&foreground(pixels)));
+        bencher.iter(|| components(&encoder, &foreground(pixels), shape));
     });
     group.bench_function("foreground: components in new memory", |bencher| {
         bencher.iter(|| {
@@ -229,14 +230,7 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
         });
     });
     group.bench_function("mask: components of its foreground", |bencher| {
-        bencher.iter(|| {
-            let marked = encoder.mark(&mask).expect("marks");
-            let found = encoder.components(&marked, &ComponentOptions::new().foreground(true)).expect("fits");
-            encoder.recycle_marked(marked);
-            let (runs, sources) = found.into_parts();
-            encoder.recycle(runs);
-            sources
-        });
+        bencher.iter(|| components(&encoder, pixels, shape));
     });
     drop(binary);
     group.bench_function("mask: overlaps and PQ of two", |bencher| {

@@ -29,7 +29,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::boundary::{Boundaries, MaskBoundaries};
-use crate::lanes::vectorize;
+use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
 use crate::memory::sized;
 use crate::runs::{LabelRuns, Run};
@@ -132,12 +132,7 @@ impl<'a, T: Label> Mask<'a, T> {
     }
 
     fn largest_label(&self) -> T {
-        let largest = |part: usize| {
-            vectorize(
-                #[inline(always)]
-                || self.parts[part].labels.iter().copied().fold(T::default(), T::max),
-            )
-        };
+        let largest = |part: usize| lanes::largest(self.parts[part].labels);
         threads::map(self.parts.len(), largest).into_iter().fold(T::default(), T::max)
     }
 

@@ -97,6 +97,14 @@ pub(crate) fn vectorize<R>(work: impl FnOnce() -> R) -> R {
     fearless_simd::dispatch!(Level::new(), _ => work())
 }
 
+/// The largest of some labels, 0 of none.
+pub(crate) fn largest<T: Copy + Default + Ord>(labels: &[T]) -> T {
+    vectorize(
+        #[inline(always)]
+        || labels.iter().copied().fold(T::default(), T::max),
+    )
+}
+
 /// Labels that are compared at once: the bits of one word.
 pub(crate) const AT_ONCE: usize = 64;
 

@@ -23,11 +23,13 @@ use std::ops::Range;
 use crate::boundary::{AnyMaskBoundaries, MaskBoundaries, Part};
 use crate::compaction::{Frame, compact};
 use crate::error::Result;
+use crate::lanes;
 use crate::mask::{Label, each_label};
 use crate::memory::zeroed;
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
+use crate::threads;
 
 /// A mask whose boundaries are found, and whose runs are not grouped by label; what [`Encoder::mark`](crate::Encoder::mark)
 /// gives.
@@ -261,8 +263,9 @@ impl<T: Label> Lines for LinesOf<'_, T> {
     }
 
     fn largest(&self) -> u64 {
-        let largest = |part: &Part<T>| part.boundaries.labels.iter().copied().fold(T::default(), T::max);
-        self.mask.parts.iter().map(largest).fold(T::default(), T::max).into()
+        let parts = &self.mask.parts;
+        let largest = |part: usize| lanes::largest(parts[part].boundaries.labels());
+        threads::map(parts.len(), largest).into_iter().fold(T::default(), T::max).into()
     }
 }
 

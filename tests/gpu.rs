@@ -158,6 +158,7 @@ fn long_lines() {
     let length = (1 << 24) + 1;
     let labels = pixels::<u8>(Content::Noise, length, 1, &mut numbers);
     let mask = LabelMask::new(&labels, Shape { height: length as u32, width: 1 }).unwrap();
+    assert_eq!(scalar::mark(Strip::new(mask, false).unwrap()).lines(), 1);
     compare_view(&engine, mask, false, "one line");
 }
 

@@ -194,7 +194,7 @@ pub(crate) enum Labels {
 }
 
 impl Labels {
-    /// Reads a mask or run file, as [`runs_for`].
+    /// Reads a mask or run file. A mask may have to have the shape of something else: see [`read_shaped`].
     pub(crate) fn read(
         path: &Path,
         format: Option<Format>,
@@ -365,38 +365,6 @@ pub(crate) fn in_order(runs: LabelRuns, order: ScanOrder) -> Result<LabelRuns> {
 /// The narrowest type that holds the labels of the runs and the background.
 pub(crate) fn dtype_of(runs: &LabelRuns, background: u64) -> Dtype {
     Dtype::for_label(runs.labels().last().copied().unwrap_or(0).max(background))
-}
-
-/// The runs of a mask or run file, and the type of a mask's labels.
-pub(crate) fn runs_of(
-    path: &Path,
-    format: Option<Format>,
-    args: &EitherArgs,
-    shape: Option<Shape>,
-    console: &Console,
-) -> Result<(LabelRuns, Option<Dtype>)> {
-    runs_for(path, format, args, shape, &|| Ok(None), console)
-}
-
-/// As [`runs_of`], for a mask that may have to have the shape of something else: see [`read_shaped`].
-pub(crate) fn runs_for(
-    path: &Path,
-    format: Option<Format>,
-    args: &EitherArgs,
-    shape: Option<Shape>,
-    required: RequiredShape<'_>,
-    console: &Console,
-) -> Result<(LabelRuns, Option<Dtype>)> {
-    match args.open(path, format, console)? {
-        Content::Mask(source) => {
-            args.warn_of_pages(path, console);
-            let dtype = source.dtype();
-            Ok((args.encode(source, path, console)?, Some(dtype)))
-        }
-        Content::Runs(format, mut reader) => {
-            Ok((args.read_runs((format, &mut reader), shape, required, path, console)?, None))
-        }
-    }
 }
 
 /// The shape that a mask must have, if any will not do.

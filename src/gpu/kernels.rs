@@ -126,10 +126,6 @@ impl Kernel {
 
     /// Its entry point's name.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Mark => "mark",
-            Self::ColumnScan => "column_scan",
-            Self::Scatter => "scatter",
-        }
+        self.shader().name()
     }
 }

@@ -16,7 +16,7 @@ use runmask::{Error, LabelRuns, Result, Run, ScanOrder, Shape};
 use crate::args::Preview;
 use crate::console::Console;
 use crate::exit::Status;
-use crate::input;
+use crate::input::Labels;
 use crate::kind;
 use crate::output::Output;
 use crate::paths::{one_stdin, refuse_inputs};
@@ -35,7 +35,8 @@ pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
     refuse_inputs(&args.output, inputs())?;
     kind::png_goes_to(&args.output)?;
     let shape = args.either.shape.shape()?;
-    let (runs, _) = input::runs_of(&args.file, args.either.read.format, &args.either, shape, console)?;
+    let labels = Labels::read(&args.file, args.either.read.format, &args.either, shape, &|| Ok(None), console)?;
+    let runs = labels.into_runs();
     let Some(shape) = runs.shape() else {
         let what = "a run file of this format does not say how large its mask is".into();
         return Err(Error::UnknownShape { what }.in_file(&args.file));
