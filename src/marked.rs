@@ -110,6 +110,13 @@ trait Lines: Sync {
     /// Reads the runs of a line to the front of a list that is made longer if it has to be; gives their number.
     fn read(&self, line: u32, into: &mut Vec<LineRun>) -> usize;
 
+    /// Whether there is a background and one label only, so that they take turns at the boundaries of a line.
+    fn alternate(&self) -> bool;
+
+    /// Where the foreground of a line begins and ends, in turn, in memory that is made longer if it has to be. Labels that touch
+    /// are one foreground.
+    fn edges<'a>(&self, line: u32, alternate: bool, memory: &'a mut Vec<u32>) -> &'a [u32];
+
     /// Boundaries of all lines before `line`.
     fn before(&self, line: u32) -> u64;
 
@@ -218,6 +225,18 @@ impl<'a, T: Label> LinesOf<'a, T> {
     }
 }
 
+/// Makes room for something at every boundary of a line of strips, and at its end.
+fn lengthen<T: Label, E: Clone + Default>(list: &mut Vec<E>, strips: &[Part<T>], line: usize) {
+    let count = |strip: &Part<T>| {
+        let starts = &strip.boundaries.line_starts;
+        (starts[line + 1] - starts[line]) as usize
+    };
+    let most = strips.iter().map(count).sum::<usize>();
+    if list.len() <= most {
+        list.resize(most + 1, E::default());
+    }
+}
+
 impl<T: Label> Lines for LinesOf<'_, T> {
     fn count(&self) -> u32 {
         if self.mask.shape.pixels() == 0 { 0 } else { self.mask.shape.lines(self.mask.order) }
@@ -225,12 +244,7 @@ impl<T: Label> Lines for LinesOf<'_, T> {
 
     fn read(&self, line: u32, into: &mut Vec<LineRun>) -> usize {
         let (strips, line) = self.strips_of(line);
-        let count =
-            |strip: &Part<T>| (strip.boundaries.line_starts[line + 1] - strip.boundaries.line_starts[line]) as usize;
-        let most = strips.iter().map(count).sum::<usize>();
-        if into.len() <= most {
-            into.resize(most + 1, LineRun::default());
-        }
+        lengthen(into, strips, line);
         let across = self.mask.layout == Layout::Across;
         let (is_background, background) = (self.background.is_some(), self.background.unwrap_or_default());
         // Written at each boundary, and kept where it is not background: whether it is cannot be foreseen.
@@ -249,6 +263,51 @@ impl<T: Label> Lines for LinesOf<'_, T> {
         run.end = self.mask.shape.line_length(self.mask.order);
         into[kept] = run;
         kept + usize::from(wanted)
+    }
+
+    fn alternate(&self) -> bool {
+        let Some(background) = self.background else { return false };
+        let labels = || self.mask.parts.iter().map(|part| part.boundaries.labels());
+        let Some(&label) = labels().flatten().find(|&&label| label != background) else { return true };
+        // Some at a time, which are compared with vectors.
+        let one = |labels: &[T]| labels.iter().fold(true, |one, &next| one & ((next == label) | (next == background)));
+        labels().all(|labels| labels.chunks(1 << 10).all(one))
+    }
+
+    fn edges<'a>(&self, line: u32, alternate: bool, memory: &'a mut Vec<u32>) -> &'a [u32] {
+        let (strips, line) = self.strips_of(line);
+        lengthen(memory, strips, line);
+        let across = self.mask.layout == Layout::Across;
+        let (is_background, background) = (self.background.is_some(), self.background.unwrap_or_default());
+        let is_foreground = |label: T| !(is_background & (label == background));
+        let (mut from, mut kept, mut inside) = (0, 0, false);
+        for strip in strips {
+            let first = if across { strip.first } else { 0 };
+            let (offsets, labels) = strip.boundaries.entries(line);
+            if alternate {
+                if let (0, Some(&label)) = (kept, labels.first()) {
+                    // A line of background begins with a boundary that is no edge.
+                    (from, inside) = (usize::from(!is_foreground(label)), !is_foreground(label));
+                }
+                // No other label is read: most of the time would be spent waiting for them.
+                inside ^= offsets.len() % 2 == 1;
+                memory[kept..kept + offsets.len()]
+                    .iter_mut()
+                    .zip(offsets)
+                    .for_each(|(to, offset)| *to = first + offset);
+                kept += offsets.len();
+                continue;
+            }
+            // Written at each boundary, and kept where the foreground begins or ends.
+            for (offset, &label) in offsets.iter().zip(labels) {
+                let here = is_foreground(label);
+                memory[kept] = first + offset;
+                kept += usize::from(here != inside);
+                inside = here;
+            }
+        }
+        memory[kept] = self.mask.shape.line_length(self.mask.order);
+        &memory[from..kept + usize::from(inside)]
     }
 
     fn before(&self, line: u32) -> u64 {

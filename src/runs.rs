@@ -60,8 +60,8 @@ pub(crate) use self::build::same_shape;
 pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
-pub(crate) use self::components::Pieces;
 pub use self::components::{ComponentOptions, Components};
+pub(crate) use self::components::{Foreground, Stretch};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
 #[cfg(feature = "json")]

@@ -1,9 +1,8 @@
 //! Connected pieces of the foreground of a marked mask, line by line.
 
-use super::{LineRun, Lines, Marked};
+use super::{Lines, Marked};
 use crate::error::Result;
-use crate::runs::lines::Piece;
-use crate::runs::{ComponentOptions, Components, Pieces, Run};
+use crate::runs::{ComponentOptions, Components, Foreground, Stretch};
 
 impl Marked {
     /// The connected pieces of each label, or of the foreground: [`LabelRuns::components`](crate::LabelRuns::components).
@@ -30,37 +29,25 @@ impl Marked {
             return self.runs().components(options);
         }
         let lines = &*self.lines();
-        let length = self.shape().line_length(self.line_order());
-        Components::of(&Foreground { lines, length }, self.shape(), self.line_order(), self.order, options, spare)
+        let base = Edges { lines, alternate: lines.alternate() };
+        Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare)
     }
 }
 
-/// All runs of a mask as those of one label.
-struct Foreground<'a> {
+/// Where the foreground of each line begins and ends.
+struct Edges<'a> {
     lines: &'a dyn Lines,
-    length: u32,
+    /// Whether background and foreground take turns at boundaries.
+    alternate: bool,
 }
 
-impl Pieces for Foreground<'_> {
-    fn count(&self) -> usize {
-        1
+impl Foreground for Edges<'_> {
+    fn most(&self) -> u64 {
+        self.lines.before(self.lines.count())
     }
 
-    #[inline(always)]
-    fn each(&self, _: usize, mut call: impl FnMut(Piece)) {
-        let mut runs: Vec<LineRun> = Vec::new();
-        for line in 0..self.lines.count() {
-            let count = self.lines.read(line, &mut runs);
-            // Those of labels that touch are one.
-            let mut pieces = runs[..count].chunk_by(|run, next| run.end == next.start);
-            while let Some([first, .., last] | [first @ last]) = pieces.next() {
-                call(Piece { line, lines: 1, start: first.start, end: last.end });
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn runs(&self, label: usize, mut call: impl FnMut(Run)) {
-        self.each(label, |piece| call(piece.run(self.length)));
+    #[inline]
+    fn stretches<'a>(&self, line: u32, memory: &'a mut Vec<u32>) -> &'a [Stretch] {
+        self.lines.edges(line, self.alternate, memory).as_chunks().0
     }
 }

@@ -94,6 +94,32 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Of a mask of one label no label but the first of a line is looked at, whatever the strips.
+    #[test]
+    fn pieces_of_one_label_are_those_of_runs(
+        pixels in masks(),
+        along in any::<bool>(),
+        strip_rows in 1_u32..40,
+        background in prop_oneof![Just(Some(0)), Just(Some(5)), Just(Some(9)), Just(None)],
+    ) {
+        let mut binary = pixels.clone();
+        binary.labels.iter_mut().for_each(|label| *label = if *label > 1 { 5 } else { 0 });
+        for order in ORDERS {
+            let one = mark(&binary, order, along, strip_rows, background);
+            let labels = [0, 5].iter().filter(|label| binary.labels.contains(label) && Some(**label) != background).count();
+            prop_assert_eq!(one.lines().alternate(), background.is_some() && labels < 2);
+            let runs = one.runs();
+            for connectivity in [Connectivity::Four, Connectivity::Eight] {
+                let options = ComponentOptions::new().connectivity(connectivity).foreground(true);
+                for options in [options.clone(), options.clone().min_area(3), options.clone().largest(true)] {
+                    prop_assert_eq!(one.components(&options).unwrap(), runs.components(&options).unwrap());
+                }
+            }
+        }
+    }
+}
+
 /// Many pairs, more than the table has places for, and labels of several chunks.
 #[test]
 fn pairs_that_were_turned_out_are_whole() {
@@ -148,6 +174,12 @@ fn labels_of_more_than_32_bits_have_no_lists() {
         }
         fn read(&self, _: u32, _: &mut Vec<LineRun>) -> usize {
             0
+        }
+        fn alternate(&self) -> bool {
+            false
+        }
+        fn edges<'a>(&self, _: u32, _: bool, _: &'a mut Vec<u32>) -> &'a [u32] {
+            &[]
         }
         fn before(&self, line: u32) -> u64 {
             u64::from(line) << 12

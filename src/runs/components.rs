@@ -7,19 +7,21 @@
 //! Runs are cut at the ends of scan lines, and those that touch in neighbouring lines are put into one set. Then, when asked
 //! for, and in this order: holes are filled, small pieces go, and of each label only the largest piece stays.
 
+mod foreground;
 mod holes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+pub(crate) use self::foreground::{Foreground, Stretch};
 use super::build::{Empty, build};
 use super::lines::{self, Piece};
 use super::measure::Connectivity;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::memory::{sized, zeroed};
-use crate::shape::{ScanOrder, Shape};
+use crate::shape::ScanOrder;
 use crate::threads;
 
 /// Chooses what [`LabelRuns::components`] makes.
@@ -101,60 +103,6 @@ impl Components {
     }
 }
 
-/// Labels whose runs are taken apart.
-pub(crate) trait Pieces: Sync {
-    /// Number of labels.
-    fn count(&self) -> usize;
-
-    /// Calls `call` with the parts of a label's runs that lie in one scan line, in scan order; with those that touch joined.
-    fn each(&self, label: usize, call: impl FnMut(Piece));
-
-    /// Calls `call` with a label's runs, which may be cut at scan lines.
-    fn runs(&self, label: usize, call: impl FnMut(Run));
-}
-
-/// Runs in lines of `length` pixels.
-struct OfRuns<'a> {
-    runs: &'a LabelRuns,
-    length: u32,
-}
-
-impl Pieces for OfRuns<'_> {
-    fn count(&self) -> usize {
-        self.runs.labels.len()
-    }
-
-    #[inline(always)]
-    fn each(&self, label: usize, call: impl FnMut(Piece)) {
-        lines::joined(self.runs.runs_at(label), self.length, call);
-    }
-
-    #[inline(always)]
-    fn runs(&self, label: usize, call: impl FnMut(Run)) {
-        self.runs.runs_at(label).iter().copied().for_each(call);
-    }
-}
-
-impl Components {
-    /// The connected pieces of the foreground of a mask, which is one label; its lines are in `lines` order, and the runs will
-    /// be in `order`, which says the same of its positions, and in the memory of earlier ones.
-    pub(crate) fn of(
-        base: &impl Pieces,
-        shape: Shape,
-        lines: ScanOrder,
-        order: ScanOrder,
-        options: &ComponentOptions,
-        spare: Vec<[u64; 2]>,
-    ) -> Result<Self> {
-        let length = shape.line_length(lines);
-        let (blocks, mut all) = take_apart(base, lines, length, options.connectivity)?;
-        keep(&mut all, options, base.count());
-        let mut runs = write(base, &blocks, &all, length, spare)?;
-        (runs.shape, runs.order) = (Some(shape), order);
-        Ok(Self { runs, sources: vec![1; all.len()] })
-    }
-}
-
 /// A connected piece.
 #[derive(Clone, Copy, Debug)]
 struct Component {
@@ -218,14 +166,9 @@ impl LabelRuns {
             return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
         }
         let length = shape.line_length(self.order);
-        let pieces = OfRuns { runs: base, length };
-        let (blocks, mut all) = take_apart(&pieces, self.order, length, options.connectivity)?;
+        let (blocks, mut all) = take_apart(base, length, options.connectivity)?;
         let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
-            let runs = LabelRuns {
-                shape: self.shape,
-                order: self.order,
-                ..write(&pieces, &blocks, &all, length, Vec::new())?
-            };
+            let runs = write(base, &blocks, &all, length)?;
             let filled = holes::fill(runs, &mut all, self, length, options)?;
             all.iter_mut().enumerate().for_each(|(index, component)| component.index = index);
             keep(&mut all, options, base.labels.len());
@@ -235,7 +178,7 @@ impl LabelRuns {
             })?
         } else {
             keep(&mut all, options, base.labels.len());
-            LabelRuns { shape: self.shape, order: self.order, ..write(&pieces, &blocks, &all, length, Vec::new())? }
+            write(base, &blocks, &all, length)?
         };
         let sources = all.iter().map(|component| base.labels[component.label as usize]).collect();
         Ok(Components { runs, sources })
@@ -243,21 +186,17 @@ impl LabelRuns {
 }
 
 /// Finds the connected pieces of labels, in lines of `length` pixels: all of them by their first pixels.
-fn take_apart(
-    base: &impl Pieces,
-    order: ScanOrder,
-    length: u32,
-    connectivity: Connectivity,
-) -> Result<(Vec<Block>, Vec<Component>)> {
+fn take_apart(base: &LabelRuns, length: u32, connectivity: Connectivity) -> Result<(Vec<Block>, Vec<Component>)> {
+    let count = base.labels.len();
     let take_apart = |block: usize| {
         let mut scratch = Scratch::default();
         let mut made = Block::default();
-        for label in block * BLOCK..((block + 1) * BLOCK).min(base.count()) {
-            scratch.take_apart(base, length, order, connectivity, label, &mut made)?;
+        for label in block * BLOCK..((block + 1) * BLOCK).min(count) {
+            scratch.take_apart(base, length, connectivity, label, &mut made)?;
         }
         Ok(made)
     };
-    let mut blocks: Vec<Block> = threads::try_map(threads::each, base.count().div_ceil(BLOCK), take_apart)?;
+    let mut blocks: Vec<Block> = threads::try_map(threads::each, count.div_ceil(BLOCK), take_apart)?;
     let all = together(&mut blocks);
     Ok((blocks, all))
 }
@@ -283,20 +222,18 @@ fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) {
     }
 }
 
-/// The runs of components, numbered from 1, in the memory of earlier ones; their shape and order are not known here.
-fn write(
-    base: &impl Pieces,
-    blocks: &[Block],
-    components: &[Component],
-    length: u32,
-    spare: Vec<[u64; 2]>,
-) -> Result<LabelRuns> {
-    let count = components.iter().map(|component| component.runs).sum();
+/// A list of `count` runs, whatever they are, in the memory of earlier ones where that is enough.
+fn list(spare: Vec<[u64; 2]>, count: usize) -> Result<Vec<[u64; 2]>> {
+    match spare.capacity() < count {
+        true => zeroed(count as u64, "runs of connected pieces"),
+        false => Ok(sized(spare, count)),
+    }
+}
+
+/// The runs of components, numbered from 1.
+fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
     // Every place is written below.
-    let mut runs = match spare.capacity() < count {
-        true => zeroed(count as u64, "runs of connected pieces")?,
-        false => sized(spare, count),
-    };
+    let mut runs = list(Vec::new(), components.iter().map(|component| component.runs).sum())?;
     // Atomic only so that threads may write side by side; no two of them write the same place.
     let to: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
     let to = &*to;
@@ -334,10 +271,11 @@ fn write(
                 (owner, end) = (of, run.end());
             };
             if count == 1 {
-                base.runs(label, |run| put(first, run));
+                base.runs_at(label).iter().for_each(|&run| put(first, run));
             } else {
-                base.each(
-                    label,
+                lines::joined(
+                    base.runs_at(label),
+                    length,
                     #[inline(always)]
                     |piece| {
                         // There is one for each piece.
@@ -351,7 +289,7 @@ fn write(
     });
     let labels = (1..=components.len() as u64).collect();
     let runs = Run::from_pairs(runs);
-    Ok(LabelRuns { shape: None, order: ScanOrder::default(), labels, offsets, runs })
+    Ok(LabelRuns { shape: base.shape, order: base.order, labels, offsets, runs })
 }
 
 /// No place among any runs.
@@ -424,13 +362,45 @@ fn top(sets: &mut [Set], mut set: u32) -> u32 {
     set
 }
 
+/// The components that sets make up, and for each set its component; both after those that are there already. Runs that go on
+/// over a seam are one.
+fn gather(sets: &[Set], seams: &[(u32, u32)], label: u32, components: &mut Vec<Component>, owners: &mut Vec<u32>) {
+    let before = owners.len();
+    // A parent has its component before its children ask.
+    for (index, set) in sets.iter().enumerate() {
+        let mut owner = components.len();
+        if set.parent as usize == index {
+            let Set { area, first, pieces: runs, .. } = *set;
+            components.push(Component { first, area, runs, index: owner, label, holes: false });
+        } else {
+            owner = owners[before + set.parent as usize] as usize;
+            let component = &mut components[owner];
+            component.area += set.area;
+            component.runs += set.pieces;
+            component.first = component.first.min(set.first);
+        }
+        owners.push(owner as u32);
+    }
+    for &(one, other) in seams {
+        let (one, other) = (owners[before + one as usize], owners[before + other as usize]);
+        if one == other {
+            components[one as usize].runs -= 1;
+        }
+    }
+}
+
+#[cold]
+fn too_many(found: usize) -> Error {
+    let what = "connected pieces of some labels".into();
+    Error::LimitExceeded { what, limit: u64::from(u32::MAX), found: found as u64 }
+}
+
 impl Scratch {
     /// Finds the connected pieces of a label.
     fn take_apart(
         &mut self,
-        base: &impl Pieces,
+        base: &LabelRuns,
         length: u32,
-        order: ScanOrder,
         connectivity: Connectivity,
         label: usize,
         made: &mut Block,
@@ -442,15 +412,16 @@ impl Scratch {
         // What is connected by edges only must share a place at least.
         let apart = u32::from(connectivity == Connectivity::Four);
         let (numbers, owners) = (made.sets.len(), made.owners.len());
-        let column_major = order == ScanOrder::ColumnMajor;
+        let column_major = base.order == ScanOrder::ColumnMajor;
         // Pairs that touch: with as many as pieces, less one for each component, there is no hole.
         let mut touch = 0;
         let mut before = 0..0;
         let mut line_start = 0;
         let mut line: Option<Piece> = None;
         let mut too_many = false;
-        base.each(
-            label,
+        lines::joined(
+            base.runs_at(label),
+            length,
             #[inline(always)]
             |piece| {
                 if line.is_none_or(|last| last.line != piece.line) {
@@ -472,19 +443,21 @@ impl Scratch {
                 while before.start < before.end && near[before.start].end < piece.start + apart {
                     before.start += 1;
                 }
+                let touches = |at: usize| at < before.end && near[at].start + apart <= piece.end;
                 let mut own = None;
-                while before.start < before.end && near[before.start].start + apart <= piece.end {
-                    let Near { end, set, .. } = near[before.start];
-                    let other = top(sets, set);
+                if touches(before.start) {
+                    let mut set = top(sets, near[before.start].set);
                     touch += 1;
-                    own = match own {
-                        Some(own) if own != other => Some(unite(sets, own, other)),
-                        _ => Some(other),
-                    };
-                    if end > piece.end {
-                        break;
+                    // That there is a second neighbour is rare and can be foreseen; which of two pieces ends first cannot.
+                    while touches(before.start + 1) {
+                        before.start += 1;
+                        touch += 1;
+                        let other = top(sets, near[before.start].set);
+                        if other != set {
+                            set = unite(sets, set, other);
+                        }
                     }
-                    before.start += 1;
+                    own = Some(set);
                 }
                 let first = if column_major {
                     u64::from(piece.line) << 32 | u64::from(piece.start)
@@ -510,36 +483,14 @@ impl Scratch {
             },
         );
         if too_many {
-            let limit = u64::from(u32::MAX);
-            let found = (owners + sets.len()) as u64;
-            return Err(Error::LimitExceeded { what: "connected pieces of some labels".into(), limit, found });
+            return Err(self::too_many(owners + sets.len()));
         }
         let start = made.components.len();
-        // A parent has its component before its children ask.
-        for (index, set) in sets.iter().enumerate() {
-            let mut owner = made.components.len();
-            if set.parent as usize == index {
-                let Set { area, first, pieces: runs, .. } = *set;
-                made.components.push(Component { first, area, runs, index: owner, label: label as u32, holes: false });
-            } else {
-                owner = made.owners[owners + set.parent as usize] as usize;
-                let component = &mut made.components[owner];
-                component.area += set.area;
-                component.runs += set.pieces;
-                component.first = component.first.min(set.first);
-            }
-            made.owners.push(owner as u32);
-        }
+        gather(sets, seams, label as u32, &mut made.components, &mut made.owners);
         let components = &mut made.components[start..];
         // Of all components together.
         let holes = made.sets.len() - numbers < touch + components.len();
         components.iter_mut().for_each(|component| component.holes = holes);
-        for &(one, other) in &*seams {
-            let (one, other) = (made.owners[owners + one as usize], made.owners[owners + other as usize]);
-            if one == other {
-                made.components[one as usize].runs -= 1;
-            }
-        }
         made.counts.push((made.components.len() - start) as u32);
         if made.components.len() - start < 2 {
             // Nobody asks for the sets of a label in one piece.

@@ -1,0 +1,180 @@
+//! Connected pieces of a foreground whose scan lines are at hand, so that two lines are compared at a time.
+//!
+//! Gets where the foreground begins and ends in each line; gives what taking the same runs apart as those of one label gives.
+//! The lines are read twice: for the sets that their stretches belong to, and for the runs, whose places are known then.
+
+use super::{Component, ComponentOptions, Components, NOWHERE, Set, gather, keep, list, too_many, top, unite};
+use crate::error::Result;
+use crate::memory::reserve;
+use crate::runs::measure::Connectivity;
+use crate::runs::{LabelRuns, Run};
+use crate::shape::{ScanOrder, Shape};
+
+/// A stretch of foreground in a scan line: where it begins and where it ends.
+pub(crate) type Stretch = [u32; 2];
+
+/// The scan lines of a foreground.
+pub(crate) trait Foreground {
+    /// How many stretches there are at most.
+    fn most(&self) -> u64;
+
+    /// The stretches of a line, which ascend and do not touch, in memory that is made longer if it has to be.
+    fn stretches<'a>(&self, line: u32, memory: &'a mut Vec<u32>) -> &'a [Stretch];
+}
+
+impl Components {
+    /// The connected pieces of a foreground, which is one label. Its lines are in `lines` order; the runs will be in `order`,
+    /// which says the same of its positions, and in the memory of earlier ones.
+    pub(crate) fn of_foreground(
+        base: &impl Foreground,
+        shape: Shape,
+        lines: ScanOrder,
+        order: ScanOrder,
+        options: &ComponentOptions,
+        spare: Vec<[u64; 2]>,
+    ) -> Result<Self> {
+        let count = if shape.pixels() == 0 { 0 } else { shape.lines(lines) };
+        let length = shape.line_length(lines);
+        let mut found = Found::new(options.connectivity, lines);
+        let most = usize::try_from(base.most()).unwrap_or(usize::MAX);
+        reserve(&mut found.of_stretches, most, "stretches of a foreground")?;
+        let mut memory = Vec::new();
+        for line in 0..count {
+            found.add(line, length, base.stretches(line, &mut memory))?;
+        }
+        let Found { sets, of_stretches, seams, .. } = found;
+        let (mut all, mut owners) = (Vec::new(), Vec::new());
+        gather(&sets, &seams, 0, &mut all, &mut owners);
+        all.sort_unstable_by_key(|component: &Component| component.first);
+        keep(&mut all, options, 1);
+
+        let (mut places, mut offsets) = (vec![NOWHERE; owners.len()], vec![0]);
+        for component in &all {
+            let end = offsets[offsets.len() - 1];
+            places[component.index] = end;
+            offsets.push(end + component.runs);
+        }
+        // Every place is written below.
+        let mut runs = list(spare, offsets[offsets.len() - 1])?;
+        let mut rest = &of_stretches[..];
+        // The owner of the stretch that reaches the end of the line before.
+        let mut open = None;
+        for line in 0..count {
+            let stretches = base.stretches(line, &mut memory);
+            let (of_line, others) = rest.split_at(stretches.len());
+            rest = others;
+            let start_of_line = u64::from(line) * u64::from(length);
+            for (&[start, end], &set) in stretches.iter().zip(of_line) {
+                let owner = owners[set as usize];
+                let place = &mut places[owner as usize];
+                if start == 0 && open == Some(owner) {
+                    // A run that goes on from one line to the next is one.
+                    if let Some([_, before]) = runs.get_mut(place.wrapping_sub(1)) {
+                        *before += u64::from(end);
+                    }
+                } else if let Some(run) = runs.get_mut(*place) {
+                    *run = [start_of_line + u64::from(start), u64::from(end - start)];
+                    *place += 1;
+                }
+            }
+            let last = stretches.last().zip(of_line.last()).filter(|([_, end], _)| *end == length);
+            open = last.map(|(_, &set)| owners[set as usize]);
+        }
+        let labels = (1..=all.len() as u64).collect();
+        let runs = LabelRuns { shape: Some(shape), order, labels, offsets, runs: Run::from_pairs(runs) };
+        Ok(Self { runs, sources: vec![1; all.len()] })
+    }
+}
+
+/// What is found line by line.
+struct Found {
+    /// How many places stretches that touch must share at least.
+    apart: u32,
+    order: ScanOrder,
+    sets: Vec<Set>,
+    /// The set of each stretch, in order.
+    of_stretches: Vec<u32>,
+    /// Pairs of stretches, one of which ends with a line where the other begins with the next line, by their sets.
+    seams: Vec<(u32, u32)>,
+    /// The stretches of the line before, and one beyond its end.
+    before: Vec<Stretch>,
+    /// Their sets.
+    of_before: Vec<u32>,
+    /// The sets of the line at hand.
+    of_line: Vec<u32>,
+}
+
+impl Found {
+    fn new(connectivity: Connectivity, order: ScanOrder) -> Self {
+        Self {
+            apart: u32::from(connectivity == Connectivity::Four),
+            order,
+            sets: Vec::new(),
+            of_stretches: Vec::new(),
+            seams: Vec::new(),
+            before: vec![BEYOND],
+            of_before: vec![0],
+            of_line: Vec::new(),
+        }
+    }
+
+    /// Puts the stretches of the next line into sets.
+    fn add(&mut self, line: u32, length: u32, stretches: &[Stretch]) -> Result<()> {
+        let Self { apart, order, sets, before, of_before, of_line, .. } = self;
+        let (apart, column_major) = (*apart, *order == ScanOrder::ColumnMajor);
+        if sets.len() + stretches.len() > u32::MAX as usize {
+            return Err(too_many(sets.len() + stretches.len()));
+        }
+        of_line.clear();
+        of_line.resize(stretches.len(), 0);
+        let mut near = 0;
+        for (&[start, end], own) in stretches.iter().zip(&mut *of_line) {
+            // What ends before the stretch touches nothing further.
+            while before[near][1] < start + apart {
+                near += 1;
+            }
+            let line_start = if column_major { [line, start] } else { [start, line] };
+            let first = u64::from(line_start[0]) << 32 | u64::from(line_start[1]);
+            // No stretch begins beyond it.
+            let reach = (end - apart).min(u32::MAX - 1);
+            let set = if before[near][0] <= reach {
+                let mut set = top(sets, of_before[near]);
+                // That there is a second one is rare and can be foreseen; which of two stretches ends first cannot.
+                while before[near + 1][0] <= reach {
+                    near += 1;
+                    let other = top(sets, of_before[near]);
+                    if other != set {
+                        set = unite(sets, set, other);
+                    }
+                }
+                set
+            } else {
+                sets.push(Set { parent: sets.len() as u32, pieces: 0, area: 0, first });
+                sets.len() as u32 - 1
+            };
+            let known = &mut sets[set as usize];
+            known.pieces += 1;
+            known.area += u64::from(end - start);
+            if !column_major {
+                known.first = known.first.min(first);
+            }
+            *own = set;
+        }
+        self.of_stretches.extend_from_slice(&self.of_line);
+        let last = self.before.len().checked_sub(2).map(|last| (self.before[last], self.of_before[last]));
+        if let (Some(([_, end], set)), Some([0, _])) = (last, stretches.first())
+            && end == length
+        {
+            self.seams.push((set, self.of_line[0]));
+        }
+        self.before.clear();
+        self.before.extend_from_slice(stretches);
+        self.before.push(BEYOND);
+        std::mem::swap(&mut self.of_before, &mut self.of_line);
+        self.of_before.push(0);
+        Ok(())
+    }
+}
+
+/// What lies beyond all lines.
+const BEYOND: Stretch = [u32::MAX; 2];
