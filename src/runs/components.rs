@@ -338,6 +338,7 @@ const NEAR: usize = 1 << 10;
 /// Memory that is kept from label to label.
 #[derive(Default)]
 struct Scratch {
+    pieces: Vec<Piece>,
     sets: Vec<Set>,
     near: Vec<Near>,
     /// Pairs of pieces, one of which ends with a line where the other begins with the next line, by their sets.
@@ -395,6 +396,32 @@ fn too_many(found: usize) -> Error {
     Error::LimitExceeded { what, limit: u64::from(u32::MAX), found: found as u64 }
 }
 
+/// The first pixel and the area of a label that is in one piece for sure, and whose pieces are its runs: it has one piece in
+/// each of its lines, which touches that of the line before. Nearly all cells and nuclei are so.
+fn simple(pieces: &[Piece], length: u32, apart: u32, column_major: bool) -> Option<(u64, u64)> {
+    let (&one, others) = pieces.split_first()?;
+    let (mut first, mut area, mut before) = (place(one, column_major), one.area(), one);
+    for &piece in others {
+        let follows = piece.line == before.last_line() + 1;
+        let touches = piece.start + apart <= before.end && before.start + apart <= piece.end;
+        let goes_on = piece.start == 0 && before.end == length;
+        if !follows || !touches || goes_on {
+            return None;
+        }
+        first = first.min(place(piece, column_major));
+        area += piece.area();
+        before = piece;
+    }
+    Some((first, area))
+}
+
+/// The column and the row of the first pixel of a piece, as one number.
+#[inline]
+fn place(piece: Piece, column_major: bool) -> u64 {
+    let (column, row) = if column_major { (piece.line, piece.start) } else { (piece.start, piece.line) };
+    u64::from(column) << 32 | u64::from(row)
+}
+
 impl Scratch {
     /// Finds the connected pieces of a label.
     fn take_apart(
@@ -405,7 +432,7 @@ impl Scratch {
         label: usize,
         made: &mut Block,
     ) -> Result<()> {
-        let Self { sets, near, seams } = self;
+        let Self { pieces, sets, near, seams } = self;
         sets.clear();
         near.clear();
         seams.clear();
@@ -419,69 +446,65 @@ impl Scratch {
         let mut line_start = 0;
         let mut line: Option<Piece> = None;
         let mut too_many = false;
-        lines::joined(
-            base.runs_at(label),
-            length,
-            #[inline(always)]
-            |piece| {
-                if line.is_none_or(|last| last.line != piece.line) {
-                    let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
-                    if near.len() > NEAR {
-                        near.drain(..line_start);
-                        line_start = 0;
-                    }
-                    before = if follows { line_start } else { near.len() }..near.len();
-                    line_start = near.len();
-                    if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length))
-                    {
-                        // The second number is that of the piece's set, which is known below.
-                        seams.push((last.set, u32::MAX));
-                    }
-                    line = Some(piece);
+        lines::pieces(base.runs_at(label), length, pieces);
+        if let Some((first, area)) = simple(pieces, length, apart, column_major) {
+            let (index, runs) = (made.components.len(), pieces.len());
+            made.components.push(Component { first, area, runs, index, label: label as u32, holes: false });
+            made.counts.push(1);
+            return Ok(());
+        }
+        for &piece in &*pieces {
+            if line.is_none_or(|last| last.line != piece.line) {
+                let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
+                if near.len() > NEAR {
+                    near.drain(..line_start);
+                    line_start = 0;
                 }
-                // Whoever ends before the piece touches nothing further.
-                while before.start < before.end && near[before.start].end < piece.start + apart {
+                before = if follows { line_start } else { near.len() }..near.len();
+                line_start = near.len();
+                if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length)) {
+                    // The second number is that of the piece's set, which is known below.
+                    seams.push((last.set, u32::MAX));
+                }
+                line = Some(piece);
+            }
+            // Whoever ends before the piece touches nothing further.
+            while before.start < before.end && near[before.start].end < piece.start + apart {
+                before.start += 1;
+            }
+            let touches = |at: usize| at < before.end && near[at].start + apart <= piece.end;
+            let mut own = None;
+            if touches(before.start) {
+                let mut set = top(sets, near[before.start].set);
+                touch += 1;
+                // That there is a second neighbour is rare and can be foreseen; which of two pieces ends first cannot.
+                while touches(before.start + 1) {
                     before.start += 1;
-                }
-                let touches = |at: usize| at < before.end && near[at].start + apart <= piece.end;
-                let mut own = None;
-                if touches(before.start) {
-                    let mut set = top(sets, near[before.start].set);
                     touch += 1;
-                    // That there is a second neighbour is rare and can be foreseen; which of two pieces ends first cannot.
-                    while touches(before.start + 1) {
-                        before.start += 1;
-                        touch += 1;
-                        let other = top(sets, near[before.start].set);
-                        if other != set {
-                            set = unite(sets, set, other);
-                        }
+                    let other = top(sets, near[before.start].set);
+                    if other != set {
+                        set = unite(sets, set, other);
                     }
-                    own = Some(set);
                 }
-                let first = if column_major {
-                    u64::from(piece.line) << 32 | u64::from(piece.start)
-                } else {
-                    u64::from(piece.start) << 32 | u64::from(piece.line)
-                };
-                let area = u64::from(piece.length()) * u64::from(piece.lines);
-                let set = own.unwrap_or_else(|| {
-                    let set = sets.len() as u32;
-                    too_many |= owners + sets.len() >= u32::MAX as usize;
-                    sets.push(Set { parent: set, pieces: 0, area: 0, first });
-                    set
-                });
-                let known = &mut sets[set as usize];
-                known.pieces += 1;
-                known.area += area;
-                known.first = known.first.min(first);
-                if let Some((_, unknown @ u32::MAX)) = seams.last_mut() {
-                    *unknown = set;
-                }
-                near.push(Near { start: piece.start, end: piece.end, set });
-                made.sets.push((owners + set as usize) as u32);
-            },
-        );
+                own = Some(set);
+            }
+            let (first, area) = (place(piece, column_major), piece.area());
+            let set = own.unwrap_or_else(|| {
+                let set = sets.len() as u32;
+                too_many |= owners + sets.len() >= u32::MAX as usize;
+                sets.push(Set { parent: set, pieces: 0, area: 0, first });
+                set
+            });
+            let known = &mut sets[set as usize];
+            known.pieces += 1;
+            known.area += area;
+            known.first = known.first.min(first);
+            if let Some((_, unknown @ u32::MAX)) = seams.last_mut() {
+                *unknown = set;
+            }
+            near.push(Near { start: piece.start, end: piece.end, set });
+            made.sets.push((owners + set as usize) as u32);
+        }
         if too_many {
             return Err(self::too_many(owners + sets.len()));
         }

@@ -29,13 +29,16 @@ impl Piece {
         self.end - self.start
     }
 
+    /// Pixels in all of them.
+    #[inline]
+    pub(crate) fn area(self) -> u64 {
+        u64::from(self.length()) * u64::from(self.lines)
+    }
+
     /// The run that it is, in lines of `length` pixels.
     #[inline]
     pub(crate) fn run(self, length: u32) -> Run {
-        Run {
-            start: u64::from(self.line) * u64::from(length) + u64::from(self.start),
-            length: u64::from(self.length()) * u64::from(self.lines),
-        }
+        Run { start: u64::from(self.line) * u64::from(length) + u64::from(self.start), length: self.area() }
     }
 
     /// The last of its lines.

@@ -172,6 +172,35 @@ fn a_run_over_the_end_of_a_line_does_not_connect_its_ends() {
 }
 
 #[test]
+fn labels_of_one_stretch_a_line_need_no_sets() {
+    let simple = |mask: &str, order: ScanOrder, apart: u32| {
+        let pixels = Pixels::parse(mask);
+        let (runs, mut pieces) = (pixels.encode(order), Vec::new());
+        let length = pixels.shape.line_length(order);
+        lines::pieces(runs.runs_at(0), length, &mut pieces);
+        simple(&pieces, length, apart, order == ScanOrder::ColumnMajor)
+    };
+    // First pixel, as column and row, and area.
+    let cell = ". . . .\n. . 1 .\n. 1 1 .\n. . . .";
+    for apart in [0, 1] {
+        assert_eq!(simple(cell, ScanOrder::ColumnMajor, apart), Some((1 << 32 | 2, 3)));
+        assert_eq!(simple(cell, ScanOrder::RowMajor, apart), Some((1 << 32 | 2, 3)));
+    }
+    let corners = ". . . .\n. . 1 .\n. 1 . .\n. . . .";
+    let apart = ". . . .\n. 1 . .\n. . . .\n. 1 . 1";
+    let hook = ". . . .\n. 1 1 .\n. . 1 .\n. 1 1 .";
+    // The second run begins where the first one ends: they are one.
+    let goes_on = ". 1\n1 1\n1 .";
+    for order in ORDERS {
+        assert_eq!(simple(corners, order, 0).map(|found| found.1), Some(2));
+        assert_eq!(simple(corners, order, 1), None);
+        assert_eq!(simple(apart, order, 0), None);
+    }
+    assert_eq!(simple(hook, ScanOrder::ColumnMajor, 0), None);
+    assert_eq!(simple(goes_on, ScanOrder::ColumnMajor, 0), None);
+}
+
+#[test]
 fn the_largest_mask_is_one_piece() {
     let shape = Shape { height: u32::MAX, width: u32::MAX };
     for order in ORDERS {
