@@ -43,7 +43,8 @@ struct Edges<'a> {
 
 impl Foreground for Edges<'_> {
     fn most(&self) -> u64 {
-        self.lines.before(self.lines.count())
+        // Between two stretches of a line there is background, so that each but the last has two boundaries.
+        (self.lines.before(self.lines.count()) + u64::from(self.lines.count())) / 2
     }
 
     #[inline]
