@@ -400,7 +400,7 @@ fn too_many(found: usize) -> Error {
 /// each of its lines, which touches that of the line before. Nearly all cells and nuclei are so.
 fn simple(pieces: &[Piece], length: u32, apart: u32, column_major: bool) -> Option<(u64, u64)> {
     let (&one, others) = pieces.split_first()?;
-    let (mut first, mut area, mut before) = (place(one, column_major), one.area(), one);
+    let (mut first, mut area, mut before) = (place(one.line, one.start, column_major), one.area(), one);
     for &piece in others {
         let follows = piece.line == before.last_line() + 1;
         let touches = piece.start + apart <= before.end && before.start + apart <= piece.end;
@@ -408,17 +408,17 @@ fn simple(pieces: &[Piece], length: u32, apart: u32, column_major: bool) -> Opti
         if !follows || !touches || goes_on {
             return None;
         }
-        first = first.min(place(piece, column_major));
+        first = first.min(place(piece.line, piece.start, column_major));
         area += piece.area();
         before = piece;
     }
     Some((first, area))
 }
 
-/// The column and the row of the first pixel of a piece, as one number.
+/// The column and the row of a pixel of a scan line, as one number.
 #[inline]
-fn place(piece: Piece, column_major: bool) -> u64 {
-    let (column, row) = if column_major { (piece.line, piece.start) } else { (piece.start, piece.line) };
+fn place(line: u32, offset: u32, column_major: bool) -> u64 {
+    let (column, row) = if column_major { (line, offset) } else { (offset, line) };
     u64::from(column) << 32 | u64::from(row)
 }
 
@@ -488,7 +488,7 @@ impl Scratch {
                 }
                 own = Some(set);
             }
-            let (first, area) = (place(piece, column_major), piece.area());
+            let (first, area) = (place(piece.line, piece.start, column_major), piece.area());
             let set = own.unwrap_or_else(|| {
                 let set = sets.len() as u32;
                 too_many |= owners + sets.len() >= u32::MAX as usize;

@@ -3,7 +3,7 @@
 //! Gets where the foreground begins and ends in each line; gives what taking the same runs apart as those of one label gives.
 //! The lines are read twice: for the sets that their stretches belong to, and for the runs, whose places are known then.
 
-use super::{Component, ComponentOptions, Components, NOWHERE, Set, gather, keep, list, too_many, top, unite};
+use super::{Component, ComponentOptions, Components, NOWHERE, Set, gather, keep, list, place, too_many, top, unite};
 use crate::error::Result;
 use crate::memory::reserve;
 use crate::runs::measure::Connectivity;
@@ -98,8 +98,6 @@ struct Found {
     seams: Vec<(u32, u32)>,
     /// The stretches of the line before, and one beyond its end.
     before: Vec<Stretch>,
-    /// Their sets.
-    of_before: Vec<u32>,
     /// The sets of the line at hand.
     of_line: Vec<u32>,
 }
@@ -113,14 +111,14 @@ impl Found {
             of_stretches: Vec::new(),
             seams: Vec::new(),
             before: vec![BEYOND],
-            of_before: vec![0],
             of_line: Vec::new(),
         }
     }
 
     /// Puts the stretches of the next line into sets.
     fn add(&mut self, line: u32, length: u32, stretches: &[Stretch]) -> Result<()> {
-        let Self { apart, order, sets, before, of_before, of_line, .. } = self;
+        let Self { apart, order, sets, of_stretches, before, of_line, .. } = self;
+        let of_before = &of_stretches[of_stretches.len() - (before.len() - 1)..];
         let (apart, column_major) = (*apart, *order == ScanOrder::ColumnMajor);
         if sets.len() + stretches.len() > u32::MAX as usize {
             return Err(too_many(sets.len() + stretches.len()));
@@ -133,8 +131,7 @@ impl Found {
             while before[near][1] < start + apart {
                 near += 1;
             }
-            let line_start = if column_major { [line, start] } else { [start, line] };
-            let first = u64::from(line_start[0]) << 32 | u64::from(line_start[1]);
+            let first = place(line, start, column_major);
             // No stretch begins beyond it.
             let reach = (end - apart).min(u32::MAX - 1);
             let set = if before[near][0] <= reach {
@@ -160,18 +157,16 @@ impl Found {
             }
             *own = set;
         }
-        self.of_stretches.extend_from_slice(&self.of_line);
-        let last = self.before.len().checked_sub(2).map(|last| (self.before[last], self.of_before[last]));
-        if let (Some(([_, end], set)), Some([0, _])) = (last, stretches.first())
-            && end == length
+        if let ([.., [_, end], _], [.., last], [[0, _], ..], [first, ..]) =
+            (&before[..], of_before, stretches, &of_line[..])
+            && *end == length
         {
-            self.seams.push((set, self.of_line[0]));
+            self.seams.push((*last, *first));
         }
+        self.of_stretches.extend_from_slice(&self.of_line);
         self.before.clear();
         self.before.extend_from_slice(stretches);
         self.before.push(BEYOND);
-        std::mem::swap(&mut self.of_before, &mut self.of_line);
-        self.of_before.push(0);
         Ok(())
     }
 }
