@@ -48,7 +48,10 @@ impl Foreground for Edges<'_> {
     }
 
     #[inline]
-    fn stretches<'a>(&self, line: u32, memory: &'a mut Vec<u32>) -> &'a [Stretch] {
-        self.lines.edges(line, self.alternate, memory).as_chunks().0
+    fn each(&self, mut call: impl FnMut(u32, &[Stretch])) {
+        let mut memory = Vec::new();
+        for line in 0..self.lines.count() {
+            call(line, self.lines.edges(line, self.alternate, &mut memory).as_chunks().0);
+        }
     }
 }

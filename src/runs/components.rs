@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use self::foreground::OneLabel;
 pub(crate) use self::foreground::{Foreground, Stretch};
 use super::build::{Empty, build};
 use super::lines::{self, Piece};
@@ -166,6 +167,14 @@ impl LabelRuns {
             return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
         }
         let length = shape.line_length(self.order);
+        if let (&[label], 0) = (&base.labels[..], options.fill_holes) {
+            let one = OneLabel { runs: base.runs_at(0), length };
+            if one.is_fine() {
+                let mut found = Components::of_foreground(&one, shape, self.order, self.order, options, Vec::new())?;
+                found.sources.fill(label);
+                return Ok(found);
+            }
+        }
         let (blocks, mut all) = take_apart(base, length, options.connectivity)?;
         let runs = if options.fill_holes > 0 && all.iter().any(|component| component.holes) {
             let runs = write(base, &blocks, &all, length)?;

@@ -6,6 +6,7 @@
 use super::{Component, ComponentOptions, Components, NOWHERE, Set, gather, keep, list, place, too_many, top, unite};
 use crate::error::Result;
 use crate::memory::reserve;
+use crate::runs::lines::cut;
 use crate::runs::measure::Connectivity;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -18,8 +19,51 @@ pub(crate) trait Foreground {
     /// How many stretches there are at most.
     fn most(&self) -> u64;
 
-    /// The stretches of a line, which ascend and do not touch, in memory that is made longer if it has to be.
-    fn stretches<'a>(&self, line: u32, memory: &'a mut Vec<u32>) -> &'a [Stretch];
+    /// Calls `call` with lines in ascending order and their stretches, which ascend and do not touch; lines without any may be
+    /// left out.
+    fn each(&self, call: impl FnMut(u32, &[Stretch]));
+}
+
+/// The runs of one label.
+pub(super) struct OneLabel<'a> {
+    pub(super) runs: &'a [Run],
+    /// Pixels in a line.
+    pub(super) length: u32,
+}
+
+impl OneLabel<'_> {
+    /// Whether no run fills more than a few lines, so that lines are no more than runs allow for.
+    pub(super) fn is_fine(&self) -> bool {
+        self.runs.iter().fold(true, |fine, run| fine & (run.length <= u64::from(self.length)))
+    }
+}
+
+impl Foreground for OneLabel<'_> {
+    fn most(&self) -> u64 {
+        // A run of at most one line has parts in two at most.
+        2 * self.runs.len() as u64
+    }
+
+    #[inline]
+    fn each(&self, mut call: impl FnMut(u32, &[Stretch])) {
+        let (mut stretches, mut line) = (Vec::<Stretch>::new(), 0);
+        cut(self.runs, self.length, |piece| {
+            if piece.line != line {
+                if !stretches.is_empty() {
+                    call(line, &stretches);
+                    stretches.clear();
+                }
+                line = piece.line;
+            }
+            match stretches.last_mut() {
+                Some(last) if last[1] == piece.start => last[1] = piece.end,
+                _ => stretches.push([piece.start, piece.end]),
+            }
+        });
+        if !stretches.is_empty() {
+            call(line, &stretches);
+        }
+    }
 }
 
 impl Components {
@@ -33,14 +77,13 @@ impl Components {
         options: &ComponentOptions,
         spare: Vec<[u64; 2]>,
     ) -> Result<Self> {
-        let count = if shape.pixels() == 0 { 0 } else { shape.lines(lines) };
         let length = shape.line_length(lines);
         let mut found = Found::new(options.connectivity, lines);
         let most = usize::try_from(base.most()).unwrap_or(usize::MAX);
         reserve(&mut found.of_stretches, most, "stretches of a foreground")?;
-        let mut memory = Vec::new();
-        for line in 0..count {
-            found.add(line, length, base.stretches(line, &mut memory))?;
+        base.each(|line, stretches| found.add(line, length, stretches));
+        if found.too_many {
+            return Err(too_many(found.sets.len()));
         }
         let Found { sets, of_stretches, seams, .. } = found;
         let (mut all, mut owners) = (Vec::new(), Vec::new());
@@ -57,17 +100,16 @@ impl Components {
         // Every place is written below.
         let mut runs = list(spare, offsets[offsets.len() - 1])?;
         let mut rest = &of_stretches[..];
-        // The owner of the stretch that reaches the end of the line before.
+        // The line and the owner of the stretch that reaches the end of the line before.
         let mut open = None;
-        for line in 0..count {
-            let stretches = base.stretches(line, &mut memory);
+        base.each(|line, stretches| {
             let (of_line, others) = rest.split_at(stretches.len());
             rest = others;
             let start_of_line = u64::from(line) * u64::from(length);
             for (&[start, end], &set) in stretches.iter().zip(of_line) {
                 let owner = owners[set as usize];
                 let place = &mut places[owner as usize];
-                if start == 0 && open == Some(owner) {
+                if start == 0 && open == Some((line, owner)) {
                     // A run that goes on from one line to the next is one.
                     if let Some([_, before]) = runs.get_mut(place.wrapping_sub(1)) {
                         *before += u64::from(end);
@@ -78,8 +120,8 @@ impl Components {
                 }
             }
             let last = stretches.last().zip(of_line.last()).filter(|([_, end], _)| *end == length);
-            open = last.map(|(_, &set)| owners[set as usize]);
-        }
+            open = last.map(|(_, &set)| (line.wrapping_add(1), owners[set as usize]));
+        });
         let labels = (1..=all.len() as u64).collect();
         let runs = LabelRuns { shape: Some(shape), order, labels, offsets, runs: Run::from_pairs(runs) };
         Ok(Self { runs, sources: vec![1; all.len()] })
@@ -96,7 +138,11 @@ struct Found {
     of_stretches: Vec<u32>,
     /// Pairs of stretches, one of which ends with a line where the other begins with the next line, by their sets.
     seams: Vec<(u32, u32)>,
-    /// The stretches of the line before, and one beyond its end.
+    /// Whether there are more sets than there are numbers for.
+    too_many: bool,
+    /// The line before: the last one that has any stretches.
+    line: Option<u32>,
+    /// Its stretches, and one beyond its end.
     before: Vec<Stretch>,
     /// The sets of the line at hand.
     of_line: Vec<u32>,
@@ -110,18 +156,27 @@ impl Found {
             sets: Vec::new(),
             of_stretches: Vec::new(),
             seams: Vec::new(),
+            too_many: false,
+            line: None,
             before: vec![BEYOND],
             of_line: Vec::new(),
         }
     }
 
-    /// Puts the stretches of the next line into sets.
-    fn add(&mut self, line: u32, length: u32, stretches: &[Stretch]) -> Result<()> {
+    /// Puts the stretches of a line further on into sets.
+    #[inline]
+    fn add(&mut self, line: u32, length: u32, stretches: &[Stretch]) {
+        if self.line.is_none_or(|before| before + 1 != line) {
+            // Nothing touches the lines in between.
+            self.before.splice(.., [BEYOND]);
+        }
+        self.line = Some(line);
         let Self { apart, order, sets, of_stretches, before, of_line, .. } = self;
         let of_before = &of_stretches[of_stretches.len() - (before.len() - 1)..];
         let (apart, column_major) = (*apart, *order == ScanOrder::ColumnMajor);
-        if sets.len() + stretches.len() > u32::MAX as usize {
-            return Err(too_many(sets.len() + stretches.len()));
+        self.too_many |= sets.len() + stretches.len() > u32::MAX as usize;
+        if self.too_many {
+            return;
         }
         of_line.clear();
         of_line.resize(stretches.len(), 0);
@@ -167,7 +222,6 @@ impl Found {
         self.before.clear();
         self.before.extend_from_slice(stretches);
         self.before.push(BEYOND);
-        Ok(())
     }
 }
 

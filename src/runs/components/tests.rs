@@ -201,6 +201,24 @@ fn labels_of_one_stretch_a_line_need_no_sets() {
 }
 
 #[test]
+fn one_label_is_taken_apart_line_by_line_unless_runs_fill_lines() {
+    let fine = |runs: &[Run]| OneLabel { runs, length: 4 }.is_fine();
+    assert!(fine(&[Run { start: 2, length: 4 }, Run { start: 8, length: 4 }]));
+    assert!(!fine(&[Run { start: 2, length: 4 }, Run { start: 8, length: 5 }]));
+    // Parts of a line that touch are one; lines between are left out; a line that is full goes on.
+    let runs = [(1, 2), (3, 4), (16, 4), (21, 1)].map(|(start, length)| Run { start, length });
+    let mut lines = Vec::new();
+    OneLabel { runs: &runs, length: 4 }.each(|line, stretches| lines.push((line, stretches.to_vec())));
+    assert_eq!(lines, [(0, vec![[1, 4]]), (1, vec![[0, 3]]), (4, vec![[0, 4]]), (5, vec![[1, 2]])]);
+    let shape = Some(Shape { height: 4, width: 6 });
+    let all = LabelRuns::from_parts(shape, ScanOrder::ColumnMajor, vec![9], vec![0, 4], runs.to_vec()).unwrap();
+    let found = all.components(&ComponentOptions::new()).unwrap();
+    assert_eq!(found.sources(), [9, 9]);
+    assert_eq!(found.runs().offsets(), [0, 1, 3]);
+    assert_eq!(found.runs().runs(), [(1, 6), (16, 4), (21, 1)].map(|(start, length)| Run { start, length }));
+}
+
+#[test]
 fn the_largest_mask_is_one_piece() {
     let shape = Shape { height: u32::MAX, width: u32::MAX };
     for order in ORDERS {
