@@ -198,13 +198,18 @@ impl Encoder {
         Ok(Marked { boundaries, background: self.background, order: self.order, threads: usize::MAX })
     }
 
-    /// [`Marked::components`] on the threads of this encoder, and of a foreground in the memory of runs that were given back
-    /// ([`Encoder::recycle`]).
+    /// [`Marked::components`] on the threads of this encoder, and of a foreground in memory that it keeps, with that of runs
+    /// that were given back ([`Encoder::recycle`]).
     ///
     /// # Errors
     /// Those of [`Marked::components`].
     pub fn components(&self, marked: &Marked, options: &ComponentOptions) -> Result<Components> {
-        self.install(|| marked.components_in(options, self.spare.runs.take()))
+        self.install(|| {
+            let mut room = self.spare.components.take();
+            let found = marked.components_in(options, self.spare.runs.take(), &mut room);
+            self.spare.components.give(room);
+            found
+        })
     }
 
     /// Gives the memory of a marked mask to the masks that follow.

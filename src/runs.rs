@@ -61,7 +61,7 @@ pub use self::builder::LabelRunsBuilder;
 pub(crate) use self::builder::{push, unite};
 pub use self::compare::{BestMatch, F1_THRESHOLDS, Scores};
 pub use self::components::{ComponentOptions, Components};
-pub(crate) use self::components::{Foreground, Stretch};
+pub(crate) use self::components::{Foreground, Room, Stretch};
 pub use self::disjoint::OverlapPolicy;
 pub use self::fill::FillRule;
 #[cfg(feature = "json")]

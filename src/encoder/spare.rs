@@ -1,15 +1,17 @@
 //! The memory of masks that are done, kept by an encoder for the next ones.
 //!
-//! Gets boundaries and runs that nobody needs any more; gives their memory; guarantees what a [`Pool`] guarantees.
+//! Gets boundaries, runs and what else nobody needs any more; gives their memory; guarantees what a [`Pool`] guarantees.
 
 use crate::boundary::{Boundaries, Marker, Marks};
 use crate::mask::Label;
 use crate::memory::Pool;
+use crate::runs::Room;
 
-/// Memory of boundaries, for each type of labels, and of runs.
+/// Memory of boundaries, for each type of labels, of runs, and of connected pieces.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
     pub(super) runs: Pool<Vec<[u64; 2]>>,
+    pub(super) components: Pool<Room>,
     u8: Pool<Boundaries<u8>>,
     u16: Pool<Boundaries<u16>>,
     u32: Pool<Boundaries<u32>>,
@@ -20,6 +22,7 @@ impl Spare {
     /// Gives all memory back.
     pub(super) fn clear(&self) {
         self.runs.clear();
+        self.components.clear();
         self.u8.clear();
         self.u16.clear();
         self.u32.clear();

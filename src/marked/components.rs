@@ -2,7 +2,7 @@
 
 use super::{Lines, Marked};
 use crate::error::Result;
-use crate::runs::{ComponentOptions, Components, Foreground, Stretch};
+use crate::runs::{ComponentOptions, Components, Foreground, Room, Stretch};
 
 impl Marked {
     /// The connected pieces of each label, or of the foreground: [`LabelRuns::components`](crate::LabelRuns::components).
@@ -20,17 +20,22 @@ impl Marked {
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn components(&self, options: &ComponentOptions) -> Result<Components> {
-        self.components_in(options, Vec::new())
+        self.components_in(options, Vec::new(), &mut Room::default())
     }
 
-    /// The same in the memory of earlier runs.
-    pub(crate) fn components_in(&self, options: &ComponentOptions, spare: Vec<[u64; 2]>) -> Result<Components> {
+    /// The same in the memory of earlier runs, and with that of earlier pieces.
+    pub(crate) fn components_in(
+        &self,
+        options: &ComponentOptions,
+        spare: Vec<[u64; 2]>,
+        room: &mut Room,
+    ) -> Result<Components> {
         if !options.of_foreground() {
             return self.runs().components(options);
         }
         let lines = &*self.lines();
         let base = Edges { lines, alternate: lines.alternate() };
-        Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare)
+        Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare, room)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -35,6 +37,9 @@ fn mark(pixels: &Pixels, order: ScanOrder, along: bool, rows: u32, background: O
 fn builder(order: ScanOrder, rows: u32, background: Option<u64>) -> EncoderBuilder {
     Encoder::builder().order(order).strip_rows(rows).background(background).threads(1)
 }
+
+/// An encoder that keeps memory from test to test.
+static KEPT: LazyLock<Encoder> = LazyLock::new(|| builder(ScanOrder::ColumnMajor, 7, None).build().unwrap());
 
 /// The same labels moved by some pixels, and the label of each changed.
 fn moved(pixels: &Pixels, rows: i64, columns: i64) -> Pixels {
@@ -87,7 +92,10 @@ proptest! {
                     options.clone().foreground(true).largest(true),
                     options.clone().foreground(true).fill_holes(2),
                 ] {
-                    prop_assert_eq!(one.components(&options).unwrap(), expected.components(&options).unwrap());
+                    let pieces = expected.components(&options).unwrap();
+                    prop_assert_eq!(&one.components(&options).unwrap(), &pieces);
+                    // In the memory of other masks.
+                    prop_assert_eq!(KEPT.components(&one, &options).unwrap(), pieces);
                 }
             }
         }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use self::foreground::OneLabel;
-pub(crate) use self::foreground::{Foreground, Stretch};
+pub(crate) use self::foreground::{Foreground, Room, Stretch};
 use super::build::{Empty, build};
 use super::lines::{self, Piece};
 use super::measure::Connectivity;
@@ -170,7 +170,8 @@ impl LabelRuns {
         if let (&[label], 0) = (&base.labels[..], options.fill_holes) {
             let one = OneLabel { runs: base.runs_at(0), length };
             if one.is_fine() {
-                let mut found = Components::of_foreground(&one, shape, self.order, self.order, options, Vec::new())?;
+                let (order, room) = (self.order, &mut Room::default());
+                let mut found = Components::of_foreground(&one, shape, order, order, options, Vec::new(), room)?;
                 found.sources.fill(label);
                 return Ok(found);
             }

@@ -68,7 +68,7 @@ impl Foreground for OneLabel<'_> {
 
 impl Components {
     /// The connected pieces of a foreground, which is one label. Its lines are in `lines` order; the runs will be in `order`,
-    /// which says the same of its positions, and in the memory of earlier ones.
+    /// which says the same of its positions, and in the memory of earlier ones. `room` is for the time of the call.
     pub(crate) fn of_foreground(
         base: &impl Foreground,
         shape: Shape,
@@ -76,23 +76,31 @@ impl Components {
         order: ScanOrder,
         options: &ComponentOptions,
         spare: Vec<[u64; 2]>,
+        room: &mut Room,
     ) -> Result<Self> {
         let length = shape.line_length(lines);
-        let mut found = Found::new(options.connectivity, lines);
+        let Room { sets, of_stretches, all, owners, places } = room;
+        sets.clear();
+        of_stretches.clear();
+        all.clear();
+        owners.clear();
+        places.clear();
         let most = usize::try_from(base.most()).unwrap_or(usize::MAX);
-        reserve(&mut found.of_stretches, most, "stretches of a foreground")?;
+        reserve(of_stretches, most, "stretches of a foreground")?;
+        let mut found = Found::new(options.connectivity, lines, sets, of_stretches);
         base.each(|line, stretches| found.add(line, length, stretches));
-        if found.too_many {
-            return Err(too_many(found.sets.len()));
+        let Found { seams, too_many: more, .. } = found;
+        if more {
+            return Err(too_many(sets.len()));
         }
-        let Found { sets, of_stretches, seams, .. } = found;
-        let (mut all, mut owners) = (Vec::new(), Vec::new());
-        gather(&sets, &seams, 0, &mut all, &mut owners);
+        gather(sets, &seams, 0, all, owners);
         all.sort_unstable_by_key(|component: &Component| component.first);
-        keep(&mut all, options, 1);
+        keep(all, options, 1);
 
-        let (mut places, mut offsets) = (vec![NOWHERE; owners.len()], vec![0]);
-        for component in &all {
+        places.resize(owners.len(), NOWHERE);
+        let mut offsets = Vec::with_capacity(all.len() + 1);
+        offsets.push(0);
+        for component in &*all {
             let end = offsets[offsets.len() - 1];
             places[component.index] = end;
             offsets.push(end + component.runs);
@@ -128,14 +136,24 @@ impl Components {
     }
 }
 
+/// Memory that is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    sets: Vec<Set>,
+    of_stretches: Vec<u32>,
+    all: Vec<Component>,
+    owners: Vec<u32>,
+    places: Vec<usize>,
+}
+
 /// What is found line by line.
-struct Found {
+struct Found<'a> {
     /// How many places stretches that touch must share at least.
     apart: u32,
     order: ScanOrder,
-    sets: Vec<Set>,
+    sets: &'a mut Vec<Set>,
     /// The set of each stretch, in order.
-    of_stretches: Vec<u32>,
+    of_stretches: &'a mut Vec<u32>,
     /// Pairs of stretches, one of which ends with a line where the other begins with the next line, by their sets.
     seams: Vec<(u32, u32)>,
     /// Whether there are more sets than there are numbers for.
@@ -148,13 +166,18 @@ struct Found {
     of_line: Vec<u32>,
 }
 
-impl Found {
-    fn new(connectivity: Connectivity, order: ScanOrder) -> Self {
+impl<'a> Found<'a> {
+    fn new(
+        connectivity: Connectivity,
+        order: ScanOrder,
+        sets: &'a mut Vec<Set>,
+        of_stretches: &'a mut Vec<u32>,
+    ) -> Self {
         Self {
             apart: u32::from(connectivity == Connectivity::Four),
             order,
-            sets: Vec::new(),
-            of_stretches: Vec::new(),
+            sets,
+            of_stretches,
             seams: Vec::new(),
             too_many: false,
             line: None,
