@@ -96,6 +96,7 @@ class Runs:
         *,
         threads: int | None = None,
     ) -> npt.NDArray[Any]: ...
+    def erase(self, mask: npt.NDArray[Any], background: int = 0) -> npt.NDArray[Any]: ...
     def measure(
         self,
         properties: Sequence[str] = ("label", "area", "bbox", "centroid"),

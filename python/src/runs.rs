@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use numpy::ndarray::Axis;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1, PyUntypedArray,
     PyUntypedArrayMethods,
@@ -283,23 +284,11 @@ impl Runs {
             (None, Some(out)) => out.clone(),
             (Some(_), Some(_)) => return Err(PyTypeError::new_err("dtype and out: out has a dtype of its own")),
         };
-        let array = out.cast::<PyUntypedArray>().map_err(|_| {
-            let found = out.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-            PyTypeError::new_err(format!("out: expected a numpy array, found {found}"))
-        })?;
-        if array.shape() != [height as usize, width as usize] {
-            let text = format!("out: expected the shape ({height}, {width}), found {}", array.getattr("shape")?);
-            return Err(PyValueError::new_err(text));
-        }
-        let label = LabelType::of(array.getattr("dtype")?.as_any())?;
-        if largest > label.largest {
-            let text = format!("label {largest} does not fit {}", array.getattr("dtype")?);
-            return Err(PyValueError::new_err(format!("{text}, whose largest is {}", label.largest)));
-        }
+        let (array, label) = writable(&out, "out", decoder.shape(), largest)?;
         let unsigned = array.call_method1("view", (format!("u{}", label.stored.bytes()),))?;
         let decoded = for_type!(label.stored, T => {
             let unsigned = unsigned.cast::<PyArray2<T>>()?;
-            let mut pixels = unsigned.try_readwrite().map_err(|_| PyValueError::new_err("out: the array is read-only"))?;
+            let mut pixels = unsigned.try_readwrite().map_err(|_| read_only("out"))?;
             if let Ok(pixels) = pixels.as_slice_mut() {
                 if !array.is_c_contiguous() {
                     decoder = decoder.layout(ScanOrder::ColumnMajor);
@@ -331,6 +320,78 @@ impl Runs {
         });
         decoded.map_err(|error| raise(py, error))?;
         Ok(out)
+    }
+
+    /// Writes the background over the pixels of all runs in a mask, and leaves all other pixels as they are: takes these
+    /// labels out of it in place. Runs may overlap, and the mask may hold any labels there.
+    ///
+    /// Parameters
+    /// ----------
+    /// mask : array, shape (height, width)
+    ///     Of an integer or bool dtype, with any strides.
+    /// background : int
+    ///     What is written.
+    ///
+    /// Returns
+    /// -------
+    /// array
+    ///     `mask` itself.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError
+    ///     The shape is not known, the mask has another one or is read-only, or the background does not fit its dtype. Nothing
+    ///     was written then.
+    ///
+    /// Examples
+    /// --------
+    /// Labels of fewer than three pixels are taken out:
+    ///
+    /// >>> import numpy, runmask
+    /// >>> mask = numpy.array([[7, 0, 3], [7, 3, 3]])
+    /// >>> runs = runmask.encode(mask)
+    /// >>> small = runs.labels[runs.measure(["area"])["area"] < 3]
+    /// >>> runs.select(small).erase(mask)
+    /// array([[0, 0, 3],
+    ///        [0, 3, 3]])
+    #[pyo3(signature = (mask, background=0))]
+    fn erase<'py>(&self, py: Python<'py>, mask: Bound<'py, PyAny>, background: u64) -> PyResult<Bound<'py, PyAny>> {
+        let mut decoder = Decoder::new(&self.runs, background).map_err(|error| raise(py, error))?;
+        let shape = decoder.shape();
+        let (array, label) = writable(&mask, "mask", shape, background)?;
+        let unsigned = array.call_method1("view", (format!("u{}", label.stored.bytes()),))?;
+        let erased = for_type!(label.stored, T => {
+            let unsigned = unsigned.cast::<PyArray2<T>>()?;
+            let mut pixels = unsigned.try_readwrite().map_err(|_| read_only("mask"))?;
+            if let Ok(pixels) = pixels.as_slice_mut() {
+                if !array.is_c_contiguous() {
+                    decoder = decoder.layout(ScanOrder::ColumnMajor);
+                }
+                work::run(py, None, |_| decoder.erase(pixels))?
+            } else {
+                let (runs, mut lines) = (&self.runs, pixels.as_array_mut());
+                if runs.order() == ScanOrder::ColumnMajor {
+                    lines.swap_axes(0, 1);
+                }
+                let length = u64::from(shape.line_length(runs.order()));
+                work::run(py, None, |stop| {
+                    for run in runs.runs() {
+                        stop.check()?;
+                        let mut at = run.start;
+                        while at < run.end() {
+                            let (line, offset) = (at / length, at % length);
+                            let end = length.min(offset + (run.end() - at));
+                            let part = (offset as usize..end as usize).into();
+                            lines.row_mut(line as usize).slice_axis_mut(Axis(0), part).fill(background as T);
+                            at += end - offset;
+                        }
+                    }
+                    Ok(())
+                })?
+            }
+        });
+        erased.map_err(|error| raise(py, error))?;
+        Ok(mask)
     }
 
     /// Writes the mask to a file, some rows at a time: memory is bounded, whatever the size of the mask. The file appears under
@@ -556,4 +617,32 @@ pub(crate) fn flat<'py>(
         array = array.call_method0("copy")?;
     }
     array.call_method1("reshape", (-1,))?.extract()
+}
+
+/// An array that holds a mask of this shape and that labels up to `largest` can be written to, with its type.
+fn writable<'a, 'py>(
+    array: &'a Bound<'py, PyAny>,
+    name: &str,
+    Shape { height, width }: Shape,
+    largest: u64,
+) -> PyResult<(&'a Bound<'py, PyUntypedArray>, LabelType)> {
+    let found = array.cast::<PyUntypedArray>().map_err(|_| {
+        let found = array.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("{name}: expected a numpy array, found {found}"))
+    })?;
+    if found.shape() != [height as usize, width as usize] {
+        let text = format!("{name}: expected the shape ({height}, {width}), found {}", found.getattr("shape")?);
+        return Err(PyValueError::new_err(text));
+    }
+    let label = LabelType::of(found.getattr("dtype")?.as_any())?;
+    if largest > label.largest {
+        let text = format!("label {largest} does not fit {}", found.getattr("dtype")?);
+        return Err(PyValueError::new_err(format!("{text}, whose largest is {}", label.largest)));
+    }
+    Ok((found, label))
+}
+
+#[cold]
+fn read_only(name: &str) -> PyErr {
+    PyValueError::new_err(format!("{name}: the array is read-only"))
 }

@@ -235,6 +235,51 @@ def test_decoding_that_cannot_be():
         runmask.Runs([1, 2], [0, 1, 2], [[0, 2], [1, 1]], shape=(2, 2)).decode()
 
 
+@given(masks(dtypes=("u1", "i2", "u4", "i8", "?")), st.sampled_from(sorted(OUTS)), st.sampled_from("FC"), st.data())
+def test_erase(mask, kind, order, data):
+    runs = runmask.encode(mask, order=order)
+    some = [int(label) for label in runs.labels if data.draw(st.booleans())]
+    background = data.draw(st.integers(0, 1))
+    out = OUTS[kind](mask.shape, mask.dtype)
+    out[:] = mask
+    around = None if out.base is None else out.base.copy()
+    expected = np.where(np.isin(mask, some), mask.dtype.type(background), mask)
+    assert runs.select(some).erase(out, background) is out
+    assert np.array_equal(out, expected)
+    if around is not None and kind == "crop":
+        around[1:-1, 2:-1] = expected
+        assert np.array_equal(out.base, around)
+
+
+def test_erasing_takes_any_labels_and_runs_of_many_lines():
+    for order in "FC":
+        overlap = runmask.Runs([1, 2], [0, 1, 2], [[3, 20], [1, 5]], shape=(7, 5), order=order)
+        for out in (np.full((7, 5), 9), np.full((14, 5), 9)[::2]):
+            expected = np.full(35, 9)
+            expected[1:23] = 4
+            assert np.array_equal(overlap.erase(out, 4).ravel(order=order), expected)
+
+
+def test_erasing_that_cannot_be():
+    runs = runmask.encode(MASK)
+    read_only = MASK.copy()
+    read_only.flags.writeable = False
+    for out, background, error, words in [
+        (np.zeros((4, 2), np.uint8), 0, ValueError, r"mask: expected the shape \(2, 4\), found \(4, 2\)"),
+        (MASK.tolist(), 0, TypeError, "mask: expected a numpy array, found list"),
+        (MASK.astype(float), 0, TypeError, "not float64"),
+        (read_only, 0, ValueError, "mask: the array is read-only"),
+        (MASK.copy(), 256, ValueError, "256 does not fit uint8"),
+        (MASK.astype(np.int8), 128, ValueError, "128 does not fit int8"),
+    ]:
+        before = np.array(out)
+        with pytest.raises(error, match=words):
+            runs.erase(out, background)
+        assert np.array_equal(out, before)
+    with pytest.raises(ValueError, match="height and width must be known"):
+        runmask.Runs([1], [0, 1], [[0, 1]]).erase(MASK.copy())
+
+
 @given(masks(dtypes=("u2",)))
 def test_regionprops_agree(mask):
     from skimage.measure import regionprops_table
