@@ -3,10 +3,11 @@
 
     .ci/python --install
     target/tools/bin/python -m pip install hotcoco==1.3.0 faster-coco-eval==1.8.0 RLEMaskLib==0.8.1    # or some of them
+    target/tools/bin/python -m pip install connected-components-3d==4.1.1 fastremap==1.21.0 opencv-python-headless==5.0.0.93
     target/tools/bin/python benches/python.py --runmask target/release/runmask
 
-Times are medians, in milliseconds, of samples taken in turn. `--only coco` runs some of the parts: encode, import, pickle,
-coco.
+Times are medians, in milliseconds, of samples taken in turn. `--only coco` runs some of the parts: encode, operations,
+import, pickle, coco.
 """
 
 import argparse
@@ -75,6 +76,68 @@ def encode(arguments):
             )
             row(f"encode {name}", times, f"Rust {fresh:.2f}, limit {1.05 * fresh + 1:.2f}")
             del mask, larger, crop, runs
+
+
+def operations(arguments):
+    """Operations on arrays beside what other packages offer for the same answer, on one thread each where they have threads."""
+    import cc3d
+    import cv2
+    import fastremap
+
+    cv2.setNumThreads(1)
+    masks = {
+        "cells": "cells --height 8000 --width 8000 --dtype u32 --labels 128000",
+        "sparse": "glomeruli --height 20000 --width 15000 --labels 200 --dtype u16",
+    }
+
+    def large(mask):
+        """Labels of 50 pixels and more; the others are taken out of a copy."""
+        runs = runmask.encode(mask, threads=1)
+        areas = np.add.reduceat(runs.runs[:, 1], runs.offsets[:-1])
+        return runs.select(runs.labels[areas < 50]).erase(mask.copy())
+
+    def fastremap_large(mask):
+        labels, areas = fastremap.unique(mask, return_counts=True)
+        return fastremap.mask(mask, labels[areas < 50], in_place=False)
+
+    def numpy_overlaps(one, other):
+        both = (one != 0) & (other != 0)
+        joint, pixels = np.unique(one[both].astype(np.uint64) << np.uint64(32) | other[both], return_counts=True)
+        return np.stack([joint >> np.uint64(32), joint & np.uint64(0xFFFF_FFFF), pixels.astype(np.uint64)], axis=1)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, synth in masks.items():
+            path = Path(folder) / "mask.npy"
+            subprocess.run([arguments.runmask, "synth", *synth.split(), "-o", path], check=True)
+            mask = np.load(path)
+            other, binary = np.roll(mask, (3, 5), (0, 1)), (mask != 0).view(np.uint8)
+            assert np.array_equal(large(mask), fastremap_large(mask))
+            assert np.array_equal(runmask.overlaps(mask, other), numpy_overlaps(mask, other))
+            pieces = runmask.components(binary)
+            assert len(pieces) == cv2.connectedComponents(binary, connectivity=8)[0] - 1
+            table, theirs = runmask.measure(mask), cc3d.statistics(mask)
+            assert np.array_equal(table["area"], theirs["voxel_counts"][table["label"]])
+            of_what = {
+                "measure": dict(
+                    runmask=lambda: runmask.measure(mask, threads=1),
+                    by_runs=lambda: runmask.encode(mask, threads=1).measure(threads=1),
+                    cc3d=lambda: cc3d.statistics(mask),
+                ),
+                "components of a binary mask": dict(
+                    runmask=lambda: runmask.components(binary, threads=1),
+                    by_runs=lambda: runmask.encode(binary, threads=1).components(threads=1),
+                    cv2=lambda: cv2.connectedComponents(binary, connectivity=8),
+                    cc3d=lambda: cc3d.connected_components(binary, connectivity=8),
+                ),
+                "overlaps, all threads": dict(
+                    runmask=lambda: runmask.overlaps(mask, other),
+                    by_runs=lambda: runmask.overlaps(runmask.encode(mask), runmask.encode(other)),
+                    numpy=lambda: numpy_overlaps(mask, other),
+                ),
+                "small labels removed": dict(runmask=lambda: large(mask), fastremap=lambda: fastremap_large(mask)),
+            }
+            for what, work in of_what.items():
+                row(f"{name}: {what}", medians(arguments.samples, **work))
 
 
 def import_(arguments):
@@ -179,7 +242,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runmask", default="runmask", help="the program, for made-up masks and the Rust encoder's times")
     parser.add_argument("--samples", type=int, default=7)
-    parts = {"encode": encode, "import": import_, "pickle": pickle_, "coco": coco_}
+    parts = {"encode": encode, "operations": operations, "import": import_, "pickle": pickle_, "coco": coco_}
     parser.add_argument("--only", choices=parts, action="append")
     arguments = parser.parse_args()
     for name in arguments.only or parts:

@@ -69,6 +69,22 @@ impl Marked {
         self.order
     }
 
+    /// The largest label but the background; none where there is no other.
+    ///
+    /// ```
+    /// use runmask::{Encoder, LabelMask, Shape};
+    /// let mask = LabelMask::new(&[3u8, 7, 255], Shape { height: 1, width: 3 })?;
+    /// assert_eq!(Encoder::builder().background(Some(255)).build()?.mark(&mask)?.largest(), Some(7));
+    /// # Ok::<(), runmask::Error>(())
+    /// ```
+    pub fn largest(&self) -> Option<u64> {
+        fn largest<T: Label>(mask: &MaskBoundaries<T>, background: Option<T>) -> Option<u64> {
+            let labels = mask.parts.iter().flat_map(|part| part.boundaries.labels());
+            labels.copied().filter(|&label| Some(label) != background).max().map(Into::into)
+        }
+        each_label!(&self.boundaries, mask => largest(mask, self.background.and_then(Label::from_u64)))
+    }
+
     /// The runs of every label but the background.
     pub fn runs(&self) -> LabelRuns {
         let threads = self.threads.min(rayon::current_num_threads());

@@ -16,9 +16,9 @@ True
 from . import coco, pixels
 from ._files import convert, doctor, open, read, read_images
 from ._masks import encode, encode_block, mask2rle, merge, rle2mask
+from ._operations import compare, components, measure, overlaps
 from ._polygons import from_polygons
 from ._runmask import FormatError, MaskFile, Polygons, Runs, __version__
-from ._scores import compare, overlaps
 from ._tables import from_table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "__version__",
     "coco",
     "compare",
+    "components",
     "convert",
     "doctor",
     "encode",
@@ -36,6 +37,7 @@ __all__ = [
     "from_polygons",
     "from_table",
     "mask2rle",
+    "measure",
     "merge",
     "open",
     "overlaps",

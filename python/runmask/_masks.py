@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ from . import _runmask
 from ._arrays import background_of, check_labels, labels_of, lay_out, rows_of, unsigned
 from ._runmask import Runs
 
-__all__ = ["encode", "encode_block", "mask2rle", "merge", "rle2mask"]
+__all__ = ["encode", "encode_block", "mark", "mask2rle", "merge", "rle2mask"]
 
+Found = TypeVar("Found")
 Order = Literal["F", "C"]
 Engine = Literal["auto", "scalar", "simd", "gpu"]
 
@@ -67,24 +68,50 @@ def encode(
     array([[1, 2],
            [4, 1]], dtype=uint64)
     """
+    return _read(
+        mask,
+        _runmask.encode,
+        _runmask.encode_rows,
+        lambda runs: int(runs.labels[-1]) if len(runs) else None,
+        {"background": background, "order": order, "engine": engine, "threads": threads},
+    )
+
+
+def mark(mask: npt.ArrayLike, background: int | None, order: Order, threads: int | None) -> _runmask.Marked:
+    """A mask with its runs in scan order, not grouped by label: for operations that need no more."""
+    return _read(
+        mask,
+        _runmask.mark,
+        _runmask.mark_rows,
+        lambda marked: marked.largest,
+        {"background": background, "order": order, "engine": "auto", "threads": threads},
+    )
+
+
+def _read(
+    mask: npt.ArrayLike,
+    flat: Callable[..., Found],
+    by_rows: Callable[..., Found],
+    largest: Callable[[Found], int | None],
+    options: dict[str, Any],
+) -> Found:
+    """What is found in an array where it lies, or some rows at a time. `largest` is the largest label that was met."""
     array = labels_of(mask)
     plain = unsigned(array)
     layout = lay_out(plain)
-    kept = background_of(background, array)
+    options["background"] = background_of(options["background"], array)
+
+    def right(found: Found) -> bool:
+        label = None if array.dtype.kind == "u" else largest(found)
+        return label is None or check_labels(array, label)
+
     if layout is not None:
-        pixels, origin, shape, strides = layout
-        runs = _runmask.encode(
-            pixels, origin, shape, strides, background=kept, order=order, engine=engine, threads=threads
-        )
-        if len(runs) == 0 or check_labels(array, int(runs.labels[-1])):
-            return runs
-    native = plain.dtype.newbyteorder("=")
-    runs = _runmask.encode_rows(
-        rows_of(array), array.shape, native, background=kept, order=order, engine=engine, threads=threads
-    )
-    if len(runs):
-        check_labels(array, int(runs.labels[-1]))
-    return runs
+        found = flat(*layout, **options)
+        if right(found):
+            return found
+    found = by_rows(rows_of(array), array.shape, plain.dtype.newbyteorder("="), **options)
+    right(found)
+    return found
 
 
 def encode_block(

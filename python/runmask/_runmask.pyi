@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 __all__ = [
     "FormatError",
+    "Marked",
     "MaskFile",
     "Polygons",
     "Runs",
@@ -34,6 +35,8 @@ __all__ = [
     "from_text",
     "labels_of_runs",
     "main",
+    "mark",
+    "mark_rows",
     "merge",
     "merge_packed",
     "overlaps",
@@ -251,7 +254,32 @@ class MaskFile:
         background: int | None = 0,
         threads: int | None = None,
     ) -> dict[str, npt.NDArray[Any]]: ...
+    def _mark(self, *, background: int | None, order: str, threads: int | None) -> Marked: ...
     def read(self, *, threads: int | None = None) -> npt.NDArray[Any]: ...
+
+@final
+class Marked:
+    @property
+    def largest(self) -> int | None: ...
+    def measure(
+        self,
+        properties: Sequence[str],
+        pixel_size: float | tuple[float, float] | None,
+        *,
+        connectivity: int,
+        threads: int | None,
+    ) -> dict[str, npt.NDArray[Any]]: ...
+    def components(
+        self,
+        connectivity: int,
+        binary: bool,
+        min_area: int,
+        fill_holes: int,
+        *,
+        largest: bool,
+        return_sources: bool,
+        threads: int | None,
+    ) -> Runs | tuple[Runs, npt.NDArray[np.uint64]]: ...
 
 def read(path: str, format: str | None, options: dict[str, Any]) -> Runs: ...
 def read_images(path: str, format: str | None, options: dict[str, Any]) -> list[tuple[str, Runs]]: ...
@@ -285,6 +313,27 @@ def encode(
     engine: str,
     threads: int | None,
 ) -> Runs: ...
+def mark(
+    pixels: npt.NDArray[Any],
+    origin: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    *,
+    background: int | None,
+    order: str,
+    engine: str,
+    threads: int | None,
+) -> Marked: ...
+def mark_rows(
+    rows: Callable[[int, int], npt.NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+    *,
+    background: int | None,
+    order: str,
+    engine: str,
+    threads: int | None,
+) -> Marked: ...
 def encode_rows(
     rows: Callable[[int, int], npt.NDArray[np.uint8]],
     shape: tuple[int, ...],
@@ -299,8 +348,8 @@ def merge(parts: list[Runs], *, threads: int | None) -> Runs: ...
 def merge_packed(parts: list[npt.NDArray[np.uint8]], *, threads: int | None) -> Runs: ...
 def pack(runs: Runs, threads: int | None = None) -> npt.NDArray[np.uint8]: ...
 def unpack(packed: npt.NDArray[np.uint8], threads: int | None = None) -> Runs: ...
-def overlaps(first: Runs, second: Runs) -> npt.NDArray[np.uint64]: ...
-def compare(truth: Runs, prediction: Runs, thresholds: list[float] | None) -> dict[str, Any]: ...
+def overlaps(first: Runs | Marked, second: Runs | Marked) -> npt.NDArray[np.uint64]: ...
+def compare(truth: Runs | Marked, prediction: Runs | Marked, thresholds: list[float] | None) -> dict[str, Any]: ...
 def labels_of_runs(runs: Runs) -> npt.NDArray[np.uint64]: ...
 def from_columns(
     labels: npt.ArrayLike,

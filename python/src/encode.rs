@@ -1,4 +1,4 @@
-//! Arrays to runs.
+//! Arrays to runs, and to marked masks.
 //!
 //! Gets an array as numpy's half of the package lays it out: all memory from its first pixel to its last as one flat array
 //! of unsigned integers, and where its pixels are in it; or, for what cannot be laid out so, a function that gives rows.
@@ -14,6 +14,7 @@ use runmask::{Dtype, Encoder, Engine, Error, LabelMask, LabelRuns, Progress, Sha
 
 use crate::arrays::{LabelType, for_type, order_of};
 use crate::errors::raise;
+use crate::operations::Marked;
 use crate::runs::Runs;
 use crate::work::{self, Stop};
 
@@ -49,18 +50,52 @@ pub(crate) fn encode(
     engine: &str,
     threads: Option<usize>,
 ) -> PyResult<Runs> {
-    let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let encoder = encoder(py, background, order, engine, None)?;
+    let runs = read(py, &encoder, (pixels, origin, shape, strides), threads, |marked| marked.runs())?;
+    runs.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+/// A flat array, and where the pixels of a mask are in it.
+type Layout<'a, 'py> = (&'a Bound<'py, PyUntypedArray>, usize, (u64, u64), (isize, isize));
+
+/// Marks the mask whose pixel (row, column) is `pixels[origin + row * strides[0] + column * strides[1]]`.
+fn read<R: Send>(
+    py: Python<'_>,
+    encoder: &Encoder,
+    (pixels, origin, shape, strides): Layout<'_, '_>,
+    threads: Option<usize>,
+    then: impl FnOnce(runmask::Marked) -> R + Send,
+) -> PyResult<runmask::Result<R>> {
+    let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let stored = LabelType::of(pixels.getattr("dtype")?.as_any())?.stored;
-    let runs = for_type!(stored, T => {
+    for_type!(stored, T => {
         let pixels: PyReadonlyArray1<'_, T> = pixels.extract()?;
         let pixels = pixels.as_slice().map_err(|_| PyTypeError::new_err("the pixels do not lie side by side"))?;
         work::run(py, threads, |stop| {
             let mask = LabelMask::with_strides(pixels, origin, shape, strides.0, strides.1)?;
-            encoder.encode_with(&mask, &mut |_| stop.flow())
-        })?
-    });
-    runs.map(Runs::from).map_err(|error| raise(py, error))
+            Ok(then(encoder.mark_with(&mask, &mut |_| stop.flow())?))
+        })
+    })
+}
+
+/// The mask of [`encode`], marked.
+#[pyfunction]
+#[pyo3(signature = (pixels, origin, shape, strides, *, background, order, engine, threads))]
+#[expect(clippy::too_many_arguments, reason = "named in Python")]
+pub(crate) fn mark(
+    py: Python<'_>,
+    pixels: &Bound<'_, PyUntypedArray>,
+    origin: usize,
+    shape: (u64, u64),
+    strides: (isize, isize),
+    background: Option<u64>,
+    order: &str,
+    engine: &str,
+    threads: Option<usize>,
+) -> PyResult<Marked> {
+    let encoder = encoder(py, background, order, engine, None)?;
+    let marked = read(py, &encoder, (pixels, origin, shape, strides), threads, |marked| marked)?;
+    marked.map(Marked::from).map_err(|error| raise(py, error))
 }
 
 /// The runs of a mask that is given some rows at a time: `rows(first, count)` is a flat array of their bytes.
@@ -77,13 +112,49 @@ pub(crate) fn encode_rows(
     engine: &str,
     threads: Option<usize>,
 ) -> PyResult<Runs> {
-    let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let encoder = encoder(py, background, order, engine, None)?;
+    let runs = read_rows(py, rows, shape, dtype, threads, |source, stop| {
+        encode_source(&encoder, source, None, stop, &mut |_| Ok(()))
+    })?;
+    runs.map(Runs::from).map_err(|error| raise(py, error))
+}
+
+/// Does something with a mask that is given some rows at a time.
+fn read_rows<R: Send>(
+    py: Python<'_>,
+    rows: Py<PyAny>,
+    shape: (u64, u64),
+    dtype: &Bound<'_, PyAny>,
+    threads: Option<usize>,
+    then: impl FnOnce(&mut Rows, &Stop) -> runmask::Result<R> + Send,
+) -> PyResult<runmask::Result<R>> {
+    let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let raised = Raised::default();
     let mut source = Rows { rows, shape, dtype: LabelType::of(dtype)?.stored, next: 0, raised: raised.clone() };
-    let runs = work::run(py, threads, |stop| encode_source(&encoder, &mut source, None, stop, &mut |_| Ok(())))?;
+    let done = work::run(py, threads, |stop| then(&mut source, stop))?;
     raised.check()?;
-    runs.map(Runs::from).map_err(|error| raise(py, error))
+    Ok(done)
+}
+
+/// The mask of [`encode_rows`], marked.
+#[pyfunction]
+#[pyo3(signature = (rows, shape, dtype, *, background, order, engine, threads))]
+#[expect(clippy::too_many_arguments, reason = "named in Python")]
+pub(crate) fn mark_rows(
+    py: Python<'_>,
+    rows: Py<PyAny>,
+    shape: (u64, u64),
+    dtype: &Bound<'_, PyAny>,
+    background: Option<u64>,
+    order: &str,
+    engine: &str,
+    threads: Option<usize>,
+) -> PyResult<Marked> {
+    let encoder = encoder(py, background, order, engine, None)?;
+    let marked = read_rows(py, rows, shape, dtype, threads, |source, stop| {
+        encoder.mark_source_with(source, &mut |_| stop.flow())
+    })?;
+    marked.map(Marked::from).map_err(|error| raise(py, error))
 }
 
 /// The runs of a source, which is `block.0` rows below the top of a mask of the shape `block.1` where it is a block, unless the

@@ -25,7 +25,7 @@ use runmask::{Decoder, Dtype, Error, LabelRuns, Shape};
 use crate::arrays::{LabelType, for_type, order_name};
 use crate::encode::{Raised, encode_source, encoder};
 use crate::errors::{raise, raise_for};
-use crate::operations::{connectivity_of, measured};
+use crate::operations::{Marked, connectivity_of, measured};
 use crate::options::{measure_options, read_options, shape_of, write_options};
 use crate::runs::Runs;
 use crate::work::{self, Stop};
@@ -165,13 +165,14 @@ impl MaskFile {
         };
         let options = measure_options(properties.as_ref(), size.as_ref())?;
         let options = options.connectivity(connectivity_of(py, connectivity)?);
-        let encoder = encoder(py, background, "F", "auto", None)?;
-        let marked = work::run(py, threads, |stop| {
-            let mut source = source::open(&self.path, &self.options)?;
-            encoder.mark_source_with(&mut *source, &mut |_| stop.flow())
-        })?;
-        let marked = marked.map_err(|error| raise_for(py, error, &self.path))?;
+        let marked = self.mark(py, background, "F", threads)?;
         measured(py, threads, move || marked.measure(&options))
+    }
+
+    /// The mask as the operations on arrays take it.
+    #[pyo3(signature = (*, background, order, threads))]
+    fn _mark(&self, py: Python<'_>, background: Option<u64>, order: &str, threads: Option<usize>) -> PyResult<Marked> {
+        self.mark(py, background, order, threads).map(Marked::from)
     }
 
     fn __repr__(&self) -> String {
@@ -278,6 +279,22 @@ impl<'a, 'py> FromPyObject<'a, 'py> for PixelSizeOf<'py> {
 }
 
 impl MaskFile {
+    /// The mask with its runs in scan order.
+    fn mark(
+        &self,
+        py: Python<'_>,
+        background: Option<u64>,
+        order: &str,
+        threads: Option<usize>,
+    ) -> PyResult<runmask::Marked> {
+        let encoder = encoder(py, background, order, "auto", None)?;
+        let marked = work::run(py, threads, |stop| {
+            let mut source = source::open(&self.path, &self.options)?;
+            encoder.mark_source_with(&mut *source, &mut |_| stop.flow())
+        })?;
+        marked.map_err(|error| raise_for(py, error, &self.path))
+    }
+
     fn read_into(&self, pixels: &mut [u8], stop: &Stop) -> runmask::Result<()> {
         /// Bytes between two looks at whether to stop.
         const PIECE: usize = 1 << 24;

@@ -30,6 +30,7 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<runs::Runs>()?;
     module.add_class::<polygons::Polygons>()?;
     module.add_class::<files::MaskFile>()?;
+    module.add_class::<operations::Marked>()?;
     for function in [
         wrap_pyfunction!(main, module)?,
         wrap_pyfunction!(runs::pack, module)?,
@@ -38,6 +39,8 @@ fn _runmask(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(polygons::_restore_polygons, module)?,
         wrap_pyfunction!(encode::encode, module)?,
         wrap_pyfunction!(encode::encode_rows, module)?,
+        wrap_pyfunction!(encode::mark, module)?,
+        wrap_pyfunction!(encode::mark_rows, module)?,
         wrap_pyfunction!(files::read, module)?,
         wrap_pyfunction!(files::read_images, module)?,
         wrap_pyfunction!(files::convert, module)?,

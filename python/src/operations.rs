@@ -8,8 +8,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use runmask::{
-    ComponentOptions, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, Measures, OverlapPolicy, Run, SetOperation, Values,
-    Window,
+    ComponentOptions, Components, F1_THRESHOLDS, LabelRuns, LabelRunsBuilder, Measures, OverlapPolicy, Overlaps, Run,
+    SetOperation, Values, Window,
 };
 
 use crate::arrays::order_of;
@@ -246,20 +246,9 @@ impl Runs {
         return_sources: bool,
         threads: Option<usize>,
     ) -> PyResult<Py<PyAny>> {
-        let options = ComponentOptions::new()
-            .connectivity(connectivity_of(py, connectivity)?)
-            .foreground(binary)
-            .min_area(min_area)
-            .fill_holes(fill_holes)
-            .largest(largest);
+        let options = component_options(py, connectivity, binary, min_area, fill_holes, largest)?;
         let runs = Arc::clone(&self.runs);
-        let found = work::alone(py, threads, move |_| runs.components(&options))?;
-        let (runs, sources) = found.map_err(|error| raise(py, error))?.into_parts();
-        let runs = Bound::new(py, Self::from(runs))?;
-        if return_sources {
-            return Ok((runs, sources.into_pyarray(py)).into_pyobject(py)?.into_any().unbind());
-        }
-        Ok(runs.into_any().unbind())
+        components(py, threads, return_sources, move || runs.components(&options))
     }
 
     /// For each label the pixels that it has in either of two masks of the same shape.
@@ -303,6 +292,124 @@ impl Runs {
         let combined = apply(py, &self.runs, None, move |runs| runs.combine(&other, operation))?;
         Ok(Bound::new(py, combined)?.into_any().unbind())
     }
+}
+
+/// A mask whose runs are in scan order, not grouped by label.
+#[pyclass(frozen, module = "runmask._runmask")]
+pub(crate) struct Marked {
+    marked: Arc<runmask::Marked>,
+}
+
+impl From<runmask::Marked> for Marked {
+    fn from(marked: runmask::Marked) -> Self {
+        Self { marked: Arc::new(marked) }
+    }
+}
+
+#[pymethods]
+impl Marked {
+    /// The largest label but the background, or None.
+    #[getter]
+    fn largest(&self, py: Python<'_>) -> Option<u64> {
+        py.detach(|| self.marked.largest())
+    }
+
+    /// As `Runs.measure`.
+    #[pyo3(signature = (properties, pixel_size, *, connectivity, threads))]
+    fn measure<'py>(
+        &self,
+        py: Python<'py>,
+        properties: Bound<'py, PyAny>,
+        pixel_size: Option<Bound<'py, PyAny>>,
+        connectivity: u8,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = measure_options(Some(&properties), pixel_size.as_ref())?;
+        let options = options.connectivity(connectivity_of(py, connectivity)?);
+        let marked = Arc::clone(&self.marked);
+        measured(py, threads, move || marked.measure(&options))
+    }
+
+    /// As `Runs.components`.
+    #[pyo3(signature = (connectivity, binary, min_area, fill_holes, *, largest, return_sources, threads))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn components(
+        &self,
+        py: Python<'_>,
+        connectivity: u8,
+        binary: bool,
+        min_area: u64,
+        fill_holes: u64,
+        largest: bool,
+        return_sources: bool,
+        threads: Option<usize>,
+    ) -> PyResult<Py<PyAny>> {
+        let options = component_options(py, connectivity, binary, min_area, fill_holes, largest)?;
+        let marked = Arc::clone(&self.marked);
+        components(py, threads, return_sources, move || marked.components(&options))
+    }
+}
+
+fn component_options(
+    py: Python<'_>,
+    connectivity: u8,
+    binary: bool,
+    min_area: u64,
+    fill_holes: u64,
+    largest: bool,
+) -> PyResult<ComponentOptions> {
+    Ok(ComponentOptions::new()
+        .connectivity(connectivity_of(py, connectivity)?)
+        .foreground(binary)
+        .min_area(min_area)
+        .fill_holes(fill_holes)
+        .largest(largest))
+}
+
+/// Connected pieces, and where it is wanted the labels that they are pieces of.
+fn components(
+    py: Python<'_>,
+    threads: Option<usize>,
+    return_sources: bool,
+    find: impl FnOnce() -> runmask::Result<Components> + Send + 'static,
+) -> PyResult<Py<PyAny>> {
+    let found = work::alone(py, threads, move |_| find())?;
+    let (runs, sources) = found.map_err(|error| raise(py, error))?.into_parts();
+    let runs = Bound::new(py, Runs::from(runs))?;
+    if return_sources {
+        return Ok((runs, sources.into_pyarray(py)).into_pyobject(py)?.into_any().unbind());
+    }
+    Ok(runs.into_any().unbind())
+}
+
+/// One of two masks beside each other.
+#[derive(FromPyObject)]
+pub(crate) enum Side<'py> {
+    Runs(Bound<'py, Runs>),
+    Marked(Bound<'py, Marked>),
+}
+
+/// Does something with the labels of two masks that share pixels, which are found without runs by label where neither mask has
+/// any.
+fn of_overlaps<R: Send + 'static>(
+    py: Python<'_>,
+    [first, second]: [Side<'_>; 2],
+    then: impl FnOnce(Overlaps) -> runmask::Result<R> + Send + 'static,
+) -> PyResult<R> {
+    let side = |side: Side<'_>| match side {
+        Side::Runs(runs) => Ok(Arc::clone(&runs.get().runs)),
+        Side::Marked(marked) => Err(Arc::clone(&marked.get().marked)),
+    };
+    let sides = (side(first), side(second));
+    let done = work::alone(py, None, move |_| {
+        then(match sides {
+            (Err(first), Err(second)) => first.overlaps(&second)?,
+            (Ok(first), Ok(second)) => first.overlaps(&second)?,
+            (Ok(first), Err(second)) => first.overlaps(&second.runs())?,
+            (Err(first), Ok(second)) => first.runs().overlaps(&second)?,
+        })
+    })?;
+    done.map_err(|error| raise(py, error))
 }
 
 /// A table of what was measured of each label.
@@ -350,16 +457,12 @@ pub(crate) fn merge(py: Python<'_>, parts: Vec<Bound<'_, Runs>>, threads: Option
 #[pyfunction]
 pub(crate) fn overlaps<'py>(
     py: Python<'py>,
-    first: &Bound<'py, Runs>,
-    second: &Bound<'py, Runs>,
+    first: Side<'py>,
+    second: Side<'py>,
 ) -> PyResult<Bound<'py, PyArray2<u64>>> {
-    let (first, second) = (Arc::clone(&first.get().runs), Arc::clone(&second.get().runs));
-    let found = work::alone(py, None, move |_| {
-        let overlaps = first.overlaps(&second)?;
-        let rows = overlaps.pairs().iter().flat_map(|pair| [pair.first, pair.second, pair.pixels]);
-        Ok(rows.collect::<Vec<u64>>())
+    let columns: Vec<u64> = of_overlaps(py, [first, second], |found| {
+        Ok(found.pairs().iter().flat_map(|pair| [pair.first, pair.second, pair.pixels]).collect())
     })?;
-    let columns = found.map_err(|error: runmask::Error| raise(py, error))?;
     let rows = columns.len() / 3;
     columns.into_pyarray(py).reshape([rows, 3])
 }
@@ -368,14 +471,12 @@ pub(crate) fn overlaps<'py>(
 #[pyfunction]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
-    truth: &Bound<'py, Runs>,
-    prediction: &Bound<'py, Runs>,
+    truth: Side<'py>,
+    prediction: Side<'py>,
     thresholds: Option<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (truth, prediction) = (Arc::clone(&truth.get().runs), Arc::clone(&prediction.get().runs));
     let thresholds = thresholds.unwrap_or_else(|| F1_THRESHOLDS.to_vec());
-    let scores = work::alone(py, None, move |_| truth.compare(&prediction, &thresholds))?;
-    let scores = scores.map_err(|error| raise(py, error))?;
+    let scores = of_overlaps(py, [truth, prediction], move |overlaps| overlaps.scores(&thresholds))?;
     let table = PyDict::new(py);
     for (name, score) in [
         ("pq", scores.pq),

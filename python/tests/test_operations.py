@@ -206,6 +206,70 @@ def test_components_are_those_of_scikit_image(mask, order, connectivity, binary)
     assert sorted(large.measure(["area"])["area"].tolist()) == sorted(area for area in areas.values() if area >= 3)
 
 
+@given(masks(), orders, st.sampled_from([None, 0, 1]), st.booleans(), st.sampled_from([4, 8]))
+def test_arrays_are_measured_and_taken_apart(mask, order, background, binary, connectivity):
+    def same(one, two):
+        assert list(one) == list(two)
+        assert all(np.array_equal(one[name], two[name], equal_nan=True) for name in one)
+
+    runs = runmask.encode(mask, background=background)
+    same(runmask.measure(mask, background=background), runs.measure())
+    properties = ("area", "perimeter", "holes")
+    same(
+        runmask.measure(mask, properties, 0.5, background=background, connectivity=connectivity, threads=1),
+        runs.measure(properties, 0.5, connectivity=connectivity),
+    )
+    runs = runs.to_order(order)
+    for options in ({}, {"min_area": 3}, {"fill_holes": 2}, {"largest": True}):
+        options = {**options, "connectivity": connectivity, "binary": binary}
+        found, sources = runmask.components(mask, **options, background=background, order=order, return_sources=True)
+        expected = runs.components(**options, return_sources=True)
+        assert (found, sources.tolist()) == (expected[0], expected[1].tolist())
+        assert runmask.components(mask, **options, background=background, order=order) == found
+
+
+@given(masks(), st.sampled_from([("f", "runs"), ("f", "f"), ("runs", "f"), ("file", "f"), ("file", "file"), ("runs", "file")]))
+def test_runs_arrays_and_files_compare_alike(tmp_path_factory, mask, kinds):
+    other = np.roll(mask, 1, axis=0)[:, ::-1]
+    one, two = runmask.encode(mask), runmask.encode(other, order="C")
+
+    def given_as(kind, name, mask, runs):
+        if kind == "file" and mask.size:
+            path = tmp_path_factory.mktemp("masks") / f"{name}.npy"
+            np.save(path, mask)
+            return runmask.open(path)
+        return runs if kind == "runs" else np.asfortranarray(mask)
+
+    first, second = given_as(kinds[0], "one", mask, one), given_as(kinds[1], "two", other, two)
+    assert np.array_equal(runmask.overlaps(first, second), runmask.overlaps(one, two))
+    assert runmask.compare(first, second, [0.5]) == runmask.compare(one, two, [0.5])
+
+
+def test_arrays_of_other_machines_and_of_odd_truths():
+    mask = np.array([[0, 7, 7], [300, 7, 0]], ">u4")
+    assert runmask.measure(mask, ("label", "area"))["label"].tolist() == [7, 300]
+    true = np.array([[0, 2, 255]], np.uint8).view(bool)
+    assert runmask.measure(true, ("label", "area"))["area"].tolist() == [2]
+    assert len(runmask.components(true)) == 1
+    nothing = np.array([[-1, 3, -1]])
+    assert runmask.measure(nothing, ["label"], background=-1)["label"].tolist() == [3]
+    assert len(runmask.components(nothing, background=-1)) == 1
+    for verb in (runmask.measure, runmask.components, lambda mask: runmask.compare(mask, mask)):
+        with pytest.raises(ValueError, match="labels are numbers from 0, but -1 is among them"):
+            verb(nothing)
+        with pytest.raises(TypeError, match="labels are integers or bool, not float64"):
+            verb(nothing / 2)
+    runs = runmask.encode(mask)
+    with pytest.raises(TypeError, match="found Runs; call its method, Runs.measure"):
+        runmask.measure(runs)
+    with pytest.raises(TypeError, match="found Runs; call its method, Runs.components"):
+        runmask.components(runs)
+    with pytest.raises(ValueError, match="different shapes|same shape"):
+        runmask.compare(mask, mask.T)
+    with pytest.raises(ValueError, match="connectivity"):
+        runmask.components(mask, 6)
+
+
 @given(masks(dtypes=("u1",)), orders, orders)
 def test_overlaps_and_scores(mask, order, other_order):
     mask = small_labels(mask)

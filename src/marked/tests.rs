@@ -75,6 +75,7 @@ proptest! {
             let two = mark(&other, order, !along, 5, background);
             prop_assert_eq!(&one.runs(), &expected);
             prop_assert_eq!((one.shape(), one.order()), (pixels.shape, order));
+            prop_assert_eq!(one.largest(), expected.labels().last().copied());
             for found in for_threads(|| one.measure_by_lines(&basics()).unwrap()) {
                 prop_assert_eq!(found.expect("by lines"), expected.measure(&basics()).unwrap());
             }
