@@ -30,12 +30,18 @@ impl Marked {
         spare: Vec<[u64; 2]>,
         room: &mut Room,
     ) -> Result<Components> {
-        if !options.of_foreground() {
+        let lines = &*self.lines();
+        let alternate = lines.alternate();
+        if !options.of_foreground(alternate) {
             return self.runs().components(options);
         }
-        let lines = &*self.lines();
-        let base = Edges { lines, alternate: lines.alternate() };
-        Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare, room)
+        let base = Edges { lines, alternate };
+        let found =
+            Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare, room)?;
+        Ok(match alternate.then(|| self.largest()).flatten() {
+            Some(label) => found.with_source(options.source(label)),
+            None => found,
+        })
     }
 }
 

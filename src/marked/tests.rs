@@ -234,3 +234,23 @@ fn pieces_of_a_foreground_take_the_memory_of_earlier_runs() {
     let filled = encoder.mark(&mask).unwrap();
     assert_eq!(encoder.components(&filled, &options).unwrap(), expected);
 }
+
+/// So are those of a mask of one label: its runs were not grouped either.
+#[test]
+fn pieces_of_one_label_take_the_memory_of_earlier_runs() {
+    let mut pixels = Pixels::parse("11.22..1\n1..2..11\n.3...1.1");
+    pixels.labels.iter_mut().filter(|label| **label != 0).for_each(|label| *label = 7);
+    let encoder = builder(ScanOrder::ColumnMajor, 2, Some(0)).build().unwrap();
+    let mask = LabelMask::new(&pixels.labels, pixels.shape).unwrap();
+    let runs = encoder.encode(&mask).unwrap();
+    for (options, source) in [(ComponentOptions::new(), 7), (ComponentOptions::new().foreground(true), 1)] {
+        let (expected, spare) = (runs.components(&options).unwrap(), runs.clone());
+        let memory = spare.runs().as_ptr();
+        encoder.recycle(encoder.encode(&mask).unwrap());
+        encoder.recycle(spare);
+        let found = encoder.components(&encoder.mark(&mask).unwrap(), &options).unwrap();
+        assert_eq!(found, expected);
+        assert!(found.sources().len() > 1 && found.sources().iter().all(|&label| label == source));
+        assert_eq!(found.runs().runs().as_ptr(), memory);
+    }
+}

@@ -74,9 +74,14 @@ impl ComponentOptions {
         self
     }
 
-    /// Whether the runs of all labels are taken for those of one and nothing else is asked of the mask.
-    pub(crate) fn of_foreground(&self) -> bool {
-        self.foreground && self.fill_holes == 0
+    /// Whether the runs of all labels are those of one, or are taken for it, and nothing else is asked of the mask.
+    pub(crate) fn of_foreground(&self, one_label: bool) -> bool {
+        (self.foreground || one_label) && self.fill_holes == 0
+    }
+
+    /// The label of the pieces of a foreground: that of a mask of one, unless all labels are taken for one.
+    pub(crate) fn source(&self, label: u64) -> u64 {
+        if self.foreground { 1 } else { label }
     }
 }
 
@@ -88,6 +93,12 @@ pub struct Components {
 }
 
 impl Components {
+    /// The same as pieces of a label.
+    pub(crate) fn with_source(mut self, label: u64) -> Self {
+        self.sources.fill(label);
+        self
+    }
+
     /// The pieces, numbered from 1.
     pub fn runs(&self) -> &LabelRuns {
         &self.runs
@@ -167,13 +178,14 @@ impl LabelRuns {
             return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
         }
         let length = shape.line_length(self.order);
-        if let (&[label], 0) = (&base.labels[..], options.fill_holes) {
+        if let &[label] = &base.labels[..]
+            && options.of_foreground(true)
+        {
             let one = OneLabel { runs: base.runs_at(0), length };
             if one.is_fine() {
                 let (order, room) = (self.order, &mut Room::default());
-                let mut found = Components::of_foreground(&one, shape, order, order, options, Vec::new(), room)?;
-                found.sources.fill(label);
-                return Ok(found);
+                let found = Components::of_foreground(&one, shape, order, order, options, Vec::new(), room)?;
+                return Ok(found.with_source(label));
             }
         }
         let (blocks, mut all) = take_apart(base, length, options.connectivity)?;
