@@ -436,6 +436,8 @@ def test_a_slide_that_kills_its_workers_is_one_that_failed(client):
     client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
     tasks = [dask.delayed(kills_its_worker)(), dask.delayed(abs)(-3)]
     for scheduler in ("dask.distributed", None):
+        # A worker of its own for each: otherwise both tasks may be on the one that is killed, and fail.
+        both_workers(client)
         with dask.config.set(scheduler=scheduler):
             failed, done = runmask.dask._run_all(tasks)
         assert type(failed).__name__ == "KilledWorker" and done == 3
