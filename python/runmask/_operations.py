@@ -43,6 +43,13 @@ def measure(
     dict of arrays
         As :meth:`Runs.measure` gives it.
 
+    Raises
+    ------
+    TypeError
+        The labels are no integers; or the mask is a Runs or a MaskFile, which have a method of the same name.
+    ValueError
+        The mask does not have two dimensions, a label is negative, or a property, pixel size or connectivity is not known.
+
     Examples
     --------
     >>> import numpy, runmask
@@ -112,6 +119,13 @@ def components(
     Runs, or (Runs, uint64 array)
         As :meth:`Runs.components` gives them.
 
+    Raises
+    ------
+    TypeError
+        The labels are no integers; or the mask is a Runs, which has a method of the same name.
+    ValueError
+        The mask does not have two dimensions, a label is negative, or the connectivity is neither 4 nor 8.
+
     Examples
     --------
     >>> import numpy, runmask
@@ -162,6 +176,11 @@ def overlaps(first: Mask, second: Mask) -> npt.NDArray[np.uint64]:
     uint64 array, shape (n, 3)
         The label in the first mask, the label in the second, and the number of pixels that have both; ascending.
 
+    Raises
+    ------
+    ValueError
+        The shapes differ, labels of one of the runs overlap, or a label of an array is negative.
+
     Examples
     --------
     >>> import numpy, runmask
@@ -188,6 +207,11 @@ def compare(truth: Mask, prediction: Mask, thresholds: Sequence[float] | None = 
         `pq`, `sq` and `dq`: panoptic, segmentation and detection quality, of matches with an IoU above 0.5; `aji`, the
         aggregated Jaccard index; `dice` and `iou` of the foregrounds; `f1`, a dict of scores by threshold; and the numbers
         of labels `matched`, in the `truth` and in the `prediction`.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`overlaps`, and where a threshold is not from 0 to 1.
 
     Examples
     --------
