@@ -27,7 +27,8 @@ def measure(
     background: int | None = 0,
     threads: int | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Measures every label of a mask, in less time than :func:`encode` and :meth:`Runs.measure` take.
+    """Measures every label of a mask, without its runs by label: where labels are many, that takes less time than
+    :func:`encode` and :meth:`Runs.measure`.
 
     Parameters
     ----------
@@ -168,8 +169,8 @@ def overlaps(first: Mask, second: Mask) -> npt.NDArray[np.uint64]:
     Parameters
     ----------
     first, second : Runs, MaskFile or array of integers or bool, shape (height, width)
-        Of masks of the same shape, whose labels do not overlap within a mask. Files and arrays, whose background is 0, take
-        less time than to encode them first.
+        Of masks of the same shape, whose labels do not overlap within a mask. The background of files and arrays is 0; where
+        labels are many, they take less time than to encode them first.
 
     Returns
     -------

@@ -38,8 +38,12 @@ impl Marked {
         let base = Edges { lines, alternate };
         let found =
             Components::of_foreground(&base, self.shape(), self.line_order(), self.order, options, spare, room)?;
-        Ok(match alternate.then(|| self.largest()).flatten() {
-            Some(label) => found.with_source(options.source(label)),
+        if options.all_are_one() {
+            return Ok(found);
+        }
+        // The only label; none where there are no pieces.
+        Ok(match self.largest() {
+            Some(label) => found.with_source(label),
             None => found,
         })
     }

@@ -79,9 +79,9 @@ impl ComponentOptions {
         (self.foreground || one_label) && self.fill_holes == 0
     }
 
-    /// The label of the pieces of a foreground: that of a mask of one, unless all labels are taken for one.
-    pub(crate) fn source(&self, label: u64) -> u64 {
-        if self.foreground { 1 } else { label }
+    /// Whether all labels are taken for one.
+    pub(crate) fn all_are_one(&self) -> bool {
+        self.foreground
     }
 }
 

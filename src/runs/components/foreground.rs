@@ -32,7 +32,7 @@ pub(super) struct OneLabel<'a> {
 }
 
 impl OneLabel<'_> {
-    /// Whether no run fills more than a few lines, so that lines are no more than runs allow for.
+    /// Whether no run is longer than a line, so that there are at most two stretches for each run.
     pub(super) fn is_fine(&self) -> bool {
         self.runs.iter().fold(true, |fine, run| fine & (run.length <= u64::from(self.length)))
     }
