@@ -8,6 +8,7 @@
 
 mod arrays;
 mod coco;
+mod decode;
 mod encode;
 mod errors;
 mod files;
