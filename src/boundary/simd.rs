@@ -21,8 +21,9 @@
 //!    prefetcher tells streams apart by the instruction that loads. It looks at bytes only and is the same for every label
 //!    type.
 //! 2. Only groups with a difference are compared lane by lane. Their labels are copied to a tile, where they lie at known
-//!    distances. Where most groups differ nothing is swept: every group is copied and compared as it is first read, in
-//!    panels of a few KiB, and the events of a panel are put in order while they are still in cache.
+//!    distances. Where most groups differ nothing is swept: a byte of each cache line of a block is read, which waits for
+//!    memory less than a comparison does, then every group is copied and compared, in panels of a few KiB; and the events
+//!    of a panel are put in order while they are still in cache.
 //! 3. A block's events come column by column already, so ordering those of a panel is reading as many streams as it has
 //!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte. A bit for each block says
 //!    in which columns it has events at all.
@@ -37,7 +38,7 @@ use std::ops::Range;
 
 use fearless_simd::{Simd as Vectors, dispatch};
 
-use self::slab::{fill, sweep};
+use self::slab::{fill, sweep, touch};
 use super::{Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
@@ -49,8 +50,9 @@ use crate::strip::Strip;
 const BLOCK: usize = AT_ONCE;
 /// Pixels of a group of columns in a block.
 const GROUP: usize = BLOCK * BLOCK;
-/// Bytes of a row of a panel, where most groups differ. Elsewhere a panel is as wide as the strip: longer streams are faster.
-const PANEL: usize = 4 << 10;
+/// Bytes of a row of a panel, where most groups differ: the rows of a block and their copies fit a processor's second cache.
+/// Elsewhere a panel is as wide as the strip: longer streams are faster.
+const PANEL: usize = 2 << 10;
 
 /// The boundaries of `strip`. Where neither its rows nor its columns are contiguous in memory, the scalar engine finds them.
 ///
@@ -326,6 +328,7 @@ fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block:
         words.resize(needed, [0; BLOCK]);
     }
     if dense {
+        touch(rows);
         fill(simd, rows, 0, &mut tiles[..groups], &mut words[..groups]);
         for (group, (tile, words)) in tiles.iter().zip(words.iter_mut()).take(groups).enumerate() {
             mark_group(tile, words, group * BLOCK, u64::MAX, found, lines);

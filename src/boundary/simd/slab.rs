@@ -2,6 +2,8 @@
 //!
 //! Gets a block's rows as bytes, the row above them first; guarantees nothing about rows that do not have as many bytes.
 
+use std::hint::black_box;
+
 use fearless_simd::{Simd as Vectors, SimdBase, SimdMask};
 
 use super::{BLOCK, Tile, Words};
@@ -116,6 +118,17 @@ pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &m
         sweep_rows(simd, pair, end, changed);
         rows = &rows[1..];
     }
+}
+
+/// Reads a byte of each cache line of some rows, which are read again soon. Loads that need nothing of each other and little
+/// else between them have more lines on their way at once than comparing and copying has; there is no prefetch without unsafe
+/// code.
+#[inline(always)]
+pub(super) fn touch(rows: &[&[u8]]) {
+    /// Bytes of a cache line.
+    const LINE: usize = 64;
+    let read = |bits, row: &&[u8]| row.iter().step_by(LINE).fold(bits, |bits, byte| bits | byte);
+    black_box(rows.iter().fold(0, read));
 }
 
 /// Copies groups that lie side by side from `column` on, and notes which of their pixels differ from those above them.
