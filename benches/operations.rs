@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What begins with "mask" starts from the pixels of a mask in memory and contains encoding it, whose own time stands
-//! beside it. What begins with "runs" starts from runs.
+//! beside it. What is the same in either scan order is done in the order along memory. What begins with "runs" starts from
+//! runs.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -62,26 +63,18 @@ fn clean<T: Label>(encoder: &Encoder, pixels: &mut [T], shape: Shape) {
     encoder.recycle(small);
 }
 
-/// A new mask without the labels of few pixels, in memory that `decode` makes.
-fn cleaned<T: Label, M>(
-    encoder: &Encoder,
-    pixels: &[T],
-    shape: Shape,
-    decode: impl Fn(&LabelRuns) -> runmask::Result<M>,
-) -> M {
-    let large = encode(encoder, pixels, shape).retain(|label, runs| !small(label, runs));
-    let mask = decode(&large).expect("the labels fit");
-    encoder.recycle(large);
-    mask
+/// New memory of huge pages.
+fn huge(bytes: usize) -> MmapMut {
+    let memory = MmapOptions::new().len(bytes).map_anon().expect("memory");
+    // A system without huge pages takes small ones.
+    let _ = memory.advise(Advice::HugePage);
+    memory
 }
 
 /// A mask in new memory of huge pages.
 fn decode_huge<T: Label>(runs: &LabelRuns) -> runmask::Result<MmapMut> {
     let decoder = Decoder::new(runs, 0)?.prefilled(true);
-    let bytes = decoder.shape().pixels() as usize * size_of::<T>();
-    let mut memory = MmapOptions::new().len(bytes).map_anon().expect("memory");
-    // A system without huge pages takes small ones.
-    let _ = memory.advise(Advice::HugePage);
+    let mut memory = huge(decoder.shape().pixels() as usize * size_of::<T>());
     decoder.decode_into::<T>(bytemuck::cast_slice_mut(&mut memory))?;
     Ok(memory)
 }
@@ -133,10 +126,11 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
     let shared = pixels.iter().zip(other).filter(|(a, b)| **a != T::default() && **b != T::default()).count() as u64;
     assert_eq!(overlaps.pairs().iter().map(|pair| pair.pixels).sum::<u64>(), shared);
 
-    let cleaned = cleaned(encoder, pixels, shape, decode_huge::<T>);
-    let cleaned: &[T] = bytemuck::cast_slice(&cleaned);
+    let along = along_memory(&mask);
+    let mut cleaned = pixels.to_vec();
+    clean(&along, &mut cleaned, shape);
     let kept = |label: T| label == T::default() || expected[&label].0 >= SMALL;
-    assert!(pixels.iter().zip(cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
+    assert!(pixels.iter().zip(&cleaned).all(|(&was, &is)| is == if kept(was) { was } else { T::default() }));
 
     let options = ComponentOptions::new();
     let pieces = runs.components(&options).expect("the runs carry a shape");
@@ -149,7 +143,7 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
         encoder.mark(&LabelMask::new(&binary, shape).expect("the shape is that of the pixels")).expect("marks");
     assert_eq!(marked.components(&options.clone().foreground(true)).expect("fits"), pieces);
     let [marked, moved] = [pixels, other].map(|pixels| {
-        encoder.mark(&LabelMask::new(pixels, shape).expect("the shape is that of the pixels")).expect("marks")
+        along.mark(&LabelMask::new(pixels, shape).expect("the shape is that of the pixels")).expect("marks")
     });
     assert_eq!(marked.overlaps(&moved).expect("one shape"), overlaps);
     assert_eq!(marked.measure(&MeasureOptions::new()).expect("measures"), table(&runs, &MeasureOptions::new()));
@@ -161,6 +155,11 @@ fn check<T: Label>(encoder: &Encoder, pixels: &[T], other: &[T], shape: Shape) {
         all.run_count(),
         pieces.sources().len()
     );
+}
+
+/// An encoder for what is the same in either order.
+fn along_memory<T: Label>(mask: &LabelMask<'_, T>) -> Encoder {
+    Encoder::builder().order(mask.memory_order()).threads(1).build().expect("simd")
 }
 
 fn encode<T: Label>(encoder: &Encoder, pixels: &[T], shape: Shape) -> LabelRuns {
@@ -198,16 +197,21 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     let moved = LabelMask::new(&other, shape).expect("the shape is that of the pixels");
     let mut group = group(criterion, name);
     group.bench_function("read sweep", |bencher| bencher.iter(|| sweep(black_box(bytemuck::cast_slice(pixels)))));
-    group.bench_function("encode", |bencher| bencher.iter(|| encoder.recycle(encoder.encode(&mask).expect("encodes"))));
+    let along = along_memory(&mask);
+    for (what, encoder) in [("encode", &encoder), ("encode along memory", &along)] {
+        group.bench_function(what, |bencher| {
+            bencher.iter(|| encoder.recycle(encoder.encode(&mask).expect("encodes")));
+        });
+    }
     for (what, options) in [
         ("mask: area, box, centroid", MeasureOptions::new()),
         ("mask: every property", MeasureOptions::new().properties(Property::ALL.iter().copied())),
     ] {
         group.bench_function(what, |bencher| {
             bencher.iter(|| {
-                let marked = encoder.mark(&mask).expect("marks");
+                let marked = along.mark(&mask).expect("marks");
                 let table = marked.measure(&options).expect("the mask carries a shape");
-                encoder.recycle_marked(marked);
+                along.recycle_marked(marked);
                 table
             });
         });
@@ -216,7 +220,16 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     group.bench_function("encode foreground", |bencher| {
         bencher.iter(|| encoder.recycle(encode(&encoder, &binary, shape)));
     });
+    group.bench_function("encode foreground along memory", |bencher| {
+        bencher.iter(|| along.recycle(encode(&along, &binary, shape)));
+    });
     group.bench_function("foreground: components", |bencher| bencher.iter(|| components(&encoder, &binary, shape)));
+    group.bench_function("foreground: components along memory", |bencher| {
+        bencher.iter(|| components(&along, &binary, shape));
+    });
+    group.bench_function("mask: components of the foreground along memory, made first", |bencher| {
+        bencher.iter(|| components(&along, &foreground(pixels), shape));
+    });
     group.bench_function("mask: components of the foreground, made first", |bencher| {
         bencher.iter(|| components(&encoder, &foreground(pixels), shape));
     });
@@ -235,23 +248,32 @@ fn from_mask<T: Label>(criterion: &mut Criterion, name: &str, pixels: &[T], shap
     drop(binary);
     group.bench_function("mask: overlaps and PQ of two", |bencher| {
         bencher.iter(|| {
-            let (one, two) = (encoder.mark(&mask).expect("marks"), encoder.mark(&moved).expect("marks"));
+            let (one, two) = (along.mark(&mask).expect("marks"), along.mark(&moved).expect("marks"));
             let scores = one.compare(&two, &[0.5]).expect("one shape");
-            encoder.recycle_marked(one);
-            encoder.recycle_marked(two);
+            along.recycle_marked(one);
+            along.recycle_marked(two);
             scores
         });
     });
     drop(other);
     group.bench_function("mask: small labels removed", |bencher| {
-        bencher.iter(|| cleaned(&encoder, pixels, shape, runmask::decode::<T>));
+        bencher.iter(|| {
+            let mut copy = pixels.to_vec();
+            clean(&along, &mut copy, shape);
+            copy
+        });
     });
     group.bench_function("mask: small labels removed, huge pages", |bencher| {
-        bencher.iter(|| cleaned(&encoder, pixels, shape, decode_huge::<T>));
+        bencher.iter(|| {
+            let mut copy = huge(size_of_val(pixels));
+            copy.copy_from_slice(bytemuck::cast_slice(pixels));
+            clean(&along, bytemuck::cast_slice_mut::<_, T>(&mut copy), shape);
+            copy
+        });
     });
     group.bench_function("mask: small labels removed in place", |bencher| {
         let copy = || pixels.to_vec();
-        bencher.iter_batched_ref(copy, |pixels| clean(&encoder, pixels, shape), BatchSize::PerIteration);
+        bencher.iter_batched_ref(copy, |pixels| clean(&along, pixels, shape), BatchSize::PerIteration);
     });
     group.finish();
 }

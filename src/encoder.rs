@@ -172,7 +172,8 @@ impl Encoder {
         Ok(each_label!(boundaries, boundaries => boundaries.same()))
     }
 
-    /// A mask in memory with its runs in scan order, not grouped by label: for operations that need no more.
+    /// A mask in memory with its runs in scan order, not grouped by label: for operations that need no more. Where the order
+    /// of the runs does not matter, [`LabelMask::memory_order`] is the fastest.
     ///
     /// ```
     /// use runmask::{ComponentOptions, Encoder, LabelMask, Shape};

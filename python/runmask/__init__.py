@@ -16,7 +16,7 @@ True
 from . import coco, pixels
 from ._files import convert, doctor, open, read, read_images
 from ._masks import encode, encode_block, mask2rle, merge, rle2mask
-from ._operations import compare, components, measure, overlaps
+from ._operations import compare, components, measure, overlaps, remove_small
 from ._polygons import from_polygons
 from ._runmask import FormatError, MaskFile, Polygons, Runs, __version__
 from ._tables import from_table
@@ -44,5 +44,6 @@ __all__ = [
     "pixels",
     "read",
     "read_images",
+    "remove_small",
     "rle2mask",
 ]

@@ -38,7 +38,8 @@ def encode(
         The label that has no runs; None for runs of every label.
     order : 'F' or 'C'
         Whether positions go down the columns, as competitions and COCO number them, or along the rows. It has nothing to do
-        with the array's order in memory.
+        with the array's order in memory, but where both are the same and labels are many, it takes a half or a third of the
+        time: where you do not care, give 'C' for arrays in C order.
     engine : 'auto', 'scalar', 'simd' or 'gpu'
         Who finds the runs, which are the same for all.
     threads : int, optional

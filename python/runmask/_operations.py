@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _runmask
-from ._masks import Order, mark
+from ._arrays import background_of, labels_of, memory_order, unsigned
+from ._masks import Order, encode, mark
 from ._runmask import MaskFile, Runs
 
-__all__ = ["compare", "components", "measure", "overlaps"]
+__all__ = ["compare", "components", "measure", "overlaps", "remove_small"]
 
 #: What may stand for a mask.
 Mask = Runs | MaskFile | npt.ArrayLike
@@ -58,7 +59,8 @@ def measure(
     >>> {name: column.tolist() for name, column in table.items()}
     {'label': [7], 'area': [3]}
     """
-    marked = _of_array(mask, "measure", background, "F", threads)
+    # The same in either order.
+    marked = _of_array(mask, "measure", background, None, threads)
     return marked.measure(properties, pixel_size, connectivity=connectivity, threads=threads)
 
 
@@ -141,8 +143,65 @@ def components(
     )
 
 
+def remove_small(
+    mask: npt.ArrayLike,
+    min_area: int,
+    *,
+    background: int = 0,
+    out: npt.NDArray[Any] | None = None,
+    threads: int | None = None,
+) -> npt.NDArray[Any]:
+    """A mask without the labels of few pixels. Pieces of labels: :func:`components` has a `min_area` too.
+
+    Parameters
+    ----------
+    mask : array of integers or bool, shape (height, width)
+        As in :func:`encode`.
+    min_area : int
+        Labels of fewer pixels become background.
+    background : int
+        The label that is none.
+    out : array, optional
+        Where the result goes: the mask itself, or another array of its shape and type. A new array unless given.
+    threads : int, optional
+        As in :func:`encode`.
+
+    Returns
+    -------
+    array of the mask's type, shape (height, width)
+
+    Raises
+    ------
+    TypeError
+        The labels are no integers, or `out` is of another type.
+    ValueError
+        The mask does not have two dimensions, a label is negative, or `out` has another shape or cannot be written to.
+
+    Examples
+    --------
+    >>> import numpy, runmask
+    >>> runmask.remove_small(numpy.array([[0, 7, 7], [5, 7, 0]]), 2)
+    array([[0, 7, 7],
+           [0, 7, 0]])
+    """
+    array = labels_of(mask)
+    if out is not None and out.dtype != array.dtype:
+        raise TypeError(f"out: expected an array of {array.dtype}, found {out.dtype}")
+    if out is not None and out.shape != array.shape:
+        raise ValueError(f"out: expected shape {array.shape}, found {out.shape}")
+    runs = encode(array, background=background, order=memory_order(array), threads=threads)
+    few = runs.measure(["area"], threads=threads)["area"] < min_area
+    if out is None:
+        out = array.astype(array.dtype.newbyteorder("="), order="K")
+    elif out is not mask:
+        np.copyto(out, array)
+    # A negative background is a large one, as it lies in memory.
+    runs.select(runs.labels[few]).erase(unsigned(out), background_of(background, array) or 0)
+    return out
+
+
 def _of_array(
-    mask: npt.ArrayLike | MaskFile, verb: str, background: int | None, order: Order, threads: int | None
+    mask: npt.ArrayLike | MaskFile, verb: str, background: int | None, order: Order | None, threads: int | None
 ) -> _runmask.Marked:
     """An array, marked. What has the verb as a method of its own is left to that."""
     if isinstance(mask, (Runs, MaskFile)) and hasattr(mask, verb):
@@ -152,15 +211,27 @@ def _of_array(
 
 
 def _marked(
-    mask: npt.ArrayLike | MaskFile, background: int | None = 0, order: Order = "F", threads: int | None = None
+    mask: npt.ArrayLike | MaskFile, background: int | None = 0, order: Order | None = None, threads: int | None = None
 ) -> _runmask.Marked:
+    """A mask, marked in the order asked for, or in the one that is the fastest."""
     if isinstance(mask, MaskFile):
-        return mask._mark(background=background, order=order, threads=threads)
-    return mark(mask, background, order, threads)
+        # Tiles are marked where they lie.
+        return mask._mark(background=background, order=order or "F", threads=threads)
+    array = labels_of(mask)
+    return mark(array, background, order or memory_order(array), threads)
 
 
-def _side(mask: Mask) -> Runs | _runmask.Marked:
-    return mask if isinstance(mask, Runs) else _marked(mask)
+def _sides(one: Mask, other: Mask) -> tuple[Runs | _runmask.Marked, Runs | _runmask.Marked]:
+    """Two masks that are walked together, in one order: that of runs, which are there, or else the one that is the fastest."""
+    masks = one, other
+    orders: list[Order] = [mask.order for mask in masks if isinstance(mask, Runs)]
+    orders += ["F" for mask in masks if isinstance(mask, MaskFile)]
+    order = orders[0] if orders else memory_order(labels_of(one))
+
+    def side(mask: Mask) -> Runs | _runmask.Marked:
+        return mask if isinstance(mask, Runs) else _marked(mask, order=order)
+
+    return side(one), side(other)
 
 
 def overlaps(first: Mask, second: Mask) -> npt.NDArray[np.uint64]:
@@ -189,7 +260,7 @@ def overlaps(first: Mask, second: Mask) -> npt.NDArray[np.uint64]:
     >>> runmask.overlaps(one, other).tolist()
     [[2, 4, 1], [7, 4, 2]]
     """
-    return _runmask.overlaps(_side(first), _side(second))
+    return _runmask.overlaps(*_sides(first, second))
 
 
 def compare(truth: Mask, prediction: Mask, thresholds: Sequence[float] | None = None) -> dict[str, Any]:
@@ -222,4 +293,5 @@ def compare(truth: Mask, prediction: Mask, thresholds: Sequence[float] | None = 
     >>> scores["sq"], scores["matched"], scores["f1"]
     (0.75, 1, {0.5: 0.6666666666666666})
     """
-    return _runmask.compare(_side(truth), _side(prediction), None if thresholds is None else list(thresholds))
+    first, second = _sides(truth, prediction)
+    return _runmask.compare(first, second, None if thresholds is None else list(thresholds))

@@ -12,7 +12,7 @@ use runmask::{
     SetOperation, Values, Window,
 };
 
-use crate::arrays::order_of;
+use crate::arrays::{order_name, order_of};
 use crate::errors::raise;
 use crate::options::{measure_options, named, shape_of};
 use crate::runs::{Runs, flat};
@@ -308,6 +308,12 @@ impl From<runmask::Marked> for Marked {
 
 #[pymethods]
 impl Marked {
+    /// The order of its runs.
+    #[getter]
+    fn order(&self) -> &'static str {
+        order_name(self.marked.order())
+    }
+
     /// The largest label but the background, or None.
     #[getter]
     fn largest(&self, py: Python<'_>) -> Option<u64> {

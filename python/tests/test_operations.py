@@ -245,6 +245,44 @@ def test_runs_arrays_and_files_compare_alike(tmp_path_factory, mask, kinds):
     assert runmask.compare(first, second, [0.5]) == runmask.compare(one, two, [0.5])
 
 
+@given(masks(), st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda mask: np.repeat(mask, 2, 1)[:, ::2]]), st.integers(0, 5))
+def test_small_labels_are_removed(mask, lay_out, min_area):
+    mask = lay_out(mask)
+    labels, areas = np.unique(mask, return_counts=True)
+    expected = np.where(np.isin(mask, labels[areas < min_area]), 0, mask).astype(mask.dtype)
+    before = mask.copy(order="K")
+    found = runmask.remove_small(mask, min_area, threads=1)
+    assert found.dtype == mask.dtype and np.array_equal(found, expected) and np.array_equal(mask, before)
+    for out in (np.ones_like(before), before):
+        assert runmask.remove_small(before, min_area, out=out) is out
+        assert np.array_equal(out, expected)
+
+
+def test_small_labels_of_all_kinds_of_arrays():
+    mask = np.array([[-1, 7, 7], [5, 7, -1]])
+    assert runmask.remove_small(mask, 2, background=-1).tolist() == [[-1, 7, 7], [-1, 7, -1]]
+    assert runmask.remove_small([[0, 7, 7], [5, 7, 0]], 2).tolist() == [[0, 7, 7], [0, 7, 0]]
+    swapped = runmask.remove_small(np.array([[0, 7, 7], [300, 7, 0]], ">u4"), 2)
+    assert (swapped.tolist(), swapped.dtype) == ([[0, 7, 7], [0, 7, 0]], np.dtype("u4"))
+    true = np.array([[False, True]])
+    assert runmask.remove_small(true, 2, out=true).tolist() == [[False, False]]
+    with pytest.raises(ValueError, match="but -1 is among them"):
+        runmask.remove_small(mask, 2)
+    with pytest.raises(TypeError, match="out: expected an array of int64, found uint8"):
+        runmask.remove_small(abs(mask), 2, out=np.zeros((2, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"out: expected shape \(2, 3\), found \(3, 2\)"):
+        runmask.remove_small(abs(mask), 2, out=np.zeros((3, 2), mask.dtype))
+    mask = abs(mask)
+    mask.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        runmask.remove_small(mask, 2, out=mask)
+
+
+def test_arrays_are_walked_along_memory():
+    along = np.zeros((3, 4), np.uint8)
+    assert [runmask._operations._marked(mask).order for mask in (along, np.asfortranarray(along))] == ["C", "F"]
+
+
 def test_arrays_of_other_machines_and_of_odd_truths():
     mask = np.array([[0, 7, 7], [300, 7, 0]], ">u4")
     assert runmask.measure(mask, ("label", "area"))["label"].tolist() == [7, 300]

@@ -169,9 +169,13 @@ impl Sums {
     /// The mean line and the mean place of the pixels; not a number for no pixels.
     #[inline]
     pub(super) fn mean(&self) -> (f64, f64) {
-        let area = self.area as f64;
-        let float = |sum: i128| i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64);
-        (self.origin.0 as f64 + float(self.first[0]) / area, self.origin.1 as f64 + float(self.first[1]) / area)
+        // From the first line and place of the box, so that both scan orders give the same digits.
+        let along = self.first[1] + i128::from(self.area) * i128::from(self.origin.1 - self.along.0);
+        let mean = |from: u64, sum: i128| {
+            let sum = i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64);
+            from as f64 + sum / self.area as f64
+        };
+        (mean(self.lines.0, self.first[0]), mean(self.along.0, along))
     }
 
     /// The variance of lines, the covariance, and the variance of places, over the pixels.

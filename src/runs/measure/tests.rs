@@ -199,6 +199,14 @@ proptest! {
         }
     }
 
+    /// The same digits, so that whoever measures may take the order that is faster.
+    #[test]
+    fn both_orders_measure_the_same(pixels in masks()) {
+        let [down, along] = ORDERS.map(|order| pixels.encode(order).measure(&all()).unwrap());
+        // Numbers that are none are equal as texts.
+        prop_assert_eq!(format!("{down:?}"), format!("{along:?}"));
+    }
+
     /// What files may hold: labels that overlap, touching runs, labels without runs.
     #[test]
     fn labels_that_overlap_are_measured_each_by_itself(runs in any_runs()) {
