@@ -30,6 +30,7 @@
 use crate::error::Result;
 use crate::shape::{ScanOrder, Shape};
 
+mod boxes;
 mod build;
 mod builder;
 mod compare;

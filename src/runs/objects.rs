@@ -253,7 +253,7 @@ impl Layer {
 }
 
 /// Pixels that two lists of runs share.
-fn shared(first: &[Run], second: &[Run]) -> u64 {
+pub(super) fn shared(first: &[Run], second: &[Run]) -> u64 {
     let (Some(one), Some(other)) = (first.first(), second.first()) else { return 0 };
     // What ends before the other begins is passed over.
     let mut i = first.partition_point(|run| run.end() <= other.start);

@@ -2,8 +2,10 @@
 //!
 //! Gets two masks whose labels do not overlap within a mask; gives the pairs of labels that share pixels, in ascending order,
 //! and the area of every label. A stretch of positions at a time, the runs of the second mask are put into scan order, and those
-//! of the first are looked up among them, label by label, so that the pixels of a pair are added up in one place. Time and
-//! memory follow the runs, not the labels or the pixels.
+//! of the first are looked up among them, label by label, so that the pixels of a pair are added up in one place. Labels of many
+//! runs are compared with those near them instead ([`by_label`]). Time and memory follow the runs, not the labels or the pixels.
+
+mod by_label;
 
 use super::LabelRuns;
 use super::build::same_shape;
@@ -102,6 +104,17 @@ impl LabelRuns {
             turned = other.to_order(self.order)?;
             &turned
         };
+        if let Some(shape) = shape
+            && [self, other].into_iter().all(by_label::pays)
+            && let Some(overlaps) = by_label::overlaps(self, other, shape)?
+        {
+            return Ok(overlaps);
+        }
+        self.overlaps_by_walk(other, shape)
+    }
+
+    /// The same in scan order, of masks of one order.
+    fn overlaps_by_walk(&self, other: &Self, shape: Option<Shape>) -> Result<Overlaps> {
         let walk = Walk::of(&[self, other])?;
         let each = walk.count().div_ceil(rayon::current_num_threads());
         let count_some = |some: usize| -> Result<Part> {

@@ -3,10 +3,8 @@
 //! Gets runs, and works out once where each label lies; gives windows, at full size or every second, fourth ... row and column
 //! of them; guarantees the pixels that decoding the whole mask would give there, and that labels that share a pixel of the
 //! window are an error. A window takes time for the labels near it, their runs in its scan lines, and its pixels.
-//!
-//! The mask is divided into square cells, each with a list of the labels whose boxes meet it. Labels of large boxes are in one
-//! list of their own, so that no label is in many.
 
+use super::boxes::Boxes;
 use super::measure::Extents;
 use super::{LabelRuns, Window, lines};
 use crate::error::{Error, Result};
@@ -17,9 +15,6 @@ use crate::threads;
 
 /// Smallest side of a cell, as a power of two.
 const CELL_BITS: u32 = 8;
-
-/// Most cells that list a label.
-const MOST_CELLS: u64 = 16;
 
 /// Decodes windows of a mask.
 ///
@@ -37,43 +32,7 @@ pub struct Windows<'a> {
     runs: &'a LabelRuns,
     shape: Shape,
     background: u64,
-    extents: Vec<Extents>,
-    cells: Cells,
-    /// Labels that are in no cell.
-    large: Vec<u32>,
-}
-
-/// The labels of each cell, cell by cell along the lines.
-#[derive(Debug, Default)]
-struct Cells {
-    /// Side of a cell, as a power of two.
-    bits: u32,
-    /// Cells along the lines.
-    along: u64,
-    starts: Vec<usize>,
-    labels: Vec<u32>,
-}
-
-/// A range of cells: of lines, and along them.
-type CellRange = (std::ops::RangeInclusive<u64>, std::ops::RangeInclusive<u64>);
-
-impl Cells {
-    /// The cells that a box meets, which has pixels.
-    fn of(&self, extents: &Extents) -> CellRange {
-        let cells = |(start, end): (u32, u32)| u64::from(start >> self.bits)..=u64::from((end - 1) >> self.bits);
-        (cells(extents.lines), cells(extents.along))
-    }
-
-    fn number(&self, line: u64, along: u64) -> usize {
-        (line * self.along + along) as usize
-    }
-
-    /// The cells of a small box; `None` for one that no cell lists.
-    fn small(&self, extents: &Extents) -> Option<CellRange> {
-        let (lines, along) = self.of(extents);
-        let count = |range: &std::ops::RangeInclusive<u64>| range.end() - range.start() + 1;
-        (count(&lines).saturating_mul(count(&along)) <= MOST_CELLS).then_some((lines, along))
-    }
+    boxes: Boxes,
 }
 
 impl<'a> Windows<'a> {
@@ -87,49 +46,11 @@ impl<'a> Windows<'a> {
         if runs.get(background).is_some_and(|runs| !runs.is_empty()) {
             return Err(Error::Argument(format!("label {background} has runs, but {background} is the background")));
         }
-        if u32::try_from(runs.labels.len()).is_err() {
-            let found = runs.labels.len() as u64;
-            return Err(Error::LimitExceeded { what: "labels".into(), limit: u64::from(u32::MAX), found });
-        }
         let length = shape.line_length(runs.order);
         let mut extents = vec![Extents::default(); runs.labels.len()];
         threads::fill(&mut extents, 1024, |label| Extents::of(runs.runs_at(label), length));
-        let mut cells = Cells { bits: CELL_BITS, ..Cells::default() };
-        let most = 64.max(runs.labels.len() as u64);
-        let count = |side: u32, bits: u32| (u64::from(side) >> bits) + 1;
-        while count(shape.lines(runs.order), cells.bits) * count(length, cells.bits) > most {
-            cells.bits += 1;
-        }
-        cells.along = count(length, cells.bits);
-        let mut large = Vec::new();
-        let mut starts = vec![0_usize; (count(shape.lines(runs.order), cells.bits) * cells.along) as usize + 1];
-        let listed = |cells: &Cells, call: &mut dyn FnMut(u32, Option<usize>)| {
-            for (label, extents) in (0..).zip(&extents).filter(|(_, extents)| extents.lines.1 > 0) {
-                match cells.small(extents) {
-                    None => call(label, None),
-                    Some((lines, along)) => lines
-                        .flat_map(|line| along.clone().map(move |along| (line, along)))
-                        .for_each(|(line, along)| call(label, Some(cells.number(line, along)))),
-                }
-            }
-        };
-        listed(&cells, &mut |label, cell| match cell {
-            Some(cell) => starts[cell + 1] += 1,
-            None => large.push(label),
-        });
-        for cell in 1..starts.len() {
-            starts[cell] += starts[cell - 1];
-        }
-        let mut labels = vec![0; starts[starts.len() - 1]];
-        let mut next = starts.clone();
-        listed(&cells, &mut |label, cell| {
-            if let Some(cell) = cell {
-                labels[next[cell]] = label;
-                next[cell] += 1;
-            }
-        });
-        (cells.starts, cells.labels) = (starts, labels);
-        Ok(Self { runs, shape, background, extents, cells, large })
+        let boxes = Boxes::new(extents, shape, runs.order, CELL_BITS)?;
+        Ok(Self { runs, shape, background, boxes })
     }
 
     /// Height and width of the whole mask.
@@ -196,7 +117,7 @@ impl<'a> Windows<'a> {
         let bits = scale.trailing_zeros();
         // The first of the sampled lines that is not before this one.
         let up = |line: u32| (line >> bits) + u32::from(line & (scale - 1) != 0);
-        self.labels_near(&view, |label| {
+        self.boxes.near(&view, |label| {
             let value = narrow(self.runs.labels[label])?;
             let mut overlap = None;
             self.pieces(label, &view, |line, along| {
@@ -244,9 +165,9 @@ impl<'a> Windows<'a> {
         };
         let view = Extents { lines: (first_line, first_line + lines), along: (first_along, first_along + length) };
         let mut near = Vec::new();
-        self.labels_near(&view, |label| {
+        self.boxes.near(&view, |label| {
             near.push(label);
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         near.sort_unstable();
         let mut result = LabelRuns::empty(Some(window.shape()), self.runs.order);
@@ -277,29 +198,6 @@ impl<'a> Windows<'a> {
             )));
         }
         window.check(self.shape)
-    }
-
-    /// Calls `each` once with every label whose box meets the view, which has pixels.
-    fn labels_near(&self, view: &Extents, mut each: impl FnMut(usize) -> Result<()>) -> Result<()> {
-        let (lines, along) = self.cells.of(view);
-        for line in lines.clone() {
-            for place in along.clone() {
-                let cell = self.cells.number(line, place);
-                for &label in &self.cells.labels[self.cells.starts[cell]..self.cells.starts[cell + 1]] {
-                    let extents = &self.extents[label as usize];
-                    // Of the cells that both meet, the first.
-                    let (own_lines, own_along) = self.cells.of(extents);
-                    let first = (*own_lines.start().max(lines.start()), *own_along.start().max(along.start()));
-                    if first == (line, place) && extents.meets(view) {
-                        each(label as usize)?;
-                    }
-                }
-            }
-        }
-        self.large
-            .iter()
-            .filter(|&&label| self.extents[label as usize].meets(view))
-            .try_for_each(|&label| each(label as usize))
     }
 
     /// Calls `each` with what a label covers of the view: lines and places along them, from the view's first.
@@ -444,7 +342,7 @@ mod tests {
             let runs =
                 LabelRuns::from_parts(Some(shape), order, parts.0.clone(), parts.1.clone(), parts.2.clone()).unwrap();
             let windows = Windows::new(&runs, 0).unwrap();
-            assert!(!windows.large.is_empty() && !windows.cells.labels.is_empty());
+            assert!(windows.boxes.are_of_both_kinds());
             for index in 0..50 {
                 let at = |factor: u32, side: u32| index * factor % (side - 1000);
                 let window = Window::new(at(7907, shape.height), at(6151, shape.width), 1000, 999);

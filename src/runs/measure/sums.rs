@@ -220,6 +220,32 @@ pub(crate) struct Extents {
 }
 
 impl Extents {
+    /// The extents of a label that has one run in each of its lines, as most cells do; `None` for another. Nothing in here
+    /// waits for the run before.
+    #[inline]
+    pub(crate) fn line_by_line(runs: &[Run], length: u32) -> Option<Self> {
+        let length = u64::from(length);
+        let line = runs.first()?.start / length;
+        // Others mostly end in another line than they would.
+        let last = (line + runs.len() as u64 - 1).checked_mul(length)?;
+        if runs.last()?.start.wrapping_sub(last) >= length {
+            return None;
+        }
+        let mut line_start = line * length;
+        let (mut low, mut high, mut inside) = (u64::MAX, 0, true);
+        for run in runs {
+            // Before its line begins it is far outside of it.
+            let start = run.start.wrapping_sub(line_start);
+            let end = start.wrapping_add(run.length);
+            inside &= start < length && end <= length;
+            low = low.min(start);
+            high = high.max(end);
+            line_start = line_start.wrapping_add(length);
+        }
+        inside
+            .then(|| Self { lines: (line as u32, (line + runs.len() as u64) as u32), along: (low as u32, high as u32) })
+    }
+
     /// The extents of runs in lines of `length` pixels.
     pub(crate) fn of(runs: &[Run], length: u32) -> Self {
         let Some(first) = runs.first() else { return Self::default() };
