@@ -150,12 +150,12 @@ impl Boxes {
             .try_for_each(|&label| each(label as usize))
     }
 
-    /// How many labels [`Boxes::near`] looks at.
+    /// How many cells and labels [`Boxes::near`] looks at.
     pub(super) fn looked_at(&self, view: &Extents) -> usize {
         let (lines, along) = self.cells.of(view);
         let of_line = |line: u64| {
             let (first, last) = (self.cells.number(line, *along.start()), self.cells.number(line, *along.end()));
-            self.cells.starts[last + 1] - self.cells.starts[first]
+            (last + 1 - first) + (self.cells.starts[last + 1] - self.cells.starts[first])
         };
         self.large.len() + lines.map(of_line).sum::<usize>()
     }
