@@ -253,12 +253,17 @@ impl Layer {
 }
 
 /// Pixels that two lists of runs share.
-pub(super) fn shared(first: &[Run], second: &[Run]) -> u64 {
+fn shared(first: &[Run], second: &[Run]) -> u64 {
     let (Some(one), Some(other)) = (first.first(), second.first()) else { return 0 };
     // What ends before the other begins is passed over.
-    let mut i = first.partition_point(|run| run.end() <= other.start);
-    let mut j = second.partition_point(|run| run.end() <= one.start);
-    let mut pixels = 0;
+    let i = first.partition_point(|run| run.end() <= other.start);
+    let j = second.partition_point(|run| run.end() <= one.start);
+    walked(&first[i..], &second[j..])
+}
+
+/// Pixels that two lists of runs share, walked together from their beginnings.
+pub(super) fn walked(first: &[Run], second: &[Run]) -> u64 {
+    let (mut i, mut j, mut pixels) = (0, 0, 0);
     while let (Some(one), Some(other)) = (first.get(i), second.get(j)) {
         let (one_end, other_end) = (one.end(), other.end());
         pixels += one_end.min(other_end).saturating_sub(one.start.max(other.start));

@@ -75,35 +75,20 @@ impl Sums {
         }
     }
 
-    /// The sums of a label that has one run in each of its lines, as most cells do; `None` for another. Nothing in here waits
-    /// for the run before.
+    /// The sums of a label that has one run in each of its lines; `None` for another.
     #[inline]
     fn line_by_line(runs: &[Run], length: u32) -> Option<Self> {
-        let length = u64::from(length);
-        let line = runs.first()?.start / length;
-        // Others mostly end in another line than they would.
-        let last = (line + runs.len() as u64 - 1).checked_mul(length)?;
-        if runs.last()?.start.wrapping_sub(last) >= length {
-            return None;
-        }
-        let mut line_start = line * length;
-        let origin = (line, runs[0].start - line_start);
-        let (mut area, mut lines, mut along, mut inside) = (0, 0, 0, true);
-        let (mut low, mut high) = (u64::MAX, 0);
-        for (x, run) in (0..).zip(runs) {
-            // Before its line begins it is far outside of it.
-            let start = run.start.wrapping_sub(line_start);
-            let end = start.wrapping_add(run.length);
-            inside &= start < length && end <= length;
+        let (mut area, mut lines, mut along, mut low, mut high) = (0, 0, 0, u64::MAX, 0);
+        let line = line_by_line(runs, length, |x, start, end, pixels| {
             low = low.min(start);
             high = high.max(end);
-            area = u64::wrapping_add(area, run.length);
-            lines = u64::wrapping_add(lines, run.length.wrapping_mul(x));
+            area = u64::wrapping_add(area, pixels);
+            lines = u64::wrapping_add(lines, pixels.wrapping_mul(x));
             // Twice the sum of the places.
-            along = u64::wrapping_add(along, run.length.wrapping_mul(start.wrapping_add(end).wrapping_sub(1)));
-            line_start = line_start.wrapping_add(length);
-        }
-        inside.then(|| Self {
+            along = u64::wrapping_add(along, pixels.wrapping_mul(start.wrapping_add(end).wrapping_sub(1)));
+        })?;
+        let origin = (line, runs[0].start - line * u64::from(length));
+        Some(Self {
             area,
             lines: (line, line + runs.len() as u64),
             along: (low, high),
@@ -196,6 +181,30 @@ impl Sums {
     }
 }
 
+/// Calls `each` for every run of a label that has one in each of its lines, as most cells do: with the number of the line from
+/// the first, where the run begins and ends in it, and its pixels. Gives the first line; `None` for another label, of which
+/// `each` may be told anything. Nothing in here waits for the run before.
+#[inline(always)]
+fn line_by_line(runs: &[Run], length: u32, mut each: impl FnMut(u64, u64, u64, u64)) -> Option<u64> {
+    let length = u64::from(length);
+    let line = runs.first()?.start / length;
+    // Others mostly end in another line than they would.
+    let last = (line + runs.len() as u64 - 1).checked_mul(length)?;
+    if runs.last()?.start.wrapping_sub(last) >= length {
+        return None;
+    }
+    let (mut line_start, mut inside) = (line * length, true);
+    for (x, run) in (0..).zip(runs) {
+        // Before its line begins it is far outside of it.
+        let start = run.start.wrapping_sub(line_start);
+        let end = start.wrapping_add(run.length);
+        inside &= start < length && end <= length;
+        each(x, start, end, run.length);
+        line_start = line_start.wrapping_add(length);
+    }
+    inside.then_some(line)
+}
+
 /// Whether sums over a label that spans so many lines of `length` pixels fit into 64 bits.
 fn fits(lines: u64, length: u32, second: bool) -> bool {
     let (lines, length) = (u128::from(lines), u128::from(length));
@@ -220,30 +229,16 @@ pub(crate) struct Extents {
 }
 
 impl Extents {
-    /// The extents of a label that has one run in each of its lines, as most cells do; `None` for another. Nothing in here
-    /// waits for the run before.
+    /// The extents of a label that has one run in each of its lines; `None` for another.
     #[inline]
     pub(crate) fn line_by_line(runs: &[Run], length: u32) -> Option<Self> {
-        let length = u64::from(length);
-        let line = runs.first()?.start / length;
-        // Others mostly end in another line than they would.
-        let last = (line + runs.len() as u64 - 1).checked_mul(length)?;
-        if runs.last()?.start.wrapping_sub(last) >= length {
-            return None;
-        }
-        let mut line_start = line * length;
-        let (mut low, mut high, mut inside) = (u64::MAX, 0, true);
-        for run in runs {
-            // Before its line begins it is far outside of it.
-            let start = run.start.wrapping_sub(line_start);
-            let end = start.wrapping_add(run.length);
-            inside &= start < length && end <= length;
+        let (mut low, mut high) = (u64::MAX, 0);
+        let line = line_by_line(runs, length, |_, start, end, _| {
             low = low.min(start);
             high = high.max(end);
-            line_start = line_start.wrapping_add(length);
-        }
-        inside
-            .then(|| Self { lines: (line as u32, (line + runs.len() as u64) as u32), along: (low as u32, high as u32) })
+        })?;
+        let lines = (line as u32, (line + runs.len() as u64) as u32);
+        Some(Self { lines, along: (low as u32, high as u32) })
     }
 
     /// The extents of runs in lines of `length` pixels.

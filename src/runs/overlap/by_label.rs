@@ -17,7 +17,7 @@ use super::{Found, Overlaps, pairs};
 use crate::error::Result;
 use crate::runs::boxes::Boxes;
 use crate::runs::measure::Extents;
-use crate::runs::objects::shared;
+use crate::runs::objects::walked;
 use crate::runs::{LabelRuns, Run};
 use crate::shape::Shape;
 use crate::threads;
@@ -171,7 +171,7 @@ impl<'a> Side<'a> {
         }
         let (own, its) = (within(own, its), within(its, own));
         take(left, own.len() + its.len())?;
-        Ok(shared(own, its))
+        Ok(walked(own, its))
     }
 }
 
