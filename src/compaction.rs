@@ -28,6 +28,8 @@ use std::hint::select_unpredictable;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prefetch_index::prefetch_index;
+
 use crate::boundary::{Boundaries, MaskBoundaries};
 use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
@@ -88,6 +90,18 @@ impl<T: Label> Part<'_, T> {
     fn line(&self, line: usize) -> (&[u32], &[T]) {
         let range = self.line_starts[line] as usize..self.line_starts[line + 1] as usize;
         (&self.offsets[range.clone()], &self.labels[range])
+    }
+
+    /// Has the processor fetch what follows `line`, which has `count` boundaries: the beginning of the next line. It foresees
+    /// few lists by itself, and there are two for each part.
+    fn fetch_after(&self, line: usize, count: usize) {
+        /// Offsets in a line of cache.
+        const LINE: usize = 16;
+        let next = self.line_starts[line + 1] as usize;
+        for ahead in (0..count.min(4 * LINE)).step_by(LINE) {
+            prefetch_index(self.offsets, next + ahead);
+            prefetch_index(self.labels, next + ahead);
+        }
     }
 }
 
@@ -271,6 +285,9 @@ impl<'a, T: Label> Mask<'a, T> {
     }
 }
 
+/// Runs in a line of cache.
+const RUNS_IN_A_LINE: usize = 4;
+
 /// The runs that begin in some of the lines.
 struct Chunk<T, S> {
     lines: Range<u32>,
@@ -336,6 +353,8 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             to_start.store(start, Ordering::Relaxed);
             to_length.store(length, Ordering::Relaxed);
             *place += 1;
+            // The label's next run is needed a scan line later, which is enough time to fetch the cache line that follows.
+            prefetch_index(places, *place + RUNS_IN_A_LINE);
         };
         // The run that reaches the next boundaries; what came before these lines belongs to an earlier chunk.
         let (mut open, mut current, mut start) = (nowhere, *before, 0);
@@ -354,6 +373,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
                     (offsets, labels) = (&offsets[1..], &labels[1..]);
                 }
                 let ([first, ..], [.., last]) = (offsets, labels) else { continue };
+                part.fetch_after(local, labels.len());
                 put(open, start, base + u64::from(*first) - start);
                 // All but the last end at the next.
                 for (ends, &label) in offsets.windows(2).zip(labels) {
