@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 #[cfg(feature = "zarr")]
 use fearless_simd::u8x16;
-use fearless_simd::{Level, Simd, SimdBase, SimdMask};
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdMask};
 
 use crate::error::{Error, Result};
 use crate::names;
@@ -116,6 +116,17 @@ pub trait Lanes: Copy {
     /// Bit `i` is set where `a[i]` differs from `b[i]`; both hold [`AT_ONCE`] labels.
     fn differences<S: Simd>(simd: S, a: &[Self], b: &[Self]) -> u64;
 
+    /// Copies [`AT_ONCE`] columns from `column` on of rows of bytes, of at most [`AT_ONCE`] rows and one above them, to `tile`,
+    /// which gets no copy of the one above. Bit `i` of a column's word is set where label `i` of its copy is another than the one
+    /// above; gives a bit for each word that is not 0.
+    fn copy_columns<S: Simd>(
+        simd: S,
+        rows: &[&[u8]],
+        column: usize,
+        tile: &mut [[Self; AT_ONCE]; AT_ONCE],
+        words: &mut [u64; AT_ONCE],
+    ) -> u64;
+
     /// Whether one of the labels of a span of [`SPAN`] bytes is another than `label`.
     fn any_other<S: Simd>(simd: S, span: &[Self], label: Self) -> bool;
 
@@ -139,6 +150,71 @@ macro_rules! lanes {
                     lane += lanes;
                 }
                 bits
+            }
+
+            #[inline(always)]
+            fn copy_columns<S: Simd>(
+                simd: S,
+                rows: &[&[u8]],
+                column: usize,
+                tile: &mut [[Self; AT_ONCE]; AT_ONCE],
+                words: &mut [u64; AT_ONCE],
+            ) -> u64 {
+                /// Rows of which a lane has a bit each.
+                const ROWS: usize = <$type>::BITS as usize;
+                /// The columns of `N` vectors, from `from` on of the tile, going up.
+                #[inline(always)]
+                fn vectors<S: Simd, const N: usize>(
+                    simd: S,
+                    rows: &[&[u8]],
+                    column: usize,
+                    from: usize,
+                    tile: &mut [[$type; AT_ONCE]; AT_ONCE],
+                    bits: &mut [[$type; AT_ONCE]; AT_ONCE / ROWS],
+                ) {
+                    let lanes = S::$vector::LEN;
+                    let load = |row: &[u8]| -> [S::$vector; N] {
+                        let labels = &bytemuck::cast_slice::<u8, $type>(row)[column + from..column + from + N * lanes];
+                        std::array::from_fn(|i| S::$vector::from_slice(simd, &labels[i * lanes..(i + 1) * lanes]))
+                    };
+                    let (zero, one) = (S::$vector::splat(simd, 0), S::$vector::splat(simd, 1));
+                    let mut here = load(rows[rows.len() - 1]);
+                    for (part, bits) in bits.iter_mut().enumerate().rev() {
+                        let mut seen = [zero; N];
+                        for row in (part * ROWS..(rows.len() - 1).min((part + 1) * ROWS)).rev() {
+                            let above = load(rows[row]);
+                            let copy = &mut tile[row][from..from + N * lanes];
+                            for i in 0..N {
+                                seen[i] = (seen[i] + seen[i]) | here[i].simd_ne(above[i]).select(one, zero);
+                                here[i].store_slice(&mut copy[i * lanes..(i + 1) * lanes]);
+                            }
+                            here = above;
+                        }
+                        for (i, seen) in seen.iter().enumerate() {
+                            seen.store_slice(&mut bits[from + i * lanes..from + (i + 1) * lanes]);
+                        }
+                    }
+                }
+                let mut bits = [[0; AT_ONCE]; AT_ONCE / ROWS];
+                let lanes = S::$vector::LEN;
+                // As many vectors as registers hold with those above them and what is seen.
+                let together = (AT_ONCE / lanes).min(4);
+                for from in (0..AT_ONCE).step_by(together * lanes) {
+                    match together {
+                        1 => vectors::<S, 1>(simd, rows, column, from, tile, &mut bits),
+                        2 => vectors::<S, 2>(simd, rows, column, from, tile, &mut bits),
+                        _ => vectors::<S, 4>(simd, rows, column, from, tile, &mut bits),
+                    }
+                }
+                let mut any = [0; AT_ONCE];
+                for (column, (word, any)) in words.iter_mut().zip(&mut any).enumerate() {
+                    *word = 0;
+                    for (part, bits) in bits.iter().enumerate() {
+                        *word |= u64::from(bits[column]) << (part * ROWS);
+                        *any |= bits[column];
+                    }
+                }
+                Self::differences(simd, &any, &[0; AT_ONCE])
             }
 
             #[inline(always)]

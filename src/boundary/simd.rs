@@ -10,8 +10,8 @@
 //! for each block of 64 rows:
 //!     sweep: OR together row XOR row above, for all rows of the block      (most of a slide ends here)
 //!     for each group of 64 columns in which a bit survived:
-//!         compare again, 64 columns x 64 rows -> 64 words of bits; transpose the bits; for each column,
-//!         for each bit: append (row, label) to the block's events
+//!         compare again, 64 columns x 64 rows -> a word of bits for each column; for each column, for each bit:
+//!         append (row, label) to the block's events
 //! for each column, for each block: append the block's events of the column to the strip's boundaries
 //! ```
 //!
@@ -20,10 +20,11 @@
 //!    once, in eight streams that the processor's prefetcher follows. The eight loads are written out, not a loop: the
 //!    prefetcher tells streams apart by the instruction that loads. It looks at bytes only and is the same for every label
 //!    type.
-//! 2. Only groups with a difference are compared lane by lane. Their labels are copied to a tile, where they lie at known
-//!    distances. Where most groups differ nothing is swept: a byte of each cache line of a block is read, which waits for
-//!    memory less than a comparison does, then every group is copied and compared, in panels of a few KiB; and the events
-//!    of a panel are put in order while they are still in cache.
+//! 2. Only groups with a difference are compared lane by lane, upwards: each lane doubles what it has seen and adds a bit.
+//!    Their labels are copied to a tile, where they lie at known distances. Where most groups differ nothing is swept: every
+//!    group is copied and compared, in panels of a few KiB, and the events of a panel are put in order while they are still in
+//!    cache. The next block is fetched while this one's events are written, and a byte of each cache line of a block is read
+//!    first, for what was not fetched; both wait for memory less than a comparison does.
 //! 3. A block's events come column by column already, so ordering those of a panel is reading as many streams as it has
 //!    blocks and writing one. Nothing is sorted, and a row number inside a block fits a byte. A bit for each block says
 //!    in which columns it has events at all.
@@ -38,7 +39,7 @@ use std::ops::Range;
 
 use fearless_simd::{Simd as Vectors, dispatch};
 
-use self::slab::{fill, sweep, touch};
+use self::slab::{Ahead, sweep, touch};
 use super::{Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
@@ -139,10 +140,10 @@ marks!(u8 u16 u32 u64);
 /// Events that are written or copied at once.
 const FEW: usize = 8;
 
-/// Labels of the pixels of a group and of the row above it.
-type Tile<T> = [[T; BLOCK]; BLOCK + 1];
+/// Labels of the pixels of a group.
+type Tile<T> = [[T; BLOCK]; BLOCK];
 
-/// Which pixels of a group differ from the pixel above: a word for each row, or for each column.
+/// Which pixels of a group differ from the pixel above: a word for each column.
 type Words = [u64; BLOCK];
 
 /// What marking a strip needs besides its boundaries.
@@ -153,15 +154,14 @@ struct Workspace<T> {
     lines: Lines,
     /// Whether anything changes in each unit of the rows of a panel.
     changed: Vec<bool>,
-    /// The groups that are looked at.
+    /// The group that is looked at, and one that is padded.
     tiles: Vec<Tile<T>>,
-    words: Vec<Words>,
 }
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
         let (blocks, lines, changed) = (Vec::new(), Lines::default(), Vec::new());
-        Self { blocks, lines, changed, tiles: Vec::new(), words: Vec::new() }
+        Self { blocks, lines, changed, tiles: Vec::new() }
     }
 }
 
@@ -287,58 +287,73 @@ fn mark_panel<S: Vectors, T: Label>(
     dense: bool,
     workspace: &mut Workspace<T>,
 ) -> usize {
-    let row = |row: u32| &strip.mask().row(row).unwrap_or_default()[columns.clone()];
     let forced = u32::from(!strip.above() && strip.length() > 0);
     workspace.lines.start(columns.len(), strip.length() as usize, forced);
-    let mut used = 0;
-    let mut first = 0;
-    while first < strip.length() {
-        let length = (strip.length() - first).min(BLOCK as u32);
+    // The rows from `first` on of a block, and the one above them.
+    let rows = |first: u32, length: u32| -> [&[u8]; BLOCK + 1] {
         // The row above the mask's first row is taken to be that row itself.
         let above = first + u32::from(strip.above());
-        let rows: [&[u8]; BLOCK + 1] = std::array::from_fn(|i| match i as u32 {
+        let row = |row: u32| &strip.mask().row(row).unwrap_or_default()[columns.clone()];
+        std::array::from_fn(|i| match i as u32 {
             0 => bytemuck::cast_slice(row(above.saturating_sub(1))),
             i if i <= length => bytemuck::cast_slice(row(above + i - 1)),
             _ => &[],
-        });
+        })
+    };
+    let length = |first: u32| (strip.length() - first).min(BLOCK as u32);
+    let mut used = 0;
+    let mut first = 0;
+    while first < strip.length() {
+        let here = rows(first, length(first));
+        let here = &here[..=length(first) as usize];
+        let after = first + length(first);
+        let fetched = if dense { length(after) } else { 0 };
+        let next = rows(after, fetched);
+        let ahead = Ahead::new(&next[1..=fetched as usize]);
         if used == workspace.blocks.len() {
             workspace.blocks.push(Block::default());
         }
         workspace.blocks[used].start(first, 1 << (used / workspace.lines.stretch));
         simd.vectorize(
             #[inline(always)]
-            || mark_block(simd, &rows[..length as usize + 1], dense, used, workspace),
+            || mark_block(simd, here, dense.then_some(ahead), used, workspace),
         );
         used += usize::from(workspace.blocks[used].events > 0);
-        first += length;
+        first = after;
     }
     used
 }
 
-/// The events of the block `rows[1..]`, whose row above is `rows[0]`, in block number `block` of the workspace.
+/// The events of the block `rows[1..]`, whose row above is `rows[0]`, in block number `block` of the workspace. Where most groups
+/// differ, `dense` is what is fetched meanwhile.
 #[inline(always)]
-fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block: usize, workspace: &mut Workspace<T>) {
-    let Workspace { blocks, lines, changed, tiles, words } = workspace;
+fn mark_block<S: Vectors, T: Label>(
+    simd: S,
+    rows: &[&[u8]],
+    dense: Option<Ahead<'_>>,
+    block: usize,
+    workspace: &mut Workspace<T>,
+) {
+    let Workspace { blocks, lines, changed, tiles } = workspace;
     let found = &mut blocks[block];
+    tiles.resize(2, [[T::default(); BLOCK]; BLOCK]);
+    let [tile, padded] = &mut tiles[..] else { return };
+    let mut words = [0; BLOCK];
     let width = rows[0].len() / size_of::<T>();
     let groups = width / BLOCK;
-    let needed = if dense { groups.max(1) } else { 1 };
-    if tiles.len() < needed {
-        tiles.resize(needed, [[T::default(); BLOCK]; BLOCK + 1]);
-        words.resize(needed, [0; BLOCK]);
-    }
-    if dense {
+    if let Some(mut ahead) = dense {
         touch(rows);
-        fill(simd, rows, 0, &mut tiles[..groups], &mut words[..groups]);
-        for (group, (tile, words)) in tiles.iter().zip(words.iter_mut()).take(groups).enumerate() {
-            mark_group(tile, words, group * BLOCK, u64::MAX, found, lines);
+        for column in (0..groups * BLOCK).step_by(BLOCK) {
+            let any = T::copy_columns(simd, rows, column, tile, &mut words);
+            mark_group(tile, &words, column, any, &mut ahead, found, lines);
         }
     } else {
         sweep(simd, rows, groups * BLOCK * size_of::<T>(), changed);
         for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
-                fill(simd, rows, group * BLOCK, &mut tiles[..1], &mut words[..1]);
-                mark_group(&tiles[0], &mut words[0], group * BLOCK, u64::MAX, found, lines);
+                let column = group * BLOCK;
+                let any = T::copy_columns(simd, rows, column, tile, &mut words);
+                mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines);
             }
         }
     }
@@ -347,45 +362,47 @@ fn mark_block<S: Vectors, T: Label>(simd: S, rows: &[&[u8]], dense: bool, block:
     if rest > 0 && width > BLOCK {
         // The last 64 once more, less those seen already.
         let column = width - BLOCK;
-        fill(simd, rows, column, &mut tiles[..1], &mut words[..1]);
-        mark_group(&tiles[0], &mut words[0], column, u64::MAX << (BLOCK - rest), found, lines);
+        let any = T::copy_columns(simd, rows, column, tile, &mut words) & (u64::MAX << (BLOCK - rest));
+        mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines);
     } else if rest > 0 {
-        let (tile, words) = (&mut tiles[0], &mut words[0]);
         // Equal padding has no differences.
-        for (tile, row) in tile.iter_mut().zip(rows) {
-            tile[..rest].copy_from_slice(bytemuck::cast_slice(row));
-            tile[rest..].fill(T::default());
+        let mut above = [T::default(); BLOCK];
+        for (padded, row) in std::iter::once(&mut above).chain(padded.iter_mut()).zip(rows) {
+            padded[..rest].copy_from_slice(bytemuck::cast_slice(row));
+            padded[rest..].fill(T::default());
         }
-        *words = [0; BLOCK];
-        for (word, pair) in words.iter_mut().zip(tile[..rows.len()].windows(2)) {
-            *word = T::differences(simd, &pair[1], &pair[0]);
-        }
-        mark_group(tile, words, 0, u64::MAX, found, lines);
+        let padded: [&[u8]; BLOCK + 1] = std::array::from_fn(|i| match i {
+            0 => bytemuck::cast_slice(&above),
+            i => bytemuck::cast_slice(&padded[i - 1]),
+        });
+        let any = T::copy_columns(simd, &padded[..rows.len()], 0, tile, &mut words);
+        mark_group(tile, &words, 0, any, &mut Ahead::default(), found, lines);
     }
 }
 
-/// The events of a group, whose first column is `column`, in those of its columns that are bits of `lanes`; `words` are of
-/// its rows.
+/// The events of a group, whose first column is `column`, in those of its columns that are bits of `any`; `words` are of
+/// its columns.
 #[inline(always)]
 fn mark_group<T: Label>(
     tile: &Tile<T>,
-    words: &mut Words,
+    words: &Words,
     column: usize,
-    lanes: u64,
+    mut any: u64,
+    ahead: &mut Ahead<'_>,
     found: &mut Block<T>,
     lines: &mut Lines,
 ) {
-    let mut any = words.iter().fold(0, |any, word| any | word) & lanes;
     if any == 0 {
         return;
     }
-    transpose(words);
     found.reserve(lines.counts.len());
     let (counts, stretches) = (&mut lines.counts[column..], &mut lines.stretches[column..]);
     let Block { bit, counts: in_block, rows, labels, events, .. } = found;
     while any != 0 {
         let lane = any.trailing_zeros() as usize;
         any &= any - 1;
+        // A block has as many cache lines for each of its columns as a label has bytes.
+        ahead.fetch(size_of::<T>());
         let mut bits = words[lane % BLOCK];
         let count = bits.count_ones();
         in_block[column + lane] = count as u8;
@@ -398,39 +415,12 @@ fn mark_group<T: Label>(
                 // Without bits left, row 0.
                 let row = bits.trailing_zeros() as usize % BLOCK;
                 *to_row = row as u8;
-                *to_label = tile[row + 1][lane % BLOCK];
+                *to_label = tile[row][lane % BLOCK];
                 bits &= bits.wrapping_sub(1);
             }
             at += FEW;
         }
         *events += count as usize;
-    }
-}
-
-/// Transposes 64 x 64 bits: afterwards bit `i` of word `j` is what bit `j` of word `i` was.
-#[inline(always)]
-fn transpose(words: &mut Words) {
-    exchange::<32>(words);
-    exchange::<16>(words);
-    exchange::<8>(words);
-    exchange::<4>(words);
-    exchange::<2>(words);
-    exchange::<1>(words);
-}
-
-/// Exchanges the off-diagonal quarters of all squares of twice `WIDTH` bits. The width is a constant, so that shifts are and
-/// words are exchanged many at a time.
-#[inline(always)]
-fn exchange<const WIDTH: usize>(words: &mut Words) {
-    // The lower half of each square's columns.
-    let low = u64::MAX / ((1 << WIDTH) + 1);
-    for square in words.chunks_exact_mut(2 * WIDTH) {
-        let (upper, lower) = square.split_at_mut(WIDTH);
-        for (a, b) in upper.iter_mut().zip(lower) {
-            let swap = ((*a >> WIDTH) ^ *b) & low;
-            *a ^= swap << WIDTH;
-            *b ^= swap;
-        }
     }
 }
 

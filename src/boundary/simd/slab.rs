@@ -1,13 +1,11 @@
-//! Rows read side by side: whether anything changes in them, and copies of their groups with what changes.
+//! Rows read side by side: whether anything changes in them; and rows that are read before they are needed.
 //!
 //! Gets a block's rows as bytes, the row above them first; guarantees nothing about rows that do not have as many bytes.
 
 use std::hint::black_box;
 
 use fearless_simd::{Simd as Vectors, SimdBase, SimdMask};
-
-use super::{BLOCK, Tile, Words};
-use crate::mask::Label;
+use prefetch_index::prefetch_index;
 
 /// Rows that are read side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
@@ -18,9 +16,6 @@ const UNIT: usize = 64;
 trait Slab {
     /// Notes in `changed` which units from byte `at` on differ between neighbouring rows: as many as `N` vectors hold.
     fn sweep<S: Vectors, const N: usize>(&self, simd: S, at: usize, changed: &mut [bool]);
-
-    /// Copies a group, whose first column is `column`, and notes which of its pixels differ from those above them.
-    fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]);
 }
 
 /// Writes a statement for each row. A loop over the rows is the same to read, but it depends on the compiler whether one
@@ -50,22 +45,6 @@ macro_rules! slab {
                 for (bits, changed) in bits.chunks(UNIT / lanes).zip(changed) {
                     *changed |= bits.iter().fold(zero, |all, &bits| all | bits).simd_ne(zero).any_true();
                 }
-            }
-
-            #[inline(always)]
-            fn fill<S: Vectors, T: Label>(&self, simd: S, column: usize, tile: &mut [[T; BLOCK]], words: &mut [u64]) {
-                let (tile, words) = (&mut tile[..$rows - 1], &mut words[..$rows - 1]);
-                let [$first, $($row),+] = *self;
-                let mut above = group::<T>($first, column);
-                let mut i = 0;
-                $(
-                    let here = group::<T>($row, column);
-                    words[i] = T::differences(simd, here, above);
-                    tile[i].copy_from_slice(here);
-                    above = here;
-                    i += 1;
-                )+
-                let _ = (above, i);
             }
         }
     };
@@ -97,12 +76,6 @@ fn sweep_rows<S: Vectors>(simd: S, rows: &impl Slab, end: usize, changed: &mut [
     }
 }
 
-/// The labels of a group in a row.
-#[inline(always)]
-fn group<T: Label>(row: &[u8], column: usize) -> &[T] {
-    &bytemuck::cast_slice(row)[column..column + BLOCK]
-}
-
 /// Notes in `changed` which units of the bytes up to `end` differ between neighbouring rows.
 #[inline(always)]
 pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &mut Vec<bool>) {
@@ -120,43 +93,47 @@ pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &m
     }
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Reads a byte of each cache line of some rows, which are read again soon. Loads that need nothing of each other and little
-/// else between them have more lines on their way at once than comparing and copying has; there is no prefetch without unsafe
-/// code.
+/// else between them have more lines on their way at once than comparing and copying has.
 #[inline(always)]
 pub(super) fn touch(rows: &[&[u8]]) {
-    /// Bytes of a cache line.
-    const LINE: usize = 64;
     let read = |bits, row: &&[u8]| row.iter().step_by(LINE).fold(bits, |bits, byte| bits | byte);
     black_box(rows.iter().fold(0, read));
 }
 
-/// Copies groups that lie side by side from `column` on, and notes which of their pixels differ from those above them.
-#[inline(always)]
-pub(super) fn fill<S: Vectors, T: Label>(
-    simd: S,
-    rows: &[&[u8]],
-    column: usize,
-    tiles: &mut [Tile<T>],
-    words: &mut [Words],
-) {
-    let columns = (column..).step_by(BLOCK);
-    for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-        tile[0].copy_from_slice(group(rows[0], column));
-        words[rows.len() - 1..].fill(0);
+/// Rows that are wanted next, which the processor fetches while it does something else.
+#[derive(Debug, Default)]
+pub(super) struct Ahead<'a> {
+    rows: &'a [&'a [u8]],
+    /// Where in the first of them the next cache line begins.
+    at: usize,
+}
+
+impl<'a> Ahead<'a> {
+    pub(super) fn new(rows: &'a [&'a [u8]]) -> Self {
+        Self { rows, at: 0 }
     }
-    let mut done = 0;
-    while let Some(slab) = rows[done..].first_chunk::<{ SLAB + 1 }>() {
-        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-            slab.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
+
+    /// Has the processor fetch the next cache lines, and those of one row only. More at once than it can fetch would hold it up.
+    #[inline(always)]
+    pub(super) fn fetch(&mut self, lines: usize) {
+        if let [row, rest @ ..] = self.rows {
+            for _ in 0..lines {
+                prefetch_index(row, self.at);
+                self.at += LINE;
+            }
+            if self.at >= row.len() {
+                (self.rows, self.at) = (rest, 0);
+            }
         }
-        done += SLAB;
     }
-    // The last rows of the mask.
-    while let Some(pair) = rows[done..].first_chunk::<2>() {
-        for ((column, tile), words) in columns.clone().zip(tiles.iter_mut()).zip(words.iter_mut()) {
-            pair.fill(simd, column, &mut tile[done + 1..], &mut words[done..]);
-        }
-        done += 1;
+
+    /// Rows that are not fetched to their ends.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        self.rows.len()
     }
 }

@@ -2,16 +2,63 @@ use super::*;
 use crate::mask::LabelMask;
 use crate::shape::Shape;
 
-#[test]
-fn transpose_moves_every_bit() {
-    for (i, j) in [(0, 0), (0, 63), (63, 0), (5, 17), (32, 31), (63, 63)] {
-        let mut words = [0u64; BLOCK];
-        words[i] = 1 << j;
-        transpose(&mut words);
-        let mut expected = [0u64; BLOCK];
-        expected[j] = 1 << i;
-        assert_eq!(words, expected, "bit {j} of word {i}");
+fn label<T: Label>(value: u64) -> T {
+    T::from_u64(value).unwrap_or_default()
+}
+
+/// A block whose rows differ in single pixels, of every number of rows, at every level.
+fn columns_are_copied_with_what_changes<T: Label>() {
+    for height in 1..=BLOCK {
+        // Whether a pixel is another than the one above.
+        let begins = |row: usize, column: usize| ((row * 37 + column * 11) % 64).is_multiple_of(7);
+        let mut pixels = vec![[T::default(); 2 * BLOCK]];
+        for row in 1..=height {
+            let above = pixels[row - 1];
+            pixels.push(std::array::from_fn(|column| match above[column] {
+                above if !begins(row, column) => above,
+                above if above == label(1) => label(200),
+                _ => label(1),
+            }));
+        }
+        let rows: Vec<&[u8]> = pixels.iter().map(|row| bytemuck::cast_slice(row)).collect();
+        for level in SimdLevel::all() {
+            for from in [0, 5, BLOCK] {
+                let (mut tile, mut words) = ([[label::<T>(9); BLOCK]; BLOCK], [u64::MAX; BLOCK]);
+                let any = dispatch!(level.0, simd => T::copy_columns(simd, &rows, from, &mut tile, &mut words));
+                for (column, &word) in words.iter().enumerate() {
+                    let bit = |row: usize| u64::from(begins(row + 1, from + column)) << row;
+                    assert_eq!(word, (0..height).map(bit).sum::<u64>(), "{height} rows, {from} + {column}");
+                    assert_eq!(any >> column & 1, u64::from(word != 0));
+                }
+                for (copy, row) in tile.iter().zip(&pixels[1..]) {
+                    assert_eq!(copy[..], row[from..from + BLOCK], "{height} rows, from {from}");
+                }
+            }
+        }
     }
+}
+
+#[test]
+fn columns_of_all_types_are_copied_with_what_changes() {
+    columns_are_copied_with_what_changes::<u8>();
+    columns_are_copied_with_what_changes::<u16>();
+    columns_are_copied_with_what_changes::<u32>();
+    columns_are_copied_with_what_changes::<u64>();
+}
+
+#[test]
+fn rows_ahead_are_fetched_once_and_no_two_at_a_time() {
+    let row = [0; 5 * 64 - 10];
+    let rows: [&[u8]; 2] = [&row, &row];
+    let mut ahead = Ahead::new(&rows);
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        ahead.fetch(4);
+        left.push(ahead.left());
+    }
+    assert_eq!(left, [2, 1, 1, 0]);
+    ahead.fetch(4);
+    assert_eq!(ahead.left(), 0);
 }
 
 /// Strips of which nearly every group differs, wider than a panel, and their last rows and columns fill no block.
