@@ -33,7 +33,7 @@ use prefetch_index::prefetch_index;
 use crate::boundary::{Boundaries, MaskBoundaries};
 use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
-use crate::memory::sized;
+use crate::memory::{CACHE_LINE, sized};
 use crate::runs::{LabelRuns, Run};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
@@ -96,7 +96,7 @@ impl<T: Label> Part<'_, T> {
     /// few lists by itself, and there are two for each part.
     fn fetch_after(&self, line: usize, count: usize) {
         /// Offsets in a line of cache.
-        const LINE: usize = 16;
+        const LINE: usize = CACHE_LINE / size_of::<u32>();
         let next = self.line_starts[line + 1] as usize;
         for ahead in (0..count.min(4 * LINE)).step_by(LINE) {
             prefetch_index(self.offsets, next + ahead);
@@ -285,9 +285,6 @@ impl<'a, T: Label> Mask<'a, T> {
     }
 }
 
-/// Runs in a line of cache.
-const RUNS_IN_A_LINE: usize = 4;
-
 /// The runs that begin in some of the lines.
 struct Chunk<T, S> {
     lines: Range<u32>,
@@ -354,7 +351,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
             to_length.store(length, Ordering::Relaxed);
             *place += 1;
             // The label's next run is needed a scan line later, which is enough time to fetch the cache line that follows.
-            prefetch_index(places, *place + RUNS_IN_A_LINE);
+            prefetch_index(places, *place + CACHE_LINE / size_of::<Run>());
         };
         // The run that reaches the next boundaries; what came before these lines belongs to an earlier chunk.
         let (mut open, mut current, mut start) = (nowhere, *before, 0);

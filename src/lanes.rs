@@ -1,7 +1,8 @@
 //! Vector lanes: the SIMD levels of this machine, and labels that are compared many at a time.
 //!
-//! Gets slices of labels; gives one bit for each label that differs; guarantees the same bits at every level. No other
-//! module of the library but the simd engine knows the crate `fearless_simd`, and no public signature names it.
+//! Gets slices of labels, or rows of them as bytes; gives one bit for each label that differs; guarantees the same bits at
+//! every level. No other module of the library but the simd engine knows the crate `fearless_simd`, and no public signature
+//! names it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;
 
+/// Bytes of a line of cache, on most processors: what is fetched from memory at once.
+pub(crate) const CACHE_LINE: usize = 64;
+
 /// Bytes of a row of a mask that is read, decoded or written row by row: 1 GiB.
 pub(crate) const MOST_ROW_BYTES: u64 = 1 << 30;
 

@@ -7,6 +7,8 @@ use std::hint::black_box;
 use fearless_simd::{Simd as Vectors, SimdBase, SimdMask};
 use prefetch_index::prefetch_index;
 
+use crate::memory::CACHE_LINE;
+
 /// Rows that are read side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
 /// Bytes of a row for which the sweep tells whether anything changed.
@@ -93,14 +95,11 @@ pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &m
     }
 }
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
 /// Reads a byte of each cache line of some rows, which are read again soon. Loads that need nothing of each other and little
 /// else between them have more lines on their way at once than comparing and copying has.
 #[inline(always)]
 pub(super) fn touch(rows: &[&[u8]]) {
-    let read = |bits, row: &&[u8]| row.iter().step_by(LINE).fold(bits, |bits, byte| bits | byte);
+    let read = |bits, row: &&[u8]| row.iter().step_by(CACHE_LINE).fold(bits, |bits, byte| bits | byte);
     black_box(rows.iter().fold(0, read));
 }
 
@@ -123,7 +122,7 @@ impl<'a> Ahead<'a> {
         if let [row, rest @ ..] = self.rows {
             for _ in 0..lines {
                 prefetch_index(row, self.at);
-                self.at += LINE;
+                self.at += CACHE_LINE;
             }
             if self.at >= row.len() {
                 (self.rows, self.at) = (rest, 0);
