@@ -436,5 +436,9 @@ mod tests {
         let directory = [0x48, 6, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0];
         let disguised = [MARK, &directory, &(directory.len() as u32).to_le_bytes(), MARK].concat();
         assert!(error(&disguised).ends_with("found a damaged directory at its end"), "{}", error(&disguised));
+        // The same list after a field whose identifier is 65,539, of which the crate keeps 3: the next one is 4 to it.
+        let directory = [&[0x06, 0x86, 0x80, 0x08, 0, 0x18][..], &directory[1..]].concat();
+        let disguised = [MARK, &directory, &(directory.len() as u32).to_le_bytes(), MARK].concat();
+        assert!(error(&disguised).ends_with("found a damaged directory at its end"), "{}", error(&disguised));
     }
 }

@@ -231,7 +231,8 @@ impl<'a> Compact<'a> {
     }
 
     fn fields(&mut self, depth: u32, known: &[Field], number: &mut dyn FnMut(i64, i64)) -> Option<()> {
-        let mut field = 0_i64;
+        // The crate keeps 16 bits of an identifier, so that one with more of them would be another field to it.
+        let mut field = 0_i16;
         loop {
             let head = self.byte()?;
             let kind = head & 15;
@@ -239,16 +240,16 @@ impl<'a> Compact<'a> {
                 return Some(());
             }
             field = match head >> 4 {
-                0 => self.whole()?,
-                step => field.checked_add(i64::from(step))?,
+                0 => self.whole()?.try_into().ok()?,
+                step => field.checked_add(step.into())?,
             };
-            let known = known.iter().find(|known| known.0 == field);
+            let known = known.iter().find(|known| known.0 == i64::from(field));
             if known.is_some_and(|known| alike(known.1) != alike(kind)) {
                 return None;
             }
             match kind {
                 TRUE | FALSE => {}
-                SHORT..=LONG => number(field, self.whole()?),
+                SHORT..=LONG => number(field.into(), self.whole()?),
                 _ => self.pass(kind, known.map_or(&[], |known| known.2), depth)?,
             }
         }
@@ -395,7 +396,10 @@ mod tests {
         let statistics = |field: &[u8]| passes(&[&[0x5c, 0x5c][..], field, &[0, 0, 0]].concat());
         assert!(statistics(&[0x96, 2]));
         assert!(!statistics(&[0x98, 1, 0x21]));
-        // What is not known may be anything.
+        // What is not known may be anything, but its identifier has 16 bits.
         assert!(passes(&[0xf8, 1, 16, 0]));
+        assert!(passes(&[0x05, 0xfe, 0xff, 0x03, 0, 0]));
+        assert!(!passes(&[0x05, 0x86, 0x80, 0x08, 0, 0]));
+        assert!(!passes(&[0x05, 0xfe, 0xff, 0x03, 0, 0x15, 0, 0]));
     }
 }
