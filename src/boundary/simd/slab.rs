@@ -129,10 +129,21 @@ impl<'a> Ahead<'a> {
             }
         }
     }
+}
 
-    /// Rows that are not fetched to their ends.
-    #[cfg(test)]
-    pub(super) fn left(&self) -> usize {
-        self.rows.len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_ahead_are_fetched_once_and_no_two_at_a_time() {
+        let row = [0; 5 * CACHE_LINE - 10];
+        let rows: [&[u8]; 2] = [&row, &row];
+        let mut ahead = Ahead::new(&rows);
+        let left = [(); 5].map(|()| {
+            ahead.fetch(4);
+            ahead.rows.len()
+        });
+        assert_eq!(left, [2, 1, 1, 0, 0]);
     }
 }

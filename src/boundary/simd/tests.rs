@@ -46,21 +46,6 @@ fn columns_of_all_types_are_copied_with_what_changes() {
     columns_are_copied_with_what_changes::<u64>();
 }
 
-#[test]
-fn rows_ahead_are_fetched_once_and_no_two_at_a_time() {
-    let row = [0; 5 * 64 - 10];
-    let rows: [&[u8]; 2] = [&row, &row];
-    let mut ahead = Ahead::new(&rows);
-    let mut left = Vec::new();
-    for _ in 0..4 {
-        ahead.fetch(4);
-        left.push(ahead.left());
-    }
-    assert_eq!(left, [2, 1, 1, 0]);
-    ahead.fetch(4);
-    assert_eq!(ahead.left(), 0);
-}
-
 /// Strips of which nearly every group differs, wider than a panel, and their last rows and columns fill no block.
 fn panels_give_what_the_definition_gives<T: Label>() {
     let shape = Shape { height: 203, width: 2 * (PANEL / size_of::<T>()) as u32 + 70 };
