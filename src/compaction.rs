@@ -33,8 +33,8 @@ use prefetch_index::prefetch_index;
 use crate::boundary::{Boundaries, MaskBoundaries};
 use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
-use crate::memory::{CACHE_LINE, sized};
-use crate::runs::{LabelRuns, Run};
+use crate::memory::{CACHE_LINE, List};
+use crate::runs::{LabelRuns, Run, places};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
 use crate::threads;
@@ -61,7 +61,7 @@ pub(crate) fn compact<T: Label>(
     frame: Frame,
     background: Option<u64>,
     threads: usize,
-    spare: Vec<[u64; 2]>,
+    spare: List<Run>,
 ) -> LabelRuns {
     compact_any(any_label!(T, Mask::of(mask, frame)), background, threads, spare)
 }
@@ -69,7 +69,7 @@ pub(crate) fn compact<T: Label>(
 /// Boundaries of labels of any type.
 type AnyBoundaries<'a> = AnyLabel<Mask<'a, u8>, Mask<'a, u16>, Mask<'a, u32>, Mask<'a, u64>>;
 
-fn compact_any(mask: AnyBoundaries<'_>, background: Option<u64>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+fn compact_any(mask: AnyBoundaries<'_>, background: Option<u64>, threads: usize, spare: List<Run>) -> LabelRuns {
     each_label!(mask, mask => mask.runs(background, threads, spare))
 }
 
@@ -211,7 +211,7 @@ impl<'a, T: Label> Mask<'a, T> {
         if self.layout == Layout::Across { u64::from(part.first) } else { 0 }
     }
 
-    fn runs(&self, background: Option<u64>, threads: usize, spare: Vec<[u64; 2]>) -> LabelRuns {
+    fn runs(&self, background: Option<u64>, threads: usize, spare: List<Run>) -> LabelRuns {
         // A background that is no label of this type is that of no pixel.
         let background = background.and_then(T::from_u64);
         if self.shape.pixels() == 0 {
@@ -234,7 +234,7 @@ impl<'a, T: Label> Mask<'a, T> {
         chunks: Vec<Range<u32>>,
         background: Option<T>,
         slots: impl Fn() -> S + Sync,
-        spare: Vec<[u64; 2]>,
+        spare: List<Run>,
     ) -> LabelRuns {
         let count = |chunk: usize| Chunk::count(self, chunks[chunk].clone(), background, slots());
         let mut chunks: Vec<Chunk<T, S>> = threads::map(chunks.len(), count);
@@ -243,12 +243,10 @@ impl<'a, T: Label> Mask<'a, T> {
         let (labels, offsets) = S::give_places(&slots, &mut counts).finish();
         let count = offsets[offsets.len() - 1];
         // Every place is written below.
-        let mut runs = sized(spare, count);
-        // Atomic only so that threads may write side by side; no two of them write the same place.
-        let places: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
-        let places = &*places;
+        let mut runs = List::sized(spare, count);
+        let places = places(&mut runs);
         threads::each_mut(&mut chunks, |chunk| chunk.put(self, places));
-        LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs: Run::from_pairs(runs) }
+        LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs }
     }
 
     /// Lines cut into at most `threads` chunks of similar numbers of boundaries.

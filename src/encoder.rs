@@ -26,7 +26,7 @@ use crate::marked::Marked;
 use crate::mask::{AnyLabel, AnyMask, Dtype, Label, LabelMask, any_label, each_label};
 use crate::memory::reserve;
 use crate::progress::{Progress, unwatched};
-use crate::runs::{ComponentOptions, Components, LabelRuns, Run, Window};
+use crate::runs::{ComponentOptions, Components, LabelRuns, Window};
 use crate::shape::{ScanOrder, Shape};
 use crate::source::{Repeat, Source};
 use crate::strip::{Layout, Strip};
@@ -278,7 +278,7 @@ impl Encoder {
     /// An encoder keeps the memory in which it marks from mask to mask; with this, also that of the runs. It pays for
     /// many masks with many runs, where touching fresh memory takes as long as finding the runs.
     pub fn recycle(&self, runs: LabelRuns) {
-        self.spare.runs.give(Run::into_pairs(runs.runs));
+        self.spare.runs.give(runs.runs);
     }
 
     /// The same with the memory of boundaries.

@@ -25,7 +25,7 @@ use crate::compaction::{Frame, compact};
 use crate::error::Result;
 use crate::lanes;
 use crate::mask::{Label, each_label};
-use crate::memory::zeroed;
+use crate::memory::{List, zeroed};
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
@@ -89,7 +89,7 @@ impl Marked {
     pub fn runs(&self) -> LabelRuns {
         let threads = self.threads.min(rayon::current_num_threads());
         let mut runs = each_label!(&self.boundaries, mask => {
-            compact(mask, Frame::whole(mask.shape), self.background, threads, Vec::new())
+            compact(mask, Frame::whole(mask.shape), self.background, threads, List::default())
         });
         runs.order = self.order;
         runs

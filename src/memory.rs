@@ -3,11 +3,14 @@
 //! Gets lengths, and buffers that are done with; gives lists and buffers; guarantees that a length which the machine has
 //! no room for is an error, and that a [`Pool`] never keeps more buffers than were taken from it.
 
+mod list;
+
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable;
 
+pub(crate) use self::list::List;
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
 use crate::shape::Shape;

@@ -27,7 +27,10 @@
 //! | `fill.rs` | polygons to runs |
 //! | `disjoint.rs` | one label a pixel, where labels overlap |
 
+use std::sync::atomic::AtomicU64;
+
 use crate::error::Result;
+use crate::memory::List;
 use crate::shape::{ScanOrder, Shape};
 
 mod boxes;
@@ -99,16 +102,13 @@ impl Run {
     pub fn end(self) -> u64 {
         self.start.saturating_add(self.length)
     }
+}
 
-    /// Runs from (start, length) pairs, without a copy: zeroed pairs are cheaper to allocate.
-    pub(crate) fn from_pairs(pairs: Vec<[u64; 2]>) -> Vec<Self> {
-        bytemuck::allocation::cast_vec(pairs)
-    }
-
-    /// The memory of runs, as pairs.
-    pub(crate) fn into_pairs(runs: Vec<Self>) -> Vec<[u64; 2]> {
-        bytemuck::allocation::cast_vec(runs)
-    }
+/// Start and length of each run, which threads may write side by side: they are atomic only for that, and no two threads write
+/// the same run.
+pub(crate) fn places(runs: &mut [Run]) -> &[[AtomicU64; 2]] {
+    let pairs: &mut [[u64; 2]] = bytemuck::cast_slice_mut(runs);
+    zerocopy::transmute_mut!(pairs)
 }
 
 /// The runs of every label of one mask (compressed sparse rows).
@@ -122,13 +122,13 @@ pub struct LabelRuns {
     pub(crate) order: ScanOrder,
     pub(crate) labels: Vec<u64>,
     pub(crate) offsets: Vec<usize>,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: List<Run>,
 }
 
 impl LabelRuns {
     /// No labels at all.
     pub fn empty(shape: Option<Shape>, order: ScanOrder) -> Self {
-        Self { shape, order, labels: Vec::new(), offsets: vec![0], runs: Vec::new() }
+        Self { shape, order, labels: Vec::new(), offsets: vec![0], runs: List::default() }
     }
 
     /// Height and width of the mask, when known: a run file may not say.

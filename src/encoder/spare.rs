@@ -4,13 +4,13 @@
 
 use crate::boundary::{Boundaries, Marker, Marks};
 use crate::mask::Label;
-use crate::memory::Pool;
-use crate::runs::Room;
+use crate::memory::{List, Pool};
+use crate::runs::{Room, Run};
 
 /// Memory of boundaries, for each type of labels, of runs, and of connected pieces.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
-    pub(super) runs: Pool<Vec<[u64; 2]>>,
+    pub(super) runs: Pool<List<Run>>,
     pub(super) components: Pool<Room>,
     u8: Pool<Boundaries<u8>>,
     u16: Pool<Boundaries<u16>>,

@@ -20,6 +20,7 @@ use crate::boundary::{AnyMaskBoundaries, Boundaries, MaskBoundaries, Part};
 use crate::compaction::{Frame, compact};
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, Dtype, Label, each_label};
+use crate::memory::List;
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
@@ -106,7 +107,7 @@ impl Gpu {
         let boundaries = self.mark_any(strips, shape, ScanOrder::ColumnMajor, dtype)?;
         let threads = rayon::current_num_threads();
         let frame = Frame::whole(shape);
-        Ok(each_label!(boundaries, boundaries => compact(&boundaries, frame, Some(0), threads, Vec::new())))
+        Ok(each_label!(boundaries, boundaries => compact(&boundaries, frame, Some(0), threads, List::default())))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.

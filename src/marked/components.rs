@@ -2,7 +2,8 @@
 
 use super::{Lines, Marked};
 use crate::error::Result;
-use crate::runs::{ComponentOptions, Components, Foreground, Room, Stretch};
+use crate::memory::List;
+use crate::runs::{ComponentOptions, Components, Foreground, Room, Run, Stretch};
 
 impl Marked {
     /// The connected pieces of each label, or of the foreground: [`LabelRuns::components`](crate::LabelRuns::components).
@@ -20,14 +21,14 @@ impl Marked {
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn components(&self, options: &ComponentOptions) -> Result<Components> {
-        self.components_in(options, Vec::new(), &mut Room::default())
+        self.components_in(options, List::default(), &mut Room::default())
     }
 
     /// The same in the memory of earlier runs, and with that of earlier pieces.
     pub(crate) fn components_in(
         &self,
         options: &ComponentOptions,
-        spare: Vec<[u64; 2]>,
+        spare: List<Run>,
         room: &mut Room,
     ) -> Result<Components> {
         let lines = &*self.lines();

@@ -75,7 +75,7 @@ fn build_blocks(
     // Some blocks at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
     let mut slots: Vec<(usize, Made)> = Vec::new();
     slots.resize_with(blocks.min(rayon::current_num_threads() * BLOCKS_A_THREAD), Default::default);
-    let mut result = LabelRuns::empty(shape, order);
+    let (mut labels, mut offsets, mut runs) = (Vec::new(), vec![0], Vec::new());
     for first in (0..blocks).step_by(slots.len().max(1)) {
         let used = slots.len().min(blocks - first);
         let slots = &mut slots[..used];
@@ -86,19 +86,19 @@ fn build_blocks(
             make(*block * BLOCK..((*block + 1) * BLOCK).min(count), made)
         })?;
         for (_, made) in slots {
-            let mut end = result.runs.len();
-            for &(label, runs) in &made.labels {
-                end += runs;
-                result.labels.push(label);
-                result.offsets.push(end);
+            let mut end = runs.len();
+            for &(label, count) in &made.labels {
+                end += count;
+                labels.push(label);
+                offsets.push(end);
             }
-            result.runs.extend_from_slice(&made.runs);
+            runs.extend_from_slice(&made.runs);
         }
     }
-    result.labels.shrink_to_fit();
-    result.offsets.shrink_to_fit();
-    result.runs.shrink_to_fit();
-    Ok(result)
+    labels.shrink_to_fit();
+    offsets.shrink_to_fit();
+    runs.shrink_to_fit();
+    Ok(LabelRuns { shape, order, labels, offsets, runs: runs.into() })
 }
 
 /// The runs that a label adds to runs of others: only these are joined.

@@ -48,13 +48,17 @@ pub(crate) fn unite(runs: &mut Vec<Run>) {
 /// ```
 #[derive(Debug)]
 pub struct LabelRunsBuilder {
-    runs: LabelRuns,
+    shape: Option<Shape>,
+    order: ScanOrder,
+    labels: Vec<u64>,
+    offsets: Vec<usize>,
+    runs: Vec<Run>,
 }
 
 impl LabelRunsBuilder {
     /// A builder for a mask of `shape`, when it is known, whose positions follow `order`.
     pub fn new(shape: Option<Shape>, order: ScanOrder) -> Self {
-        Self { runs: LabelRuns::empty(shape, order) }
+        Self { shape, order, labels: Vec::new(), offsets: vec![0], runs: Vec::new() }
     }
 
     /// Starts the next label.
@@ -62,9 +66,9 @@ impl LabelRunsBuilder {
     /// # Errors
     /// [`Error::Argument`] when the label is not greater than the one before.
     pub fn label(&mut self, label: u64) -> Result<()> {
-        after(self.runs.labels.last().copied(), label)?;
-        self.runs.labels.push(label);
-        self.runs.offsets.push(self.runs.runs.len());
+        after(self.labels.last().copied(), label)?;
+        self.labels.push(label);
+        self.offsets.push(self.runs.len());
         Ok(())
     }
 
@@ -75,7 +79,7 @@ impl LabelRunsBuilder {
     /// ends, or ends outside the mask.
     pub fn run(&mut self, run: Run) -> Result<()> {
         self.check(run)?;
-        self.runs.runs.push(run);
+        self.runs.push(run);
         self.end();
         Ok(())
     }
@@ -86,13 +90,13 @@ impl LabelRunsBuilder {
     /// # Errors
     /// As [`LabelRunsBuilder::run`], but a run may be without pixels.
     pub fn push(&mut self, run: Run) -> Result<()> {
-        if run.length == 0 && !self.runs.labels.is_empty() {
+        if run.length == 0 && !self.labels.is_empty() {
             return Ok(());
         }
         let joins = self.check(run)?;
-        match self.runs.runs.last_mut() {
+        match self.runs.last_mut() {
             Some(last) if joins => last.length += run.length,
-            _ => self.runs.runs.push(run),
+            _ => self.runs.push(run),
         }
         self.end();
         Ok(())
@@ -100,13 +104,14 @@ impl LabelRunsBuilder {
 
     /// The finished runs.
     pub fn finish(self) -> LabelRuns {
-        self.runs
+        let Self { shape, order, labels, offsets, runs } = self;
+        LabelRuns { shape, order, labels, offsets, runs: runs.into() }
     }
 
     /// Whether a run touches the run before it of the same label; an error when it cannot be added.
     #[inline]
     fn check(&self, run: Run) -> Result<bool> {
-        let LabelRuns { shape, labels, offsets, runs, .. } = &self.runs;
+        let Self { shape, labels, offsets, runs, .. } = self;
         let Some(&label) = labels.last() else {
             return Err(Error::Argument("a run before the first label".into()));
         };
@@ -116,17 +121,19 @@ impl LabelRunsBuilder {
     }
 
     fn end(&mut self) {
-        if let Some(end) = self.runs.offsets.last_mut() {
-            *end = self.runs.runs.len();
+        if let Some(end) = self.offsets.last_mut() {
+            *end = self.runs.len();
         }
     }
 }
 
 impl LabelRuns {
-    /// The labels, the offsets and the runs, without a copy: what [`LabelRuns::labels`], [`LabelRuns::offsets`] and
-    /// [`LabelRuns::runs`] show.
+    /// The labels, the offsets and the runs: what [`LabelRuns::labels`], [`LabelRuns::offsets`] and [`LabelRuns::runs`] show.
+    ///
+    /// Without a copy, but for runs of 4 MiB and more that were just found in a mask: on Linux they lie in memory of huge pages, which
+    /// no `Vec` can take over.
     pub fn into_parts(self) -> (Vec<u64>, Vec<usize>, Vec<Run>) {
-        (self.labels, self.offsets, self.runs)
+        (self.labels, self.offsets, self.runs.into_vec())
     }
 
     /// The runs of every label from flat lists, without a copy: the runs of `labels[i]` are
@@ -173,7 +180,7 @@ impl LabelRuns {
                 follows(before.replace(run), run, shape).map_err(|what| fault(label, what))?;
             }
         }
-        Ok(Self { shape, order, labels, offsets, runs })
+        Ok(Self { shape, order, labels, offsets, runs: runs.into() })
     }
 }
 

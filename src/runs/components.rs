@@ -10,7 +10,7 @@
 mod foreground;
 mod holes;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 
@@ -19,9 +19,9 @@ pub(crate) use self::foreground::{Foreground, Room, Stretch};
 use super::build::{Empty, build};
 use super::lines::{self, Piece};
 use super::measure::Connectivity;
-use super::{LabelRuns, Run};
+use super::{LabelRuns, Run, places};
 use crate::error::{Error, Result};
-use crate::memory::{sized, zeroed};
+use crate::memory::List;
 use crate::shape::ScanOrder;
 use crate::threads;
 
@@ -184,7 +184,7 @@ impl LabelRuns {
             let one = OneLabel { runs: base.runs_at(0), length };
             if one.is_fine() {
                 let (order, room) = (self.order, &mut Room::default());
-                let found = Components::of_foreground(&one, shape, order, order, options, Vec::new(), room)?;
+                let found = Components::of_foreground(&one, shape, order, order, options, List::default(), room)?;
                 return Ok(found.with_source(label));
             }
         }
@@ -244,21 +244,15 @@ fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) {
     }
 }
 
-/// A list of `count` runs, whatever they are, in the memory of earlier ones where that is enough.
-fn list(spare: Vec<[u64; 2]>, count: usize) -> Result<Vec<[u64; 2]>> {
-    match spare.capacity() < count {
-        true => zeroed(count as u64, "runs of connected pieces"),
-        false => Ok(sized(spare, count)),
-    }
-}
+/// What an error calls the memory of the result.
+const RUNS_OF_PIECES: &str = "runs of connected pieces";
 
 /// The runs of components, numbered from 1.
 fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
     // Every place is written below.
-    let mut runs = list(Vec::new(), components.iter().map(|component| component.runs).sum())?;
-    // Atomic only so that threads may write side by side; no two of them write the same place.
-    let to: &mut [[AtomicU64; 2]] = zerocopy::transmute_mut!(&mut runs[..]);
-    let to = &*to;
+    let count = components.iter().map(|component| component.runs).sum();
+    let mut runs = List::try_sized(List::default(), count, RUNS_OF_PIECES)?;
+    let to = places(&mut runs);
     // The place of each component's next run; none of one that was left out.
     let mut places: Vec<Vec<usize>> = Vec::with_capacity(blocks.len());
     places.extend(blocks.iter().map(|made| vec![NOWHERE; made.counts.iter().map(|&count| count as usize).sum()]));
@@ -310,7 +304,6 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
         }
     });
     let labels = (1..=components.len() as u64).collect();
-    let runs = Run::from_pairs(runs);
     Ok(LabelRuns { shape: base.shape, order: base.order, labels, offsets, runs })
 }
 

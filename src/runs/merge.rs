@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use super::build::{Tail, same_shape};
 use super::{LabelRuns, Run, builder};
 use crate::error::{Error, Result};
-use crate::memory::zeroed;
+use crate::memory::List;
 use crate::progress::{Progress, unwatched};
 use crate::shape::{ScanOrder, Shape};
 use crate::threads;
@@ -103,7 +103,7 @@ pub(super) fn merge<P: Part>(
     let stretches = threads::map(parts.len(), |part| parts[part].stretches(runs / 8)).concat();
     let room: usize = stretches.iter().map(|(_, runs)| runs).sum();
     let stretches = cuts(stretches, runs);
-    let mut all = Gathered::new(zeroed(room as u64, "merged runs")?);
+    let mut all = Gathered::new(List::try_sized(List::default(), room, "merged runs")?);
     // Some stretches at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
     let mut slots: Vec<(Stretch, Made)> = Vec::new();
     slots.resize_with(stretches.len().min(rayon::current_num_threads() * STRETCHES_A_THREAD), Default::default);
@@ -208,20 +208,19 @@ struct Gathered {
     labels: Vec<u64>,
     offsets: Vec<usize>,
     /// As long as all of them may become.
-    runs: Vec<Run>,
+    runs: List<Run>,
     count: usize,
 }
 
 impl Gathered {
-    fn new(runs: Vec<Run>) -> Self {
+    fn new(runs: List<Run>) -> Self {
         Self { labels: Vec::new(), offsets: vec![0], runs, count: 0 }
     }
 
     /// Appends stretches. Their runs are copied by all threads, which touch new memory for the first time.
     fn append(&mut self, stretches: &[(Stretch, Made)]) {
         let count = self.count + stretches.iter().map(|(_, made)| made.runs.len()).sum::<usize>();
-        let room = self.runs.len().max(count);
-        self.runs.resize(room, Run { start: 0, length: 0 });
+        self.runs.lengthen(count, count);
         let mut places = &mut self.runs[self.count..count];
         let mut copies = Vec::with_capacity(stretches.len());
         let mut end = self.count;
@@ -241,10 +240,9 @@ impl Gathered {
 
     fn finish(self, shape: Option<Shape>, order: ScanOrder) -> LabelRuns {
         let Self { mut labels, mut offsets, mut runs, count } = self;
-        runs.truncate(count);
         labels.shrink_to_fit();
         offsets.shrink_to_fit();
-        runs.shrink_to_fit();
+        runs.shrink_to(count);
         LabelRuns { shape, order, labels, offsets, runs }
     }
 }

@@ -50,13 +50,12 @@ impl LabelRuns {
         check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
         let mut parts = vec![Vec::new(); self.labels.len()];
         threads::fill(&mut parts, at_once, |index| to_other_order(self.runs_at(index), shape, self.order));
-        let mut result = Self::empty(self.shape, order);
-        result.labels.clone_from(&self.labels);
+        let (mut offsets, mut runs) = (vec![0], Vec::new());
         for part in parts {
-            result.runs.extend_from_slice(&part);
-            result.offsets.push(result.runs.len());
+            runs.extend_from_slice(&part);
+            offsets.push(runs.len());
         }
-        Ok(result)
+        Ok(Self { shape: self.shape, order, labels: self.labels.clone(), offsets, runs: runs.into() })
     }
 }
 

@@ -23,7 +23,7 @@ use super::build::Tail;
 use super::merge::{Part, Walk, merge, stretch};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
-use crate::memory::zeroed;
+use crate::memory::{List, zeroed};
 use crate::progress::Progress;
 use crate::shape::{ScanOrder, Shape};
 use crate::threads;
@@ -113,7 +113,7 @@ impl LabelRuns {
         let (count, runs) = (packed.labels(), packed.runs());
         let mut labels: Vec<u64> = zeroed(count as u64, "unpacked runs")?;
         let mut offsets: Vec<usize> = zeroed(count as u64 + 1, "unpacked runs")?;
-        let mut all: Vec<Run> = zeroed(runs as u64, "unpacked runs")?;
+        let mut all = List::try_sized(List::default(), runs, "unpacked runs")?;
         let mut work = Vec::with_capacity(packed.blocks.len());
         let (mut to_labels, mut to_ends, mut to_runs) = (&mut labels[..], &mut offsets[1..], &mut all[..]);
         for block in &packed.blocks {
@@ -486,7 +486,7 @@ mod tests {
             match LabelRuns::unpack(&packed) {
                 Ok(found) => {
                     let LabelRuns { shape, order, labels, offsets, runs } = found.clone();
-                    prop_assert!(LabelRuns::from_parts(shape, order, labels, offsets, runs).is_ok());
+                    prop_assert!(LabelRuns::from_parts(shape, order, labels, offsets, runs.into_vec()).is_ok());
                     prop_assert_eq!(merged.unwrap(), LabelRuns::merge(&[found]).unwrap());
                 }
                 Err(_) => prop_assert!(merged.is_err()),

@@ -114,7 +114,7 @@ mod tests {
         #[test]
         fn what_is_kept_is_unchanged(runs in any_runs(), wanted in prop::collection::vec(0_u64..12, 0..6)) {
             let found = runs.clone().select(&wanted);
-            let checked = LabelRuns::from_parts(found.shape, found.order, found.labels.clone(), found.offsets.clone(), found.runs.clone());
+            let checked = LabelRuns::from_parts(found.shape, found.order, found.labels.clone(), found.offsets.clone(), found.runs.to_vec());
             prop_assert_eq!(&checked.unwrap(), &found);
             for label in 0..12 {
                 let expected = if wanted.contains(&label) { runs.get(label) } else { None };

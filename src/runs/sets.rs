@@ -114,8 +114,8 @@ impl LabelRuns {
     /// # Errors
     /// [`Error::LimitExceeded`](crate::Error::LimitExceeded) for more than 2^32 - 1 labels.
     pub fn foreground(&self, label: u64) -> Result<Self> {
-        let mut result = Self::empty(self.shape, self.order);
-        let mut runs = Tail::new(&mut result.runs);
+        let mut all = Vec::new();
+        let mut runs = Tail::new(&mut all);
         match self.labels.len() {
             1 => self.runs.iter().for_each(|&run| runs.push(run)),
             _ => {
@@ -126,9 +126,8 @@ impl LabelRuns {
                 }
             }
         }
-        result.labels.push(label);
-        result.offsets.push(result.runs.len());
-        Ok(result)
+        let offsets = vec![0, all.len()];
+        Ok(Self { shape: self.shape, order: self.order, labels: vec![label], offsets, runs: all.into() })
     }
 }
 

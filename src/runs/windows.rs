@@ -170,10 +170,10 @@ impl<'a> Windows<'a> {
             Ok::<(), Error>(())
         })?;
         near.sort_unstable();
-        let mut result = LabelRuns::empty(Some(window.shape()), self.runs.order);
+        let (mut labels, mut offsets, mut runs) = (Vec::new(), vec![0], Vec::new());
         for label in near {
-            let before = result.runs.len();
-            let mut tail = super::build::Tail::new(&mut result.runs);
+            let before = runs.len();
+            let mut tail = super::build::Tail::new(&mut runs);
             self.pieces(label, &view, |lines, along| {
                 let count = u64::from(along.end - along.start);
                 for line in lines {
@@ -183,12 +183,12 @@ impl<'a> Windows<'a> {
                     });
                 }
             });
-            if result.runs.len() > before {
-                result.labels.push(self.runs.labels[label]);
-                result.offsets.push(result.runs.len());
+            if runs.len() > before {
+                labels.push(self.runs.labels[label]);
+                offsets.push(runs.len());
             }
         }
-        Ok(result)
+        Ok(LabelRuns { shape: Some(window.shape()), order: self.runs.order, labels, offsets, runs: runs.into() })
     }
 
     fn check(&self, window: Window, scale: u32) -> Result<()> {

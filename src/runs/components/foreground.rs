@@ -3,9 +3,11 @@
 //! Gets where the foreground begins and ends in each line; gives what taking the same runs apart as those of one label gives.
 //! The lines are read twice: for the sets that their stretches belong to, and for the runs, whose places are known then.
 
-use super::{Component, ComponentOptions, Components, NOWHERE, Set, gather, keep, list, place, too_many, top, unite};
+use super::{
+    Component, ComponentOptions, Components, NOWHERE, RUNS_OF_PIECES, Set, gather, keep, place, too_many, top, unite,
+};
 use crate::error::Result;
-use crate::memory::reserve;
+use crate::memory::{List, reserve};
 use crate::runs::lines::cut;
 use crate::runs::measure::Connectivity;
 use crate::runs::{LabelRuns, Run};
@@ -75,7 +77,7 @@ impl Components {
         lines: ScanOrder,
         order: ScanOrder,
         options: &ComponentOptions,
-        spare: Vec<[u64; 2]>,
+        spare: List<Run>,
         room: &mut Room,
     ) -> Result<Self> {
         let length = shape.line_length(lines);
@@ -106,7 +108,7 @@ impl Components {
             offsets.push(end + component.runs);
         }
         // Every place is written below.
-        let mut runs = list(spare, offsets[offsets.len() - 1])?;
+        let mut runs = List::try_sized(spare, offsets[offsets.len() - 1], RUNS_OF_PIECES)?;
         let mut rest = &of_stretches[..];
         // The line and the owner of the stretch that reaches the end of the line before.
         let mut open = None;
@@ -119,11 +121,11 @@ impl Components {
                 let place = &mut places[owner as usize];
                 if start == 0 && open == Some((line, owner)) {
                     // A run that goes on from one line to the next is one.
-                    if let Some([_, before]) = runs.get_mut(place.wrapping_sub(1)) {
-                        *before += u64::from(end);
+                    if let Some(before) = runs.get_mut(place.wrapping_sub(1)) {
+                        before.length += u64::from(end);
                     }
                 } else if let Some(run) = runs.get_mut(*place) {
-                    *run = [start_of_line + u64::from(start), u64::from(end - start)];
+                    *run = Run { start: start_of_line + u64::from(start), length: u64::from(end - start) };
                     *place += 1;
                 }
             }
@@ -131,7 +133,7 @@ impl Components {
             open = last.map(|(_, &set)| (line.wrapping_add(1), owners[set as usize]));
         });
         let labels = (1..=all.len() as u64).collect();
-        let runs = LabelRuns { shape: Some(shape), order, labels, offsets, runs: Run::from_pairs(runs) };
+        let runs = LabelRuns { shape: Some(shape), order, labels, offsets, runs };
         Ok(Self { runs, sources: vec![1; all.len()] })
     }
 }

@@ -125,7 +125,7 @@ proptest! {
         let found = runs.components(&ComponentOptions::new()).unwrap();
         let mut count = 0;
         for (index, (label, runs_of)) in runs.iter().enumerate() {
-            let one = LabelRuns { labels: vec![label], offsets: vec![0, runs_of.len()], runs: runs_of.to_vec(), ..LabelRuns::empty(runs.shape(), runs.order()) };
+            let one = LabelRuns { labels: vec![label], offsets: vec![0, runs_of.len()], runs: runs_of.to_vec().into(), ..LabelRuns::empty(runs.shape(), runs.order()) };
             let alone = one.components(&ComponentOptions::new()).unwrap();
             let ours = || found.sources().iter().zip(0..).filter(|(source, _)| **source == label).map(|(_, at)| found.runs().runs_at(at));
             prop_assert_eq!(ours().count(), alone.runs().labels().len(), "{}", index);

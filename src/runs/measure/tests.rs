@@ -240,7 +240,7 @@ proptest! {
             let mut far = near.clone();
             let shape = Shape { height: row + 200, width: column + 200 };
             far.shape = Some(shape);
-            far.runs.clear();
+            let mut runs = Vec::new();
             for label in 0..near.labels.len() {
                 let from = pixels.shape.line_length(order);
                 let to = u64::from(shape.line_length(order));
@@ -251,11 +251,12 @@ proptest! {
                 lines::cut(near.runs_at(label), from, |piece| {
                     for each in piece.line..=piece.last_line() {
                         let start = u64::from(line + each) * to + u64::from(along + piece.start);
-                        far.runs.push(Run { start, length: u64::from(piece.length()) });
+                        runs.push(Run { start, length: u64::from(piece.length()) });
                     }
                 });
-                far.offsets[label + 1] = far.runs.len();
+                far.offsets[label + 1] = runs.len();
             }
+            far.runs = runs.into();
             let (near, far) = (near.measure(&all()).unwrap(), far.measure(&all()).unwrap());
             for column_of in near.columns() {
                 let name = column_of.name();
