@@ -3,8 +3,8 @@
 //! Gets the length of a list that is written entry by entry, in any order; gives its memory; guarantees a list like any
 //! other, also where the system has no huge pages or does not hand them out.
 //!
-//! A page of 4 KiB costs microseconds when it is first touched, so that new memory for the runs of a mask with many of them takes
-//! as long as writing them. Of huge pages, of 2 MiB, there are so few that this is not seen. A `Vec` gets them only from unsafe code.
+//! A page of 4 KiB costs microseconds when it is first touched, so that new memory for many runs costs more than writing them.
+//! Of huge pages, of 2 MiB, so few are needed that this is not seen. A `Vec` gets them only from unsafe code.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -63,17 +63,6 @@ impl<T: Pod> List<T> {
         Self::pages(length).map_or_else(list, Ok)
     }
 
-    /// Makes the list at least `length` entries long, whatever the new ones are; where it has to move, there will be room for
-    /// `expected`. New memory is not written first.
-    pub(crate) fn lengthen(&mut self, length: usize, expected: usize) {
-        let before = self.len();
-        if before < length && !self.set_length(length) {
-            let mut larger = Self::sized(Self::default(), length.max(expected));
-            larger[..before].copy_from_slice(self);
-            *self = larger;
-        }
-    }
-
     /// Gives the list another number of entries in the same memory, if there is room for them.
     fn set_length(&mut self, new: usize) -> bool {
         let room = self.capacity() >= new;
@@ -100,10 +89,10 @@ impl<T: Pod> List<T> {
     #[cfg(target_os = "linux")]
     fn pages(length: usize) -> Option<Self> {
         let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes >= LONG && huge_pages())?;
-        // Memory of whole huge pages is given a place where one begins.
+        // The system places memory of a multiple of their size where a huge page begins.
         let pages = MmapMut::map_anon(bytes.checked_next_multiple_of(HUGE_PAGE)?).ok()?;
-        // What is left at the end takes small pages, so that no more memory is touched than is asked for. Where advice is refused, all of it
-        // does.
+        // What is left at the end takes small pages, so that no more memory is touched than is asked for. Without huge pages all
+        // of it does.
         let _ = pages.advise_range(Advice::HugePage, 0, bytes / HUGE_PAGE * HUGE_PAGE);
         Some(Self(Memory::Pages { pages, length }))
     }
@@ -219,6 +208,9 @@ impl<T: Pod + fmt::Debug> fmt::Debug for List<T> {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::mask::LabelMask;
+    use crate::runs::{ComponentOptions, LabelRuns};
+    use crate::shape::Shape;
 
     /// Entries of a list that is just long enough for huge pages.
     const MANY: usize = (4 << 20) / size_of::<u64>();
@@ -241,6 +233,25 @@ mod tests {
             assert!(copy == list && list.into_vec() == expected);
             let list = List::<u64>::try_sized(copy, length, "a test").unwrap();
             assert!(list[..] == expected);
+        }
+    }
+
+    /// Runs of a mask that is encoded, packed, merged or cut into pieces.
+    #[test]
+    fn many_runs_lie_in_huge_pages() {
+        #[cfg(not(target_os = "linux"))]
+        let huge_pages = || false;
+        let shape = Shape { height: 601, width: 600 };
+        let pixels: Vec<u8> = (0..shape.pixels()).map(|place| 1 + (place % 2 ^ place / 600 % 2) as u8).collect();
+        let mask = LabelMask::new(&pixels, shape).unwrap();
+        let runs = crate::encode(&mask).unwrap();
+        assert_eq!(runs.run_count(), pixels.len());
+        let pieces = runs.components(&ComponentOptions::new()).unwrap();
+        let merged = LabelRuns::merge(&[&runs]).unwrap();
+        let unpacked = LabelRuns::unpack(&runs.pack()).unwrap();
+        for runs in [runs, pieces.into_parts().0, merged, unpacked] {
+            assert_eq!(in_pages(&runs.runs), huge_pages());
+            assert_eq!(crate::decode::<u32>(&runs).unwrap().len(), pixels.len());
         }
     }
 

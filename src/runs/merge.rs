@@ -115,7 +115,7 @@ pub(super) fn merge<P: Part>(
             made.runs.clear();
             merge_stretch(parts, *stretch, (shape, order), made)
         })?;
-        all.append(slots);
+        all.append(slots)?;
         let bytes = |runs: usize| (runs * size_of::<Run>()) as u64;
         Progress { done: bytes(all.count), total: bytes(room) }.tell(progress)?;
     }
@@ -218,10 +218,10 @@ impl Gathered {
     }
 
     /// Appends stretches. Their runs are copied by all threads, which touch new memory for the first time.
-    fn append(&mut self, stretches: &[(Stretch, Made)]) {
+    fn append(&mut self, stretches: &[(Stretch, Made)]) -> Result<()> {
         let count = self.count + stretches.iter().map(|(_, made)| made.runs.len()).sum::<usize>();
-        self.runs.lengthen(count, count);
-        let mut places = &mut self.runs[self.count..count];
+        let more = || Error::Argument("parts that hold more runs than they say".into());
+        let mut places = self.runs.get_mut(self.count..count).ok_or_else(more)?;
         let mut copies = Vec::with_capacity(stretches.len());
         let mut end = self.count;
         for (_, made) in stretches {
@@ -236,6 +236,7 @@ impl Gathered {
         }
         threads::each_mut(&mut copies, |(runs, places)| places.copy_from_slice(runs));
         self.count = count;
+        Ok(())
     }
 
     fn finish(self, shape: Option<Shape>, order: ScanOrder) -> LabelRuns {
