@@ -242,7 +242,7 @@ mod tests {
         #[cfg(not(target_os = "linux"))]
         let huge_pages = || false;
         let shape = Shape { height: 601, width: 600 };
-        let pixels: Vec<u8> = (0..shape.pixels()).map(|place| 1 + (place % 2 ^ place / 600 % 2) as u8).collect();
+        let pixels: Vec<u8> = (0..shape.pixels()).map(|place| 1 + ((place + place / 600) % 2) as u8).collect();
         let mask = LabelMask::new(&pixels, shape).unwrap();
         let runs = crate::encode(&mask).unwrap();
         assert_eq!(runs.run_count(), pixels.len());
