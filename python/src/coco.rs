@@ -3,6 +3,8 @@
 //! Gets masks, boxes and COCO's run-length encodings, of which numpy's half of the package has made lists; gives the same.
 //! Everything that is a list is worked on by all threads.
 
+mod encoding;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,34 +14,20 @@ use numpy::{
     PyUntypedArrayMethods,
 };
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use rayon::prelude::*;
 use runmask::format::coco_string;
-use runmask::format::counts::{LargeCounts, runs_of};
+use runmask::format::counts::LargeCounts;
 use runmask::{Encoder, FillRule, LabelMask, LabelRuns, Point, PolygonParts, Polygons, Run, ScanOrder, Shape};
 
-use crate::errors::{format_error, raise};
+use self::encoding::{Encoding, Given, Rle, Wrong, counts_of, read, read_all, text_of, wrong_sum};
+use crate::errors::raise;
 use crate::plane::{self, Bits, Edges};
 use crate::rle::union;
-use crate::work::{self, Go, Stop};
-
-/// The size and the counts of an encoding: text, or numbers.
-type Given<'py> = (u64, u64, Bound<'py, PyAny>);
-
-/// An encoding that is read: the size of its mask and its runs, column-major, ascending, with gaps between them.
-struct Rle {
-    shape: Shape,
-    runs: Vec<Run>,
-}
-
-/// Counts before they are read.
-enum Counts<'a> {
-    Text(&'a [u8]),
-    Numbers(Vec<u64>),
-}
+use crate::work::{self, Go};
 
 /// Pixels of an array from its first to its last, and where those of each plane are.
 type Planes<'py> = (PyReadonlyArray1<'py, u8>, usize, (u64, u64, usize), (isize, isize, isize));
@@ -254,7 +242,7 @@ pub(crate) fn merge<'py>(py: Python<'py>, rles: Vec<Given<'py>>, intersect: bool
 }
 
 /// The union of the encodings that a thread takes, by a bit for each pixel: for where that is less memory than their runs.
-fn bits_of(rles: &[Packed<'_>], shape: Shape, queue: &Queue, go: Go<'_>) -> Result<Bits, Wrong> {
+fn bits_of(rles: &[Encoding<'_>], shape: Shape, queue: &Queue, go: Go<'_>) -> Result<Bits, Wrong> {
     let mut bits = Bits::new(shape.pixels());
     let mut counts = Vec::new();
     while let Some(some) = queue.next(go)? {
@@ -405,8 +393,8 @@ pub(crate) fn area<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResult<Boun
 }
 
 /// Bytes or numbers of each encoding, at most.
-fn size_of_all(rles: &[Packed<'_>]) -> usize {
-    rles.iter().map(Packed::size).max().unwrap_or(0)
+fn size_of_all(rles: &[Encoding<'_>]) -> usize {
+    rles.iter().map(Encoding::size).max().unwrap_or(0)
 }
 
 /// The box of each encoding: x, y, width, height; zeros where there are no pixels.
@@ -510,128 +498,4 @@ pub(crate) fn from_counts<'py>(py: Python<'py>, rles: Vec<Given<'py>>) -> PyResu
         text_of(&rle.runs, rle.shape)
     })?;
     list(py, texts)
-}
-
-fn text_of(runs: &[Run], shape: Shape) -> Result<Vec<u8>, Wrong> {
-    let mut counts = Vec::new();
-    LargeCounts::Keep.counts(runs, shape.pixels(), &mut counts).map_err(Wrong::Library)?;
-    let mut text = Vec::new();
-    coco_string::push(&mut text, &counts);
-    Ok(text)
-}
-
-/// An encoding before it is read.
-struct Packed<'a> {
-    shape: Shape,
-    counts: Counts<'a>,
-}
-
-impl Packed<'_> {
-    fn size(&self) -> usize {
-        match &self.counts {
-            Counts::Text(text) => text.len(),
-            Counts::Numbers(counts) => counts.len(),
-        }
-    }
-}
-
-fn counts_of<'a>(py: Python<'_>, rles: &'a [Given<'_>]) -> PyResult<Vec<Packed<'a>>> {
-    let one = |(height, width, counts): &'a Given<'_>| {
-        let shape = Shape::new(*height, *width).map_err(|error| raise(py, error))?;
-        let counts = if let Ok(bytes) = counts.cast::<PyBytes>() {
-            Counts::Text(bytes.as_bytes())
-        } else if let Ok(text) = counts.cast::<PyString>() {
-            Counts::Text(text.to_str()?.as_bytes())
-        } else {
-            let wrong = |_| PyTypeError::new_err("counts: expected bytes, str or a list of numbers from 0");
-            Counts::Numbers(counts.extract().map_err(wrong)?)
-        };
-        Ok(Packed { shape, counts })
-    };
-    rles.iter().map(one).collect()
-}
-
-/// Why an encoding cannot be read or written.
-enum Wrong {
-    Library(runmask::Error),
-    Format { place: String, expected: String, found: String },
-}
-
-impl Wrong {
-    fn raise(self, py: Python<'_>) -> PyErr {
-        match self {
-            Self::Library(error) => raise(py, error),
-            Self::Format { place, expected, found } => {
-                let text = format!("{place}: expected {expected}, found {found}");
-                format_error(py, text, None, &place, &expected, &found)
-            }
-        }
-    }
-}
-
-fn read_all(rles: &[Packed<'_>], stop: &Stop) -> Result<Vec<Rle>, Wrong> {
-    let one = |(index, rle)| stop.check().map_err(Wrong::Library).and_then(|()| read(index, rle));
-    rles.par_iter().enumerate().map(one).collect()
-}
-
-fn read(index: usize, rle: &Packed<'_>) -> Result<Rle, Wrong> {
-    let mut runs = Vec::new();
-    rle.runs(index, &mut Vec::new(), &mut runs)?;
-    Ok(Rle { shape: rle.shape, runs })
-}
-
-impl Packed<'_> {
-    /// The counts of encoding number `index`, for which `scratch` is memory.
-    fn counts<'a>(&'a self, index: usize, scratch: &'a mut Vec<u64>) -> Result<&'a [u64], Wrong> {
-        match &self.counts {
-            Counts::Numbers(counts) => Ok(counts),
-            Counts::Text(text) => match coco_string::parse(text, scratch) {
-                Ok(()) => Ok(scratch),
-                Err(defect) => Err(Wrong::Format {
-                    place: format!("encoding {index}, byte {} of its counts", defect.at),
-                    expected: defect.expected,
-                    found: defect.found,
-                }),
-            },
-        }
-    }
-
-    /// Calls `found` with every run from the first to the last; those that touch are not joined. After an error some were
-    /// found that may be wrong.
-    fn each_run(&self, index: usize, scratch: &mut Vec<u64>, mut found: impl FnMut(Run)) -> Result<(), Wrong> {
-        let counts = self.counts(index, scratch)?;
-        let pixels = self.shape.pixels();
-        let mut start = 0;
-        for pair in counts.chunks(2) {
-            let length = pair.get(1).copied().unwrap_or(0);
-            match pair[0].checked_add(length) {
-                Some(both) if both <= pixels - start => {}
-                _ => break,
-            }
-            start += pair[0];
-            if length > 0 {
-                found(Run { start, length });
-            }
-            start += length;
-        }
-        if start == pixels && counts.iter().map(|&count| u128::from(count)).sum::<u128>() == u128::from(pixels) {
-            return Ok(());
-        }
-        Err(wrong_sum(index, self.shape, counts.iter().map(|&count| u128::from(count)).sum()))
-    }
-
-    /// Its runs; the former content is lost.
-    fn runs(&self, index: usize, scratch: &mut Vec<u64>, runs: &mut Vec<Run>) -> Result<(), Wrong> {
-        let counts = self.counts(index, scratch)?;
-        runs.reserve(counts.len() / 2);
-        runs_of(counts, self.shape.pixels(), runs).map_err(|sum| wrong_sum(index, self.shape, sum))
-    }
-}
-
-fn wrong_sum(index: usize, shape: Shape, sum: u128) -> Wrong {
-    Wrong::Format {
-        place: format!("encoding {index}"),
-        expected: format!("counts that sum to {} pixels ({shape})", shape.pixels()),
-        found: format!("a sum of {sum}"),
-    }
 }

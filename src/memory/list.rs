@@ -152,12 +152,6 @@ impl<T> Default for List<T> {
     }
 }
 
-impl<T: Pod> FromIterator<T> for List<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Self {
-        Vec::from_iter(entries).into()
-    }
-}
-
 impl<T: Pod> Deref for List<T> {
     type Target = [T];
 

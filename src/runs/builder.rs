@@ -130,8 +130,8 @@ impl LabelRunsBuilder {
 impl LabelRuns {
     /// The labels, the offsets and the runs: what [`LabelRuns::labels`], [`LabelRuns::offsets`] and [`LabelRuns::runs`] show.
     ///
-    /// Without a copy, but for runs of 4 MiB and more that were just found in a mask: on Linux they lie in memory of huge pages, which
-    /// no `Vec` can take over.
+    /// Without a copy, unless 4 MiB of runs and more came from a mask, from parts that were merged or from packed runs: on Linux these
+    /// lie in memory of huge pages, which no `Vec` can take over.
     pub fn into_parts(self) -> (Vec<u64>, Vec<usize>, Vec<Run>) {
         (self.labels, self.offsets, self.runs.into_vec())
     }

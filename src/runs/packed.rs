@@ -521,9 +521,15 @@ mod tests {
     #[test]
     fn labels_of_blocks_ascend() {
         let runs = |labels: &[u64]| {
-            let runs = labels.iter().map(|label| Run { start: 2 * label, length: 1 }).collect();
+            let runs: Vec<Run> = labels.iter().map(|label| Run { start: 2 * label, length: 1 }).collect();
             let offsets = (0..=labels.len()).collect();
-            LabelRuns { shape: None, order: ScanOrder::ColumnMajor, labels: labels.to_vec(), offsets, runs }
+            LabelRuns {
+                shape: None,
+                order: ScanOrder::ColumnMajor,
+                labels: labels.to_vec(),
+                offsets,
+                runs: runs.into(),
+            }
         };
         for (labels, fine) in
             [([1, 4, 5, 9], true), ([1, 5, 5, 9], false), ([1, 7, 5, 9], false), ([5, 6, 5, 9], false)]
