@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prefetch_index::prefetch_index;
 
 use crate::boundary::{Boundaries, MaskBoundaries};
+use crate::error::Result;
 use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
 use crate::memory::{CACHE_LINE, List};
@@ -62,14 +63,19 @@ pub(crate) fn compact<T: Label>(
     background: Option<u64>,
     threads: usize,
     spare: List<Run>,
-) -> LabelRuns {
+) -> Result<LabelRuns> {
     compact_any(any_label!(T, Mask::of(mask, frame)), background, threads, spare)
 }
 
 /// Boundaries of labels of any type.
 type AnyBoundaries<'a> = AnyLabel<Mask<'a, u8>, Mask<'a, u16>, Mask<'a, u32>, Mask<'a, u64>>;
 
-fn compact_any(mask: AnyBoundaries<'_>, background: Option<u64>, threads: usize, spare: List<Run>) -> LabelRuns {
+fn compact_any(
+    mask: AnyBoundaries<'_>,
+    background: Option<u64>,
+    threads: usize,
+    spare: List<Run>,
+) -> Result<LabelRuns> {
     each_label!(mask, mask => mask.runs(background, threads, spare))
 }
 
@@ -211,11 +217,11 @@ impl<'a, T: Label> Mask<'a, T> {
         if self.layout == Layout::Across { u64::from(part.first) } else { 0 }
     }
 
-    fn runs(&self, background: Option<u64>, threads: usize, spare: List<Run>) -> LabelRuns {
+    fn runs(&self, background: Option<u64>, threads: usize, spare: List<Run>) -> Result<LabelRuns> {
         // A background that is no label of this type is that of no pixel.
         let background = background.and_then(T::from_u64);
         if self.shape.pixels() == 0 {
-            return LabelRuns::empty(Some(self.frame.shape), self.order);
+            return Ok(LabelRuns::empty(Some(self.frame.shape), self.order));
         }
         let chunks = self.chunks(threads);
         let largest: u64 = self.largest_label().max(background.unwrap_or_default()).into();
@@ -235,7 +241,7 @@ impl<'a, T: Label> Mask<'a, T> {
         background: Option<T>,
         slots: impl Fn() -> S + Sync,
         spare: List<Run>,
-    ) -> LabelRuns {
+    ) -> Result<LabelRuns> {
         let count = |chunk: usize| Chunk::count(self, chunks[chunk].clone(), background, slots());
         let mut chunks: Vec<Chunk<T, S>> = threads::map(chunks.len(), count);
         let (slots, mut counts): (Vec<&S>, Vec<&mut [usize]>) =
@@ -243,10 +249,10 @@ impl<'a, T: Label> Mask<'a, T> {
         let (labels, offsets) = S::give_places(&slots, &mut counts).finish();
         let count = offsets[offsets.len() - 1];
         // Every place is written below.
-        let mut runs = List::sized(spare, count);
+        let mut runs = List::sized(spare, count, "runs of the mask")?;
         let places = places(&mut runs);
         threads::each_mut(&mut chunks, |chunk| chunk.put(self, places));
-        LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs }
+        Ok(LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs })
     }
 
     /// Lines cut into at most `threads` chunks of similar numbers of boundaries.

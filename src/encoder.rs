@@ -132,7 +132,7 @@ impl Encoder {
     ) -> Result<LabelRuns> {
         each_label!(mask, mask => {
             let boundaries = self.mark_typed(mask, progress)?;
-            let runs = self.compact_in(frame, &boundaries);
+            let runs = self.compact_in(frame, &boundaries)?;
             self.recycle_parts(boundaries);
             Ok(runs)
         })
@@ -263,11 +263,14 @@ impl Encoder {
     }
 
     /// The runs of marked boundaries: the second of the two stages of [`Encoder::encode`].
-    pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> LabelRuns {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) when there is no room for the runs.
+    pub fn compact<T: Label>(&self, boundaries: &MaskBoundaries<T>) -> Result<LabelRuns> {
         self.compact_in(Frame::whole(boundaries.shape()), boundaries)
     }
 
-    fn compact_in<T: Label>(&self, frame: Frame, boundaries: &MaskBoundaries<T>) -> LabelRuns {
+    fn compact_in<T: Label>(&self, frame: Frame, boundaries: &MaskBoundaries<T>) -> Result<LabelRuns> {
         self.install(|| {
             compact(boundaries, frame, self.background, rayon::current_num_threads(), self.spare.runs.take())
         })

@@ -45,7 +45,7 @@ use crate::threads;
 /// let prediction = encoder.mark(&LabelMask::new(&[5u16, 5, 5, 0, 0, 0], shape)?)?;
 /// let scores = truth.compare(&prediction, &[0.5])?;
 /// assert_eq!((scores.sq, scores.dq), (0.75, 1.0 / 1.5));
-/// assert_eq!(truth.runs().compare(&prediction.runs(), &[0.5])?, scores);
+/// assert_eq!(truth.runs()?.compare(&prediction.runs()?, &[0.5])?, scores);
 /// # Ok::<(), runmask::Error>(())
 /// ```
 #[derive(Debug)]
@@ -86,13 +86,16 @@ impl Marked {
     }
 
     /// The runs of every label but the background.
-    pub fn runs(&self) -> LabelRuns {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) when there is no room for them.
+    pub fn runs(&self) -> Result<LabelRuns> {
         let threads = self.threads.min(rayon::current_num_threads());
         let mut runs = each_label!(&self.boundaries, mask => {
-            compact(mask, Frame::whole(mask.shape), self.background, threads, List::default())
+            compact(mask, Frame::whole(mask.shape), self.background, threads, List::default())?
         });
         runs.order = self.order;
-        runs
+        Ok(runs)
     }
 
     /// The order of its scan lines.

@@ -65,7 +65,7 @@ fn compare<T: Label>(engine: &Gpu, shape: Shape, heights: &[u32], offset: u64, g
     let mask = LabelMask::new(&pixels, shape).unwrap();
     for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
         let encoder = Encoder::builder().engine(Engine::Scalar).order(order).build().unwrap();
-        let found = encoder.compact(&engine.mark_buffers::<T>(&strips, shape, order).unwrap());
+        let found = encoder.compact(&engine.mark_buffers::<T>(&strips, shape, order).unwrap()).unwrap();
         assert!(found == encoder.encode(&mask).unwrap(), "{told} {order}");
     }
     let found = engine.encode_buffers(&strips, shape, T::DTYPE).unwrap();

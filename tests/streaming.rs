@@ -235,8 +235,8 @@ fn kept_memory_does_not_show() {
                     encoder.recycle(other);
                 }
                 let boundaries = encoder.boundaries(&mask).unwrap();
-                let again = encoder.compact(&boundaries);
-                assert_eq!(again, encoder.compact(&boundaries));
+                let again = encoder.compact(&boundaries).unwrap();
+                assert_eq!(again, encoder.compact(&boundaries).unwrap());
                 encoder.recycle_boundaries(boundaries);
             }
         }
@@ -545,7 +545,7 @@ fn positions_past_every_power_of_two_are_exact() {
         for threads in [1, 2] {
             let mask =
                 MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, vec![(0, boundaries.clone())]).unwrap();
-            let runs = Encoder::builder().threads(threads).build().unwrap().compact(&mask);
+            let runs = Encoder::builder().threads(threads).build().unwrap().compact(&mask).unwrap();
             assert_eq!(runs.labels(), [7, 9, u64::MAX]);
             assert_eq!(runs.get(7), Some(&[Run { start: 1 << 29, length: (1 << 31) - (1 << 29) }][..]));
             let end = tall - (1 << 31) + 10;

@@ -221,10 +221,10 @@ impl Labels {
         }
     }
 
-    pub(crate) fn into_runs(self) -> LabelRuns {
+    pub(crate) fn into_runs(self) -> Result<LabelRuns> {
         match self {
             Self::Marked(marked) => marked.runs(),
-            Self::Runs(runs) => runs,
+            Self::Runs(runs) => Ok(runs),
         }
     }
 
@@ -245,7 +245,7 @@ impl Labels {
     pub(crate) fn overlaps(self, other: Self) -> Result<Overlaps> {
         match (self, other) {
             (Self::Marked(one), Self::Marked(other)) => one.overlaps(&other),
-            (one, other) => one.into_runs().overlaps(&other.into_runs()),
+            (one, other) => one.into_runs()?.overlaps(&other.into_runs()?),
         }
     }
 }

@@ -228,7 +228,7 @@ impl Case<'_> {
         let encoder = builder.build().map_err(told(name))?;
         let two_stages = numbers.once_in(4);
         let (threads, found) = self.worker.on_threads(numbers, self.expected.run_count(), || match two_stages {
-            true => encoder.boundaries(mask).map(|boundaries| encoder.compact(&boundaries)),
+            true => encoder.boundaries(mask).and_then(|boundaries| encoder.compact(&boundaries)),
             false => encoder.encode(mask),
         });
         let how = || format!("{name}, {layout}, {strips}, {threads} threads");

@@ -64,7 +64,7 @@ fn read<R: Send>(
     encoder: &Encoder,
     (pixels, origin, shape, strides): Layout<'_, '_>,
     threads: Option<usize>,
-    then: impl FnOnce(runmask::Marked) -> R + Send,
+    then: impl FnOnce(runmask::Marked) -> runmask::Result<R> + Send,
 ) -> PyResult<runmask::Result<R>> {
     let shape = Shape::new(shape.0, shape.1).map_err(|error| raise(py, error))?;
     let stored = LabelType::of(pixels.getattr("dtype")?.as_any())?.stored;
@@ -73,7 +73,7 @@ fn read<R: Send>(
         let pixels = pixels.as_slice().map_err(|_| PyTypeError::new_err("the pixels do not lie side by side"))?;
         work::run(py, threads, |stop| {
             let mask = LabelMask::with_strides(pixels, origin, shape, strides.0, strides.1)?;
-            Ok(then(encoder.mark_with(&mask, &mut |_| stop.flow())?))
+            then(encoder.mark_with(&mask, &mut |_| stop.flow())?)
         })
     })
 }
@@ -94,7 +94,7 @@ pub(crate) fn mark(
     threads: Option<usize>,
 ) -> PyResult<Marked> {
     let encoder = encoder(py, background, order, engine, None)?;
-    let marked = read(py, &encoder, (pixels, origin, shape, strides), threads, |marked| marked)?;
+    let marked = read(py, &encoder, (pixels, origin, shape, strides), threads, Ok)?;
     marked.map(Marked::from).map_err(|error| raise(py, error))
 }
 

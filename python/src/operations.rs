@@ -411,8 +411,8 @@ fn of_overlaps<R: Send + 'static>(
         then(match sides {
             (Err(first), Err(second)) => first.overlaps(&second)?,
             (Ok(first), Ok(second)) => first.overlaps(&second)?,
-            (Ok(first), Err(second)) => first.overlaps(&second.runs())?,
-            (Err(first), Ok(second)) => first.runs().overlaps(&second)?,
+            (Ok(first), Err(second)) => first.overlaps(&second.runs()?)?,
+            (Err(first), Ok(second)) => first.runs()?.overlaps(&second)?,
         })
     })?;
     done.map_err(|error| raise(py, error))

@@ -50,7 +50,7 @@ impl<T: Label> MaskBoundaries<T> {
     /// let column = Boundaries::new(vec![0, 3], vec![0, 1, 4], vec![0u16, 7, 0])?;
     /// let shape = Shape { height: 5, width: 1 };
     /// let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, Layout::Across, vec![(0, column)])?;
-    /// let runs = Encoder::builder().build()?.compact(&mask);
+    /// let runs = Encoder::builder().build()?.compact(&mask)?;
     /// assert_eq!(runs.get(7), Some(&[Run { start: 1, length: 3 }][..]));
     /// # Ok::<(), runmask::Error>(())
     /// ```
@@ -225,9 +225,9 @@ mod tests {
             (Along, vec![(0, one_line()), (1, one_line())], 1),
         ] {
             let mask = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, strips).unwrap();
-            assert_eq!(encoder.compact(&mask).runs().len(), runs, "{mask:?}");
+            assert_eq!(encoder.compact(&mask).unwrap().runs().len(), runs, "{mask:?}");
         }
         let empty = MaskBoundaries::<u8>::new(Shape { height: 0, width: 3 }, ScanOrder::RowMajor, Across, vec![]);
-        assert_eq!(encoder.compact(&empty.unwrap()).runs().len(), 0);
+        assert_eq!(encoder.compact(&empty.unwrap()).unwrap().runs().len(), 0);
     }
 }

@@ -184,7 +184,8 @@ impl Encoder {
         found: Found,
     ) -> Result<LabelRuns> {
         let threads = budget.compaction_threads(found, self.threads())?;
-        let mut runs = self.install(|| compact(&boundaries, frame, self.background, threads, self.spare.runs.take()));
+        let mut runs =
+            self.install(|| compact(&boundaries, frame, self.background, threads, self.spare.runs.take()))?;
         // That of a mask of one row or column may be the other one.
         runs.order = self.order;
         self.recycle_parts(boundaries);

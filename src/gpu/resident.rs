@@ -107,7 +107,7 @@ impl Gpu {
         let boundaries = self.mark_any(strips, shape, ScanOrder::ColumnMajor, dtype)?;
         let threads = rayon::current_num_threads();
         let frame = Frame::whole(shape);
-        Ok(each_label!(boundaries, boundaries => compact(&boundaries, frame, Some(0), threads, List::default())))
+        each_label!(boundaries, boundaries => compact(&boundaries, frame, Some(0), threads, List::default()))
     }
 
     /// The boundaries of a mask on this device, whose rows are those of `strips`, one strip below the other.

@@ -34,7 +34,7 @@ impl Marked {
         let lines = &*self.lines();
         let alternate = lines.alternate();
         if !options.of_foreground(alternate) {
-            return self.runs().components(options);
+            return self.runs()?.components(options);
         }
         let base = Edges { lines, alternate };
         let found =

@@ -23,7 +23,7 @@ impl Marked {
     pub fn measure(&self, options: &MeasureOptions) -> Result<Measures> {
         match self.measure_by_lines(options)? {
             Some(table) => Ok(table),
-            None => self.runs().measure(options),
+            None => self.runs()?.measure(options),
         }
     }
 

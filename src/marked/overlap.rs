@@ -28,7 +28,7 @@ impl Marked {
         same_shape(Some(self.shape()), Some(other.shape()))?;
         match self.overlaps_by_lines(other)? {
             Some(overlaps) => Ok(overlaps),
-            None => self.runs().overlaps(&other.runs()),
+            None => self.runs()?.overlaps(&other.runs()?),
         }
     }
 

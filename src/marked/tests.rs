@@ -73,7 +73,7 @@ proptest! {
             let (expected, second) = (runs(&pixels), runs(&other));
             let one = mark(&pixels, order, along, strip_rows, background);
             let two = mark(&other, order, !along, 5, background);
-            prop_assert_eq!(&one.runs(), &expected);
+            prop_assert_eq!(&one.runs().unwrap(), &expected);
             prop_assert_eq!((one.shape(), one.order()), (pixels.shape, order));
             prop_assert_eq!(one.largest(), expected.labels().last().copied());
             for found in for_threads(|| one.measure_by_lines(&basics()).unwrap()) {
@@ -118,7 +118,7 @@ proptest! {
             let one = mark(&binary, order, along, strip_rows, background);
             let labels = [0, 5].iter().filter(|label| binary.labels.contains(label) && Some(**label) != background).count();
             prop_assert_eq!(one.lines().alternate(), background.is_some() && labels < 2);
-            let runs = one.runs();
+            let runs = one.runs().unwrap();
             for connectivity in [Connectivity::Four, Connectivity::Eight] {
                 let options = ComponentOptions::new().connectivity(connectivity).foreground(true);
                 for options in [options.clone(), options.clone().min_area(3), options.clone().largest(true)] {
@@ -162,7 +162,10 @@ fn what_lines_cannot_answer_goes_by_runs() {
     let other_order = mark(&near, ScanOrder::RowMajor, false, 3, Some(0));
     let near = mark(&near, ScanOrder::ColumnMajor, false, 3, Some(0));
     assert_eq!(near.overlaps_by_lines(&other_order).unwrap(), None);
-    assert_eq!(near.overlaps(&other_order).unwrap(), near.runs().overlaps(&other_order.runs()).unwrap());
+    assert_eq!(
+        near.overlaps(&other_order).unwrap(),
+        near.runs().unwrap().overlaps(&other_order.runs().unwrap()).unwrap()
+    );
     let runs = far.encode(ScanOrder::ColumnMajor);
     let far = mark(&far, ScanOrder::ColumnMajor, false, 3, Some(0));
     assert_eq!(far.measure_by_lines(&basics()).unwrap(), None);
@@ -210,7 +213,7 @@ fn no_pixels_have_no_labels() {
         assert!(empty.overlaps_by_lines(&empty).unwrap().expect("by lines").pairs().is_empty());
         assert_eq!(empty.compare(&empty, &[0.5]).unwrap().pq, 1.0);
         assert!(empty.components(&ComponentOptions::new().foreground(true)).unwrap().sources().is_empty());
-        assert_eq!(empty.runs().run_count(), 0);
+        assert_eq!(empty.runs().unwrap().run_count(), 0);
     }
 }
 

@@ -42,19 +42,10 @@ enum Memory<T> {
 impl<T: Pod> List<T> {
     /// `length` entries, whatever they are, in the memory of `spare` where that is enough. New memory is not written first, so
     /// that whoever fills it, on any thread, is the first to touch it.
-    pub(crate) fn sized(mut spare: Self, length: usize) -> Self {
-        if spare.set_length(length) {
-            return spare;
-        }
-        drop(spare);
-        Self::pages(length).unwrap_or_else(|| allocation::zeroed_vec(length).into())
-    }
-
-    /// The same, but an error for `what` when the machine has no room.
     ///
     /// # Errors
-    /// [`Error::Memory`](crate::Error::Memory).
-    pub(crate) fn try_sized(mut spare: Self, length: usize, what: &str) -> Result<Self> {
+    /// [`Error::Memory`](crate::Error::Memory) for `what` when the machine has no room.
+    pub(crate) fn sized(mut spare: Self, length: usize, what: &str) -> Result<Self> {
         if spare.set_length(length) {
             return Ok(spare);
         }
@@ -178,9 +169,14 @@ impl<T: Pod> DerefMut for List<T> {
 
 impl<T: Pod> Clone for List<T> {
     fn clone(&self) -> Self {
-        let mut copy = Self::sized(Self::default(), self.len());
-        copy.copy_from_slice(self);
-        copy
+        match Self::sized(Self::default(), self.len(), "") {
+            Ok(mut copy) => {
+                copy.copy_from_slice(self);
+                copy
+            }
+            // As any list that is cloned where there is no room.
+            Err(_) => self.to_vec().into(),
+        }
     }
 }
 
@@ -221,14 +217,14 @@ mod tests {
             eprintln!("NOT TESTED: this system hands out no huge pages");
         }
         for (length, long) in [(0, false), (MANY - 1, false), (MANY, true), (MANY + 1, true), (3 * MANY + 77, true)] {
-            let mut list = List::<u64>::sized(List::default(), length);
+            let mut list = List::<u64>::sized(List::default(), length, "a test").unwrap();
             assert_eq!(in_pages(&list), long && huge_pages(), "{length} entries");
             assert!(list.len() == length && list.iter().all(|&entry| entry == 0));
             list.iter_mut().zip(1..).for_each(|(entry, number)| *entry = number);
             let (copy, expected): (_, Vec<u64>) = (list.clone(), (1..=length as u64).collect());
             assert_eq!(in_pages(&copy), in_pages(&list));
             assert!(copy == list && list.into_vec() == expected);
-            let list = List::<u64>::try_sized(copy, length, "a test").unwrap();
+            let list = List::<u64>::sized(copy, length, "a test").unwrap();
             assert!(list[..] == expected);
         }
     }
@@ -255,16 +251,16 @@ mod tests {
     #[test]
     fn memory_is_used_again() {
         for length in [10, 2 * MANY] {
-            let mut list = List::<u64>::sized(List::default(), length);
+            let mut list = List::<u64>::sized(List::default(), length, "a test").unwrap();
             list.fill(7);
             let memory = list.as_ptr();
             list.truncate(length / 2);
             list.truncate(length);
             assert_eq!(list.len(), length / 2);
-            let list = List::sized(list, length);
+            let list = List::sized(list, length, "a test").unwrap();
             assert_eq!((list.as_ptr(), list.len()), (memory, length));
             assert!(list[..length / 2].iter().all(|&entry| entry == 7));
-            let longer = List::try_sized(list, 5 * length, "a test").unwrap();
+            let longer = List::sized(list, 5 * length, "a test").unwrap();
             assert_eq!(longer.len(), 5 * length);
         }
     }
@@ -272,7 +268,7 @@ mod tests {
     #[test]
     fn too_long_is_an_error() {
         for length in [1 << 45, 1 << 60, usize::MAX] {
-            let error = List::<u64>::try_sized(List::default(), length, "a test").unwrap_err();
+            let error = List::<u64>::sized(List::default(), length, "a test").unwrap_err();
             assert!(matches!(error, Error::Memory { .. }), "{error}");
         }
     }

@@ -251,7 +251,7 @@ const RUNS_OF_PIECES: &str = "runs of connected pieces";
 fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u32) -> Result<LabelRuns> {
     // Every place is written below.
     let count = components.iter().map(|component| component.runs).sum();
-    let mut runs = List::try_sized(List::default(), count, RUNS_OF_PIECES)?;
+    let mut runs = List::sized(List::default(), count, RUNS_OF_PIECES)?;
     let to = places(&mut runs);
     // The place of each component's next run; none of one that was left out.
     let mut places: Vec<Vec<usize>> = Vec::with_capacity(blocks.len());

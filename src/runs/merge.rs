@@ -103,7 +103,7 @@ pub(super) fn merge<P: Part>(
     let stretches = threads::map(parts.len(), |part| parts[part].stretches(runs / 8)).concat();
     let room: usize = stretches.iter().map(|(_, runs)| runs).sum();
     let stretches = cuts(stretches, runs);
-    let mut all = Gathered::new(List::try_sized(List::default(), room, "merged runs")?);
+    let mut all = Gathered::new(List::sized(List::default(), room, "merged runs")?);
     // Some stretches at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
     let mut slots: Vec<(Stretch, Made)> = Vec::new();
     slots.resize_with(stretches.len().min(rayon::current_num_threads() * STRETCHES_A_THREAD), Default::default);

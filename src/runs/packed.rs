@@ -113,7 +113,7 @@ impl LabelRuns {
         let (count, runs) = (packed.labels(), packed.runs());
         let mut labels: Vec<u64> = zeroed(count as u64, "unpacked runs")?;
         let mut offsets: Vec<usize> = zeroed(count as u64 + 1, "unpacked runs")?;
-        let mut all = List::try_sized(List::default(), runs, "unpacked runs")?;
+        let mut all = List::sized(List::default(), runs, "unpacked runs")?;
         let mut work = Vec::with_capacity(packed.blocks.len());
         let (mut to_labels, mut to_ends, mut to_runs) = (&mut labels[..], &mut offsets[1..], &mut all[..]);
         for block in &packed.blocks {

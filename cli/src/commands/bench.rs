@@ -136,7 +136,7 @@ impl<T: Label> Bed<T> {
         let boundaries = self.encoder.boundaries(&self.mask()?)?;
         sample.mark = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let found = self.encoder.compact(&boundaries);
+        let found = self.encoder.compact(&boundaries)?;
         sample.compaction = start.elapsed().as_secs_f64();
         self.compare(&found, runs)?;
         self.encoder.recycle_boundaries(boundaries);

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Preview, console: &Console) -> Result<Status> {
     kind::png_goes_to(&args.output)?;
     let shape = args.either.shape.shape()?;
     let labels = Labels::read(&args.file, args.either.read.format, &args.either, shape, &|| Ok(None), console)?;
-    let runs = labels.into_runs();
+    let runs = labels.into_runs()?;
     let Some(shape) = runs.shape() else {
         let what = "a run file of this format does not say how large its mask is".into();
         return Err(Error::UnknownShape { what }.in_file(&args.file));

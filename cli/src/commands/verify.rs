@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status> {
     let files = [args.first.as_path(), args.second.as_path()];
     one_stdin(files.into_iter().chain(args.either.shape.like.as_deref()))?;
     let [first, second] = sides(&args.either, files, args.second_format, console)?.map(Labels::into_runs);
+    let (first, second) = (first?, second?);
     let names = files.map(|file| if is_stream(file) { "standard input".into() } else { shown(file) });
     if let (Some(one), Some(other)) = (first.shape(), second.shape())
         && one != other

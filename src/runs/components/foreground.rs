@@ -108,7 +108,7 @@ impl Components {
             offsets.push(end + component.runs);
         }
         // Every place is written below.
-        let mut runs = List::try_sized(spare, offsets[offsets.len() - 1], RUNS_OF_PIECES)?;
+        let mut runs = List::sized(spare, offsets[offsets.len() - 1], RUNS_OF_PIECES)?;
         let mut rest = &of_stretches[..];
         // The line and the owner of the stretch that reaches the end of the line before.
         let mut open = None;
