@@ -27,9 +27,13 @@ pub use self::mask::MaskBoundaries;
 pub(crate) use self::mask::{AnyMaskBoundaries, Part};
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, AnyMask, Dtype, Label};
+use crate::memory::reserve;
 pub use crate::strip::MAX_STRIP_PIXELS;
 use crate::strip::Strip;
 use crate::threads::{self, Work};
+
+/// What an error calls the memory of boundaries.
+pub(crate) const BOUNDARIES: &str = "boundaries of the mask";
 
 /// An engine that is open: it marks strips.
 ///
@@ -179,6 +183,12 @@ impl<T: Label> Boundaries<T> {
     /// No boundaries in each of `lines` lines.
     pub(crate) fn none(lines: u32) -> Self {
         Self { line_starts: vec![0; lines as usize + 1], offsets: Vec::new(), labels: Vec::new() }
+    }
+
+    /// Makes room for so many more boundaries.
+    fn make_room(&mut self, more: usize) -> Result<()> {
+        reserve(&mut self.offsets, more, BOUNDARIES)?;
+        reserve(&mut self.labels, more, BOUNDARIES)
     }
 
     /// Removes all lines and boundaries, and keeps the memory.

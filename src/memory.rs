@@ -132,25 +132,38 @@ impl LabelBytes {
 
 /// A list of `length` entries, whatever they are: `spare` if it is large enough. New memory is not written first, so that
 /// whoever fills it, on any thread, is the first to touch it.
-pub(crate) fn sized<T: Clone + Default>(mut spare: Vec<T>, length: usize) -> Vec<T> {
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn sized<T: Copy + Zeroable>(mut spare: Vec<T>, length: usize, what: &str) -> Result<Vec<T>> {
     if spare.capacity() < length {
-        return vec![T::default(); length];
+        drop(spare);
+        return zeroed(length as u64, what);
     }
-    spare.resize(length, T::default());
-    spare
+    spare.resize(length, T::zeroed());
+    Ok(spare)
 }
 
 /// Makes a list at least `length` entries long, whatever the new ones are; where it has to move, there will be room for
 /// `expected`. New memory is not written first.
-pub(crate) fn lengthen<T: Copy + Default>(list: &mut Vec<T>, length: usize, expected: usize) {
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn lengthen<T: Copy + Zeroable>(
+    list: &mut Vec<T>,
+    length: usize,
+    expected: usize,
+    what: &str,
+) -> Result<()> {
     if list.capacity() < length {
-        let mut larger = vec![T::default(); length.max(expected)];
+        let mut larger = zeroed(length.max(expected) as u64, what)?;
         larger[..list.len()].copy_from_slice(list);
         *list = larger;
     }
     if list.len() < length {
-        list.resize(length, T::default());
+        list.resize(length, T::zeroed());
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn compare<T: Label>(
             let (layout, mask) = numbers.pick(&views);
             let encoder = &encoders[place];
             let boundaries = encoder.boundaries(&mask).map_err(told(name))?;
-            same(compactor.compact(&boundaries)?, &format!("{name}, {layout}"))?;
+            same(compactor.compact(&boundaries).map_err(told("compaction"))?, &format!("{name}, {layout}"))?;
             encoder.recycle_boundaries(boundaries);
             totals.add("gpu", count);
             if background == Some(0) && numbers.once_in(2) {
@@ -126,7 +126,7 @@ fn compare<T: Label>(
         }
         for _ in 0..2 {
             let boundaries = resident(device, numbers, drawn, order)?;
-            same(compactor.compact(&boundaries)?, "resident")?;
+            same(compactor.compact(&boundaries).map_err(told("compaction"))?, "resident")?;
             totals.add("gpu resident", count);
         }
     }

@@ -40,11 +40,11 @@ use std::ops::Range;
 use fearless_simd::{Simd as Vectors, dispatch};
 
 use self::slab::{Ahead, sweep, touch};
-use super::{Boundaries, Marker, Marks};
+use super::{BOUNDARIES, Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
 use crate::mask::{Label, any_label, each_label};
-use crate::memory::{Pool, lengthen};
+use crate::memory::{Pool, lengthen, reserve};
 use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
@@ -62,13 +62,15 @@ const PANEL: usize = 2 << 10;
 /// use runmask::{LabelMask, Shape, SimdLevel, Strip};
 /// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
 /// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false)?;
-/// assert_eq!(simd::mark(SimdLevel::best(), strip), scalar::mark(strip));
+/// assert_eq!(simd::mark(SimdLevel::best(), strip)?, scalar::mark(strip));
 /// # Ok::<(), runmask::Error>(())
 /// ```
-pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Boundaries<T> {
-    // The engine gives no error.
-    let marked = engine(level).mark_any(any_label!(T, strip.mask()), strip.above());
-    marked.map_or_else(|_| Boundaries::default(), |marked| each_label!(marked, marked => marked.same()))
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory) when there is no room for them.
+pub fn mark<T: Label>(level: SimdLevel, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
+    let marked = engine(level).mark_any(any_label!(T, strip.mask()), strip.above())?;
+    Ok(each_label!(marked, marked => marked.same()))
 }
 
 fn engine(level: SimdLevel) -> Box<dyn Marker> {
@@ -81,7 +83,7 @@ fn mark_with<T: Label>(
     strip: Strip<'_, T>,
     workspace: &mut Workspace<T>,
     spare: Boundaries<T>,
-) -> Boundaries<T> {
+) -> Result<Boundaries<T>> {
     let level = level.0;
     let mask = strip.mask();
     // A single line lies along memory as well, and has no neighbours to be compared with at once.
@@ -90,7 +92,7 @@ fn mark_with<T: Label>(
     } else if (0..mask.shape().width).all(|column| mask.column(column).is_some()) {
         dispatch!(level, simd => along(simd, strip, spare))
     } else {
-        super::scalar::mark(strip)
+        Ok(super::scalar::mark(strip))
     }
 }
 
@@ -130,7 +132,7 @@ macro_rules! marks {
                 let mut workspace = self.$label.take();
                 let marked = mark_with(self.level, strip, &mut workspace, spare);
                 self.$label.give(workspace);
-                Ok(marked)
+                marked
             }
         }
     )*};
@@ -231,7 +233,7 @@ fn across<S: Vectors, T: Label>(
     strip: Strip<'_, T>,
     workspace: &mut Workspace<T>,
     spare: Boundaries<T>,
-) -> Boundaries<T> {
+) -> Result<Boundaries<T>> {
     let lines = strip.lines() as usize;
     let mask = strip.mask();
     let row = |row: u32| mask.row(row).unwrap_or_default();
@@ -241,7 +243,7 @@ fn across<S: Vectors, T: Label>(
     let panel = if dense { PANEL / size_of::<T>() } else { lines };
     let mut found = spare;
     found.line_starts.clear();
-    found.line_starts.reserve(lines + 1);
+    reserve(&mut found.line_starts, lines + 1, BOUNDARIES)?;
     found.line_starts.push(0);
     let mut from = 0;
     while from < lines {
@@ -252,13 +254,13 @@ fn across<S: Vectors, T: Label>(
         simd.vectorize(
             #[inline(always)]
             || order_by_line(forced, &mut all[..blocks], known, lines - columns.end, &mut found),
-        );
+        )?;
         from = columns.end;
     }
     let total = found.line_starts[found.line_starts.len() - 1] as usize;
     found.offsets.truncate(total);
     found.labels.truncate(total);
-    found
+    Ok(found)
 }
 
 /// Whether most groups of a strip seem to differ: at some places, labels are compared with those a block further down.
@@ -433,7 +435,7 @@ fn order_by_line<T: Label>(
     lines: &Lines,
     further: usize,
     found: &mut Boundaries<T>,
-) {
+) -> Result<()> {
     let Boundaries { line_starts, offsets, labels } = found;
     let mut at = line_starts[line_starts.len() - 1] as usize;
     let end = at + lines.counts.iter().sum::<u32>() as usize;
@@ -441,8 +443,8 @@ fn order_by_line<T: Label>(
     let done = line_starts.len() - 1 + lines.counts.len();
     let expected = if further > 0 { end / done * (done + further + further / 8) } else { end };
     // Every entry but those beyond the end is written below.
-    lengthen(offsets, end + FEW, expected);
-    lengthen(labels, end + FEW, expected);
+    lengthen(offsets, end + FEW, expected, BOUNDARIES)?;
+    lengthen(labels, end + FEW, expected, BOUNDARIES)?;
     blocks.iter_mut().for_each(|block| block.events = 0);
     for (column, &stretches) in lines.stretches.iter().enumerate() {
         if let Some(&label) = forced.get(column) {
@@ -476,36 +478,38 @@ fn order_by_line<T: Label>(
         }
         line_starts.push(at as u32);
     }
+    Ok(())
 }
 
 #[inline(always)]
-fn along<S: Vectors, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) -> Boundaries<T> {
+fn along<S: Vectors, T: Label>(simd: S, strip: Strip<'_, T>, spare: Boundaries<T>) -> Result<Boundaries<T>> {
     let mut found = spare;
     found.clear();
-    found.line_starts.reserve(strip.lines() as usize + 1);
+    reserve(&mut found.line_starts, strip.lines() as usize + 1, BOUNDARIES)?;
     found.line_starts.push(0);
     for line in 0..strip.lines() {
         let pixels = strip.mask().column(line).unwrap_or_default();
         simd.vectorize(
             #[inline(always)]
             || one_line(simd, pixels, strip.above(), &mut found),
-        );
+        )?;
         found.line_starts.push(found.offsets.len() as u32);
     }
-    found
+    Ok(found)
 }
 
 /// The boundaries of one contiguous line; with `above`, its first pixel belongs to the strip before.
 #[inline(always)]
-fn one_line<S: Vectors, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut Boundaries<T>) {
-    let Some((&label, here)) = pixels.split_first() else { return };
+fn one_line<S: Vectors, T: Label>(simd: S, pixels: &[T], above: bool, found: &mut Boundaries<T>) -> Result<()> {
+    let Some((&label, here)) = pixels.split_first() else { return Ok(()) };
     let before = &pixels[..here.len()];
+    found.make_room(1 + BLOCK)?;
     if !above {
         found.offsets.push(0);
         found.labels.push(label);
     }
     let first = u32::from(!above);
-    let mut append = |at: usize, mut bits: u64| {
+    let append = |found: &mut Boundaries<T>, at: usize, mut bits: u64| {
         while bits != 0 {
             let place = at + bits.trailing_zeros() as usize;
             bits &= bits - 1;
@@ -518,21 +522,24 @@ fn one_line<S: Vectors, T: Label>(simd: S, pixels: &[T], above: bool, found: &mu
     while at + span <= here.len() {
         // Nothing changes where all is as it was before: one load instead of two at neighbouring places.
         if T::any_other(simd, &here[at..at + span], before[at]) {
+            found.make_room(span + BLOCK)?;
             for group in (at..at + span).step_by(BLOCK) {
-                append(group, T::differences(simd, &here[group..group + BLOCK], &before[group..group + BLOCK]));
+                append(found, group, T::differences(simd, &here[group..group + BLOCK], &before[group..group + BLOCK]));
             }
         }
         at += span;
     }
     while at + BLOCK <= here.len() {
-        append(at, T::differences(simd, &here[at..at + BLOCK], &before[at..at + BLOCK]));
+        found.make_room(2 * BLOCK)?;
+        append(found, at, T::differences(simd, &here[at..at + BLOCK], &before[at..at + BLOCK]));
         at += BLOCK;
     }
     if at < here.len() && here.len() > BLOCK {
         // The last 64 once more, less those seen already.
         let last = here.len() - BLOCK;
-        append(at, T::differences(simd, &here[last..], &before[last..]) >> (at - last));
+        append(found, at, T::differences(simd, &here[last..], &before[last..]) >> (at - last));
     } else {
-        (at..here.len()).for_each(|place| append(place, u64::from(here[place] != before[place])));
+        (at..here.len()).for_each(|place| append(found, place, u64::from(here[place] != before[place])));
     }
+    Ok(())
 }

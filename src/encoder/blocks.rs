@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::boundary::Boundaries;
+use crate::boundary::{BOUNDARIES, Boundaries};
 use crate::error::{Error, Result};
 use crate::mask::{Label, LabelMask};
 use crate::memory::{Pool, sized};
@@ -126,8 +126,8 @@ impl<T: Label> Blocks<T> {
             start += count;
             joined.line_starts.push(start);
         }
-        joined.offsets = sized(std::mem::take(&mut joined.offsets), count as usize);
-        joined.labels = sized(std::mem::take(&mut joined.labels), count as usize);
+        joined.offsets = sized(std::mem::take(&mut joined.offsets), count as usize, BOUNDARIES)?;
+        joined.labels = sized(std::mem::take(&mut joined.labels), count as usize, BOUNDARIES)?;
         joined.offsets.truncate(count as usize);
         joined.labels.truncate(count as usize);
         let (mut offsets, mut labels) = (&mut joined.offsets[..], &mut joined.labels[..]);
