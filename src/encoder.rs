@@ -367,7 +367,7 @@ impl Encoder {
     /// use runmask::{Dtype, Encoder, MeasureOptions, Shape};
     /// let mut slide = Synth::new(Kind::Cells, Shape { height: 300, width: 500 }, Dtype::U16, Some(20), 1)?;
     /// let marked = Encoder::builder().build()?.mark_source_with(&mut slide, &mut |_| ControlFlow::Continue(()))?;
-    /// assert_eq!(marked.measure(&MeasureOptions::new())?, marked.runs().measure(&MeasureOptions::new())?);
+    /// assert_eq!(marked.measure(&MeasureOptions::new())?, marked.runs()?.measure(&MeasureOptions::new())?);
     /// # Ok::<(), runmask::Error>(())
     /// ```
     pub fn mark_source_with(
