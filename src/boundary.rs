@@ -27,7 +27,7 @@ pub use self::mask::MaskBoundaries;
 pub(crate) use self::mask::{AnyMaskBoundaries, Part};
 use crate::error::{Error, Result};
 use crate::mask::{AnyLabel, AnyMask, Dtype, Label};
-use crate::memory::reserve;
+use crate::memory::{reserve, zeroed};
 pub use crate::strip::MAX_STRIP_PIXELS;
 use crate::strip::Strip;
 use crate::threads::{self, Work};
@@ -97,7 +97,7 @@ pub(crate) trait Marks<T> {
 /// use runmask::{LabelMask, Shape, Strip};
 /// let pixels = [0u8, 5, 5, 0, 5, 5, 7, 5, 0, 7, 5, 7];
 /// let mask = LabelMask::new(&pixels, Shape { height: 4, width: 3 })?;
-/// let found = scalar::mark(Strip::new(mask, false)?);
+/// let found = scalar::mark(Strip::new(mask, false)?)?;
 /// assert_eq!(found, Boundaries::new(vec![0, 2, 3, 6], vec![0, 2, 0, 0, 2, 3], vec![0, 7, 5, 5, 0, 7])?);
 /// assert_eq!(found.line(2), Some((&[0, 2, 3][..], &[5, 0, 7][..])));
 /// # Ok::<(), runmask::Error>(())
@@ -181,12 +181,12 @@ impl<T: Label> Boundaries<T> {
 
 impl<T: Label> Boundaries<T> {
     /// No boundaries in each of `lines` lines.
-    pub(crate) fn none(lines: u32) -> Self {
-        Self { line_starts: vec![0; lines as usize + 1], offsets: Vec::new(), labels: Vec::new() }
+    pub(crate) fn none(lines: u32) -> Result<Self> {
+        Ok(Self { line_starts: zeroed(u64::from(lines) + 1, BOUNDARIES)?, ..Self::default() })
     }
 
     /// Makes room for so many more boundaries.
-    fn make_room(&mut self, more: usize) -> Result<()> {
+    pub(crate) fn make_room(&mut self, more: usize) -> Result<()> {
         reserve(&mut self.offsets, more, BOUNDARIES)?;
         reserve(&mut self.labels, more, BOUNDARIES)
     }
@@ -205,12 +205,12 @@ impl<T: Label> Boundaries<T> {
     }
 
     /// The boundaries of strips that hold one part of the lines each, in their order.
-    pub(crate) fn side_by_side(pieces: &[Self], spare: Self) -> Self {
+    pub(crate) fn side_by_side(pieces: &[Self], spare: Self) -> Result<Self> {
         let mut all = spare;
         all.clear();
         let count = pieces.iter().map(|piece| piece.offsets.len()).sum();
-        all.offsets.reserve(count);
-        all.labels.reserve(count);
+        all.make_room(count)?;
+        reserve(&mut all.line_starts, pieces.iter().map(|piece| piece.lines()).sum::<usize>() + 1, BOUNDARIES)?;
         all.line_starts.push(0);
         for piece in pieces {
             let before = all.offsets.len() as u32;
@@ -218,16 +218,19 @@ impl<T: Label> Boundaries<T> {
             all.offsets.extend_from_slice(&piece.offsets);
             all.labels.extend_from_slice(&piece.labels);
         }
-        all
+        Ok(all)
     }
 
     /// The boundaries of strips that hold a stretch of the same lines each, given with the number of pixels of a line
     /// before it. All strips together have fewer than 2^32.
-    pub(crate) fn one_below_the_other(strips: &[(u32, Self)], spare: Self) -> Self {
+    pub(crate) fn one_below_the_other(strips: &[(u32, Self)], spare: Self) -> Result<Self> {
         let count = strips.iter().map(|(_, strip)| strip.offsets.len()).sum();
         let mut all = spare;
         all.clear();
-        all.line_starts.resize(strips.first().map_or(0, |(_, strip)| strip.line_starts.len()), 0);
+        let line_starts = strips.first().map_or(0, |(_, strip)| strip.line_starts.len());
+        reserve(&mut all.line_starts, line_starts, BOUNDARIES)?;
+        all.make_room(count)?;
+        all.line_starts.resize(line_starts, 0);
         all.offsets.resize(count, 0);
         all.labels.resize(count, T::default());
         for (_, strip) in strips {
@@ -250,6 +253,6 @@ impl<T: Label> Boundaries<T> {
         }
         all.line_starts.pop();
         all.line_starts.insert(0, 0);
-        all
+        Ok(all)
     }
 }

@@ -34,8 +34,8 @@ use crate::boundary::{Boundaries, MaskBoundaries};
 use crate::error::Result;
 use crate::lanes;
 use crate::mask::{AnyLabel, Label, any_label, each_label};
-use crate::memory::{CACHE_LINE, List};
-use crate::runs::{LabelRuns, Run, places};
+use crate::memory::{CACHE_LINE, List, reserve, reserve_entries, zeroed};
+use crate::runs::{LabelRuns, RUNS, Run, places};
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
 use crate::threads;
@@ -243,13 +243,13 @@ impl<'a, T: Label> Mask<'a, T> {
         spare: List<Run>,
     ) -> Result<LabelRuns> {
         let count = |chunk: usize| Chunk::count(self, chunks[chunk].clone(), background, slots());
-        let mut chunks: Vec<Chunk<T, S>> = threads::map(chunks.len(), count);
+        let mut chunks: Vec<Chunk<T, S>> = threads::try_map(threads::each, chunks.len(), count)?;
         let (slots, mut counts): (Vec<&S>, Vec<&mut [usize]>) =
             chunks.iter_mut().map(|chunk| (&chunk.slots, &mut chunk.counts[..])).unzip();
-        let (labels, offsets) = S::give_places(&slots, &mut counts).finish();
+        let (labels, offsets) = S::give_places(&slots, &mut counts)?.finish()?;
         let count = offsets[offsets.len() - 1];
         // Every place is written below.
-        let mut runs = List::sized(spare, count, "runs of the mask")?;
+        let mut runs = List::sized(spare, count, RUNS)?;
         let places = places(&mut runs);
         threads::each_mut(&mut chunks, |chunk| chunk.put(self, places));
         Ok(LabelRuns { shape: Some(self.frame.shape), order: self.order, labels, offsets, runs })
@@ -302,9 +302,9 @@ struct Chunk<T, S> {
 }
 
 impl<T: Label, S: Slots<T>> Chunk<T, S> {
-    fn count(mask: &Mask<'_, T>, lines: Range<u32>, background: Option<T>, mut slots: S) -> Self {
-        let mut counts = vec![0; slots.known()];
-        slots.count(background.as_slice(), &mut counts);
+    fn count(mask: &Mask<'_, T>, lines: Range<u32>, background: Option<T>, mut slots: S) -> Result<Self> {
+        let mut counts = zeroed(slots.known() as u64, RUNS)?;
+        slots.count(background.as_slice(), &mut counts)?;
         for part in &mask.parts {
             let local = match mask.layout {
                 Layout::Across => lines.clone(),
@@ -314,7 +314,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
                 }
             };
             let start = |line: u32| part.line_starts[line as usize] as usize;
-            slots.count(&part.labels[start(local.start)..start(local.end)], &mut counts);
+            slots.count(&part.labels[start(local.start)..start(local.end)], &mut counts)?;
         }
         let mut before = None;
         let may_go_on = if mask.is_cut() { lines.end } else { lines.start.max(1) };
@@ -337,7 +337,7 @@ impl<T: Label, S: Slots<T>> Chunk<T, S> {
         if let Some(unwanted) = counts.get_mut(nowhere) {
             *unwanted = 0;
         }
-        Self { lines, before, slots, counts, nowhere }
+        Ok(Self { lines, before, slots, counts, nowhere })
     }
 
     /// Writes every run to its place.
@@ -401,20 +401,24 @@ struct Places {
 
 impl Places {
     /// Turns the count of a label's runs in one chunk into the place of the first. Labels ascend; the chunks of each, too.
-    fn give(&mut self, label: u64, count: &mut usize) {
+    fn give(&mut self, label: u64, count: &mut usize) -> Result<()> {
         if *count > 0 {
             if self.labels.last() != Some(&label) {
+                reserve(&mut self.labels, 1, RUNS)?;
+                reserve(&mut self.offsets, 1, RUNS)?;
                 self.labels.push(label);
                 self.offsets.push(self.next);
             }
             self.next += std::mem::replace(count, self.next);
         }
+        Ok(())
     }
 
     /// The labels, and where the runs of each begin, with the end.
-    fn finish(mut self) -> (Vec<u64>, Vec<usize>) {
+    fn finish(mut self) -> Result<(Vec<u64>, Vec<usize>)> {
+        reserve(&mut self.offsets, 1, RUNS)?;
         self.offsets.push(self.next);
-        (self.labels, self.offsets)
+        Ok((self.labels, self.offsets))
     }
 }
 
@@ -423,15 +427,15 @@ trait Slots<T>: Send + Sync {
     /// How many slots there are before any label is seen.
     fn known(&self) -> usize;
 
-    /// The slot of a label.
+    /// The slot of a label that was counted.
     fn of(&mut self, label: T) -> usize;
 
     /// Counts labels, each in its slot; those of the background need not be counted.
-    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>);
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) -> Result<()>;
 
     /// Turns the counts of each chunk, which has such slots, into places: labels ascending, each label's runs in the order of
     /// the chunks.
-    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places;
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Result<Places>;
 }
 
 /// The label itself is its slot: as long as the largest label is no greater than the number of boundaries, so that the
@@ -459,13 +463,13 @@ impl<T: Label> Slots<T> for Direct {
         Into::<u64>::into(label) as usize
     }
 
-    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) -> Result<()> {
         let counts = counts.as_mut_slice();
         // Where the background is rare, so is waiting for it.
         let sample = labels.iter().step_by(labels.len() / Self::SAMPLE + 1);
         if 8 * sample.clone().filter(|&&label| self.of(label) == self.background).count() < sample.len() {
             labels.iter().for_each(|&label| counts[self.of(label)] += 1);
-            return;
+            return Ok(());
         }
         for labels in labels.chunks(Self::APART) {
             for (i, &label) in labels.iter().enumerate() {
@@ -474,14 +478,15 @@ impl<T: Label> Slots<T> for Direct {
                 counts[select_unpredictable(slot == self.background, self.slots + i, slot)] += 1;
             }
         }
+        Ok(())
     }
 
-    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places {
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Result<Places> {
         let mut places = Places::default();
         for slot in 0..chunks.first().map_or(0, |chunk| chunk.slots) {
-            counts.iter_mut().for_each(|counts| places.give(slot as u64, &mut counts[slot]));
+            counts.iter_mut().try_for_each(|counts| places.give(slot as u64, &mut counts[slot]))?;
         }
-        places
+        Ok(places)
     }
 }
 
@@ -502,6 +507,17 @@ impl<T: Label> Default for Numbered<T> {
     }
 }
 
+impl<T: Label> Numbered<T> {
+    /// Gives a label that has none the next slot.
+    fn number(&mut self, label: T, slot: usize) -> Result<()> {
+        reserve_entries(&mut self.all, 1, RUNS)?;
+        reserve(&mut self.labels, 1, RUNS)?;
+        self.labels.push(label);
+        self.all.insert(label, slot);
+        Ok(())
+    }
+}
+
 impl<T: Label> Slots<T> for Numbered<T> {
     fn known(&self) -> usize {
         0
@@ -511,34 +527,37 @@ impl<T: Label> Slots<T> for Numbered<T> {
         let mixed = Into::<u64>::into(label).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let entry = &mut self.table[(mixed >> (64 - TABLE_BITS)) as usize];
         if entry.0 != label || entry.1 == NO_SLOT {
-            let labels = &mut self.labels;
-            let slot = *self.all.entry(label).or_insert_with(|| {
-                labels.push(label);
-                labels.len() - 1
-            });
+            let slot = self.all.get(&label).copied().unwrap_or(NO_SLOT);
             *entry = (label, slot);
         }
         entry.1
     }
 
-    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) {
+    fn count(&mut self, labels: &[T], counts: &mut Vec<usize>) -> Result<()> {
         for &label in labels {
-            let slot = self.of(label);
-            if slot == counts.len() {
+            let mut slot = self.of(label);
+            if slot == NO_SLOT {
+                slot = counts.len();
+                self.number(label, slot)?;
+                reserve(counts, 1, RUNS)?;
                 counts.push(0);
             }
             counts[slot] += 1;
         }
+        Ok(())
     }
 
-    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Places {
+    fn give_places(chunks: &[&Self], counts: &mut [&mut [usize]]) -> Result<Places> {
         let mut used = Vec::new();
+        reserve(&mut used, chunks.iter().map(|chunk| chunk.labels.len()).sum(), RUNS)?;
         for (chunk, numbered) in chunks.iter().enumerate() {
             used.extend(numbered.labels.iter().enumerate().map(|(slot, &label)| (label, chunk, slot)));
         }
         used.sort_unstable();
         let mut places = Places::default();
-        used.into_iter().for_each(|(label, chunk, slot)| places.give(label.into(), &mut counts[chunk][slot]));
-        places
+        for (label, chunk, slot) in used {
+            places.give(label.into(), &mut counts[chunk][slot])?;
+        }
+        Ok(places)
     }
 }

@@ -461,7 +461,7 @@ impl Encoder {
         let marked =
             threads::try_map(threads::each, panels.len(), |panel| self.mark_panel(view, above, &panels[panel]))?;
         let spare = T::spare(&self.spare);
-        let joined = Boundaries::side_by_side(&marked, spare.take());
+        let joined = Boundaries::side_by_side(&marked, spare.take())?;
         marked.into_iter().for_each(|panel| spare.give(panel));
         Ok(joined)
     }
@@ -485,9 +485,9 @@ impl Encoder {
             Some((0, strip)) if strips.is_empty() => Ok(strip),
             Some(last) => {
                 strips.push(last);
-                Ok(one_below_the_other(strips, T::spare(&self.spare)))
+                one_below_the_other(strips, T::spare(&self.spare))
             }
-            None => Ok(Boundaries::none(view.shape().width)),
+            None => Boundaries::none(view.shape().width),
         }
     }
 

@@ -382,7 +382,7 @@ mod tests {
             for above in [false, true] {
                 // What was not computed is zeros: no boundaries, not even those that begin each line.
                 let found = mark(gpu, Strip::new(mask, above).unwrap()).unwrap();
-                assert_eq!(found, Boundaries::none(shape.width), "{shape}, {}", T::DTYPE);
+                assert_eq!(found, Boundaries::none(shape.width).unwrap(), "{shape}, {}", T::DTYPE);
             }
         }
     }

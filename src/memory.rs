@@ -5,6 +5,8 @@
 
 mod list;
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
@@ -50,6 +52,45 @@ pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
 /// [`Error::Memory`] for `what` when there is none.
 pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
     list.try_reserve(more).map_err(|_| none::<T>(list.len() as u64 + more as u64, what))
+}
+
+/// A list of the same entries.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn copied<T: Copy>(entries: &[T], what: &str) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    extend(&mut list, entries, what)?;
+    Ok(list)
+}
+
+/// Appends entries to a list.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn extend<T: Copy>(list: &mut Vec<T>, entries: &[T], what: &str) -> Result<()> {
+    reserve(list, entries.len(), what)?;
+    list.extend_from_slice(entries);
+    Ok(())
+}
+
+/// Room for `more` entries of a map.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: usize, what: &str) -> Result<()> {
+    map.try_reserve(more).map_err(|_| none::<(K, V)>(map.len() as u64 + more as u64, what))
+}
+
+/// Makes a list of `length` times `value`.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn refill<T: Clone>(list: &mut Vec<T>, length: usize, value: T, what: &str) -> Result<()> {
+    list.clear();
+    reserve(list, length, what)?;
+    list.resize(length, value);
+    Ok(())
 }
 
 /// Appends at most `most` bytes of a reader to a list; gives their number. Compiled once, for readers of any type.

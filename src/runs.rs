@@ -104,6 +104,9 @@ impl Run {
     }
 }
 
+/// What an error calls the memory of runs.
+pub(crate) const RUNS: &str = "runs of labels";
+
 /// Start and length of each run, which threads may write side by side: they are atomic only for that, and no two threads write
 /// the same run.
 pub(crate) fn places(runs: &mut [Run]) -> &[[AtomicU64; 2]] {

@@ -238,7 +238,7 @@ fn boundaries_agree_on<T: Label>() {
                     continue;
                 }
                 let strip = Strip::new(view, above).unwrap();
-                let expected: Boundaries<T> = scalar::mark(strip);
+                let expected: Boundaries<T> = scalar::mark(strip).unwrap();
                 for level in SimdLevel::all() {
                     let found = simd::mark(level, strip).unwrap();
                     assert_eq!(found, expected, "{}: {} {}, above {above}", level.name(), seed.name, T::DTYPE);

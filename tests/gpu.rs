@@ -92,7 +92,7 @@ fn compare<T: Label>(engine: &Gpu, content: Content, height: u32, width: u32, ga
 /// Marks one view.
 fn compare_view<T: Label>(engine: &Gpu, mask: LabelMask<T>, above: bool, what: &str) {
     let strip = Strip::new(mask, above).unwrap();
-    let expected = scalar::mark(strip);
+    let expected = scalar::mark(strip).unwrap();
     let found = gpu::mark(engine, strip).unwrap();
     assert!(
         found == expected,
@@ -158,7 +158,7 @@ fn long_lines() {
     let length = (1 << 24) + 1;
     let labels = pixels::<u8>(Content::Noise, length, 1, &mut numbers);
     let mask = LabelMask::new(&labels, Shape { height: length as u32, width: 1 }).unwrap();
-    assert_eq!(scalar::mark(Strip::new(mask, false).unwrap()).lines(), 1);
+    assert_eq!(scalar::mark(Strip::new(mask, false).unwrap()).unwrap().lines(), 1);
     compare_view(&engine, mask, false, "one line");
 }
 
@@ -213,7 +213,7 @@ fn strides_of_zero_and_below() {
         let mask = LabelMask::with_strides(&labels, origin, shape, stride, 1).unwrap();
         for mask in [mask, mask.transposed()] {
             let strip = Strip::new(mask, false).unwrap();
-            assert_eq!(gpu::mark(&engine, strip).unwrap(), scalar::mark(strip));
+            assert_eq!(gpu::mark(&engine, strip).unwrap(), scalar::mark(strip).unwrap());
         }
     }
 }

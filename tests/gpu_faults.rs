@@ -22,7 +22,7 @@ fn labels(height: u32, width: u32) -> Vec<u16> {
 fn mark(engine: &Gpu, height: u32, width: u32) -> Result<(), Error> {
     let labels = labels(height, width);
     let strip = Strip::new(LabelMask::new(&labels, Shape { height, width })?, false)?;
-    assert_eq!(gpu::mark(engine, strip)?, scalar::mark(strip));
+    assert_eq!(gpu::mark(engine, strip)?, scalar::mark(strip)?);
     Ok(())
 }
 

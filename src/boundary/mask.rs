@@ -184,7 +184,7 @@ mod tests {
             let found = strip(starts, offsets, labels);
             assert!(matches!(found, Err(Error::Argument(_))), "{starts:?} {offsets:?} {labels:?}: {found:?}");
         }
-        assert_eq!(strip(&[0], &[], &[]).unwrap(), Boundaries::none(0));
+        assert_eq!(strip(&[0], &[], &[]).unwrap(), Boundaries::none(0).unwrap());
         assert!(strip(&[0, 2, 2, 3], &[0, 7, 0], &[1, 2, 2]).is_ok());
     }
 
@@ -206,13 +206,13 @@ mod tests {
             (Across, vec![(0, with(&[0, 0, 6], &[3, 4, 5]))]),
             (Across, vec![(0, with(&[0, 0, 3], &[3, 4, 5])), (3, with(&[0, 0], &[7, 8]))]),
             (Across, vec![(0, full()), (3, with(&[0, 0], &[3, 2]))]),
-            (Across, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 2]))]),
+            (Across, vec![(0, full()), (2, Boundaries::none(2).unwrap()), (3, with(&[0, 0], &[3, 2]))]),
             (Along, vec![]),
             (Along, vec![(0, one_line())]),
             (Along, vec![(0, full()), (2, one_line())]),
             (Along, vec![(0, one_line()), (0, one_line())]),
-            (Along, vec![(0, one_line()), (1, Boundaries::none(0)), (1, one_line())]),
-            (Along, vec![(0, one_line()), (1, Boundaries::none(1))]),
+            (Along, vec![(0, one_line()), (1, Boundaries::none(0).unwrap()), (1, one_line())]),
+            (Along, vec![(0, one_line()), (1, Boundaries::none(1).unwrap())]),
         ] {
             let found = MaskBoundaries::new(shape, ScanOrder::ColumnMajor, layout, strips);
             assert!(matches!(found, Err(Error::Argument(_))), "{found:?}");
@@ -220,7 +220,7 @@ mod tests {
         let encoder = Encoder::builder().build().unwrap();
         for (layout, strips, runs) in [
             (Across, vec![(0, full())], 2),
-            (Across, vec![(0, full()), (2, Boundaries::none(2)), (3, with(&[0, 0], &[3, 4]))], 4),
+            (Across, vec![(0, full()), (2, Boundaries::none(2).unwrap()), (3, with(&[0, 0], &[3, 4]))], 4),
             (Along, vec![(0, full())], 2),
             (Along, vec![(0, one_line()), (1, one_line())], 1),
         ] {

@@ -8,21 +8,25 @@ use crate::mask::Label;
 use crate::strip::Strip;
 
 /// The boundaries of `strip`, by looking at every pixel of every line.
-pub fn mark<T: Label>(strip: Strip<'_, T>) -> Boundaries<T> {
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory) when there is no room for them.
+pub fn mark<T: Label>(strip: Strip<'_, T>) -> Result<Boundaries<T>> {
     let (mask, above) = (strip.mask(), u32::from(strip.above()));
-    let mut boundaries = Boundaries { line_starts: vec![0], offsets: Vec::new(), labels: Vec::new() };
+    let mut boundaries = Boundaries { line_starts: vec![0], ..Boundaries::default() };
     for line in 0..strip.lines() {
         for offset in 0..strip.length() {
             let row = offset + above;
             let label = mask.at(row, line);
             if row == 0 || label != mask.at(row - 1, line) {
+                boundaries.make_room(1)?;
                 boundaries.offsets.push(offset);
                 boundaries.labels.push(label);
             }
         }
         boundaries.line_starts.push(boundaries.offsets.len() as u32);
     }
-    boundaries
+    Ok(boundaries)
 }
 
 /// The engine.
@@ -37,6 +41,6 @@ impl Marker for ScalarEngine {
 
 impl<T: Label> Marks<T> for ScalarEngine {
     fn mark(&self, strip: Strip<'_, T>, _: Boundaries<T>) -> Result<Boundaries<T>> {
-        Ok(mark(strip))
+        mark(strip)
     }
 }

@@ -44,7 +44,7 @@ use super::{BOUNDARIES, Boundaries, Marker, Marks};
 use crate::error::Result;
 use crate::lanes::{AT_ONCE, SPAN, SimdLevel};
 use crate::mask::{Label, any_label, each_label};
-use crate::memory::{Pool, lengthen, reserve};
+use crate::memory::{Pool, lengthen, refill, reserve};
 use crate::strip::Strip;
 
 /// Rows of a block and columns of a group: the bits of one word.
@@ -62,7 +62,7 @@ const PANEL: usize = 2 << 10;
 /// use runmask::{LabelMask, Shape, SimdLevel, Strip};
 /// let pixels: Vec<u16> = (0..6000).map(|pixel| pixel / 700).collect();
 /// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false)?;
-/// assert_eq!(simd::mark(SimdLevel::best(), strip)?, scalar::mark(strip));
+/// assert_eq!(simd::mark(SimdLevel::best(), strip)?, scalar::mark(strip)?);
 /// # Ok::<(), runmask::Error>(())
 /// ```
 ///
@@ -92,7 +92,7 @@ fn mark_with<T: Label>(
     } else if (0..mask.shape().width).all(|column| mask.column(column).is_some()) {
         dispatch!(level, simd => along(simd, strip, spare))
     } else {
-        Ok(super::scalar::mark(strip))
+        super::scalar::mark(strip)
     }
 }
 
@@ -180,12 +180,11 @@ struct Lines {
 
 impl Lines {
     /// Begins a panel of `lines` lines, each of `length` pixels and with `forced` boundaries so far.
-    fn start(&mut self, lines: usize, length: usize, forced: u32) {
-        self.counts.clear();
-        self.counts.resize(lines, forced);
-        self.stretches.clear();
-        self.stretches.resize(lines, 0);
+    fn start(&mut self, lines: usize, length: usize, forced: u32) -> Result<()> {
+        refill(&mut self.counts, lines, forced, BOUNDARIES)?;
+        refill(&mut self.stretches, lines, 0, BOUNDARIES)?;
         self.stretch = length.div_ceil(BLOCK).div_ceil(u64::BITS as usize).max(1);
+        Ok(())
     }
 }
 
@@ -215,15 +214,16 @@ impl<T: Label> Block<T> {
     }
 
     /// Makes room for the events of a group.
-    fn reserve(&mut self, lines: usize) {
+    fn reserve(&mut self, lines: usize) -> Result<()> {
         if self.counts.is_empty() {
-            self.counts.resize(lines, 0);
+            lengthen(&mut self.counts, lines, lines, BOUNDARIES)?;
         }
         let needed = self.events + GROUP + FEW;
         if self.rows.len() < needed {
-            self.rows.resize(needed + self.events, 0);
-            self.labels.resize(needed + self.events, T::default());
+            lengthen(&mut self.rows, needed + self.events, 0, BOUNDARIES)?;
+            lengthen(&mut self.labels, needed + self.events, 0, BOUNDARIES)?;
         }
+        Ok(())
     }
 }
 
@@ -248,7 +248,7 @@ fn across<S: Vectors, T: Label>(
     let mut from = 0;
     while from < lines {
         let columns = from..lines.min(from + panel);
-        let blocks = mark_panel(simd, strip, columns.clone(), dense, workspace);
+        let blocks = mark_panel(simd, strip, columns.clone(), dense, workspace)?;
         let Workspace { blocks: all, lines: known, .. } = &mut *workspace;
         let forced = forced.get(columns.clone()).unwrap_or_default();
         simd.vectorize(
@@ -288,9 +288,9 @@ fn mark_panel<S: Vectors, T: Label>(
     columns: Range<usize>,
     dense: bool,
     workspace: &mut Workspace<T>,
-) -> usize {
+) -> Result<usize> {
     let forced = u32::from(!strip.above() && strip.length() > 0);
-    workspace.lines.start(columns.len(), strip.length() as usize, forced);
+    workspace.lines.start(columns.len(), strip.length() as usize, forced)?;
     // The rows from `first` on of a block, and the one above them.
     let rows = |first: u32, length: u32| -> [&[u8]; BLOCK + 1] {
         // The row above the mask's first row is taken to be that row itself.
@@ -319,11 +319,11 @@ fn mark_panel<S: Vectors, T: Label>(
         simd.vectorize(
             #[inline(always)]
             || mark_block(simd, here, dense.then_some(ahead), used, workspace),
-        );
+        )?;
         used += usize::from(workspace.blocks[used].events > 0);
         first = after;
     }
-    used
+    Ok(used)
 }
 
 /// The events of the block `rows[1..]`, whose row above is `rows[0]`, in block number `block` of the workspace. Where most groups
@@ -335,11 +335,11 @@ fn mark_block<S: Vectors, T: Label>(
     dense: Option<Ahead<'_>>,
     block: usize,
     workspace: &mut Workspace<T>,
-) {
+) -> Result<()> {
     let Workspace { blocks, lines, changed, tiles } = workspace;
     let found = &mut blocks[block];
     tiles.resize(2, [[T::default(); BLOCK]; BLOCK]);
-    let [tile, padded] = &mut tiles[..] else { return };
+    let [tile, padded] = &mut tiles[..] else { return Ok(()) };
     let mut words = [0; BLOCK];
     let width = rows[0].len() / size_of::<T>();
     let groups = width / BLOCK;
@@ -347,15 +347,15 @@ fn mark_block<S: Vectors, T: Label>(
         touch(rows);
         for column in (0..groups * BLOCK).step_by(BLOCK) {
             let any = T::copy_columns(simd, rows, column, tile, &mut words);
-            mark_group(tile, &words, column, any, &mut ahead, found, lines);
+            mark_group(tile, &words, column, any, &mut ahead, found, lines)?;
         }
     } else {
-        sweep(simd, rows, groups * BLOCK * size_of::<T>(), changed);
+        sweep(simd, rows, groups * BLOCK * size_of::<T>(), changed)?;
         for (group, changed) in changed.chunks(size_of::<T>()).enumerate() {
             if changed.contains(&true) {
                 let column = group * BLOCK;
                 let any = T::copy_columns(simd, rows, column, tile, &mut words);
-                mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines);
+                mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines)?;
             }
         }
     }
@@ -365,7 +365,7 @@ fn mark_block<S: Vectors, T: Label>(
         // The last 64 once more, less those seen already.
         let column = width - BLOCK;
         let any = T::copy_columns(simd, rows, column, tile, &mut words) & (u64::MAX << (BLOCK - rest));
-        mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines);
+        mark_group(tile, &words, column, any, &mut Ahead::default(), found, lines)?;
     } else if rest > 0 {
         // Equal padding has no differences.
         let mut above = [T::default(); BLOCK];
@@ -378,8 +378,9 @@ fn mark_block<S: Vectors, T: Label>(
             i => bytemuck::cast_slice(&padded[i - 1]),
         });
         let any = T::copy_columns(simd, &padded[..rows.len()], 0, tile, &mut words);
-        mark_group(tile, &words, 0, any, &mut Ahead::default(), found, lines);
+        mark_group(tile, &words, 0, any, &mut Ahead::default(), found, lines)?;
     }
+    Ok(())
 }
 
 /// The events of a group, whose first column is `column`, in those of its columns that are bits of `any`; `words` are of
@@ -393,11 +394,11 @@ fn mark_group<T: Label>(
     ahead: &mut Ahead<'_>,
     found: &mut Block<T>,
     lines: &mut Lines,
-) {
+) -> Result<()> {
     if any == 0 {
-        return;
+        return Ok(());
     }
-    found.reserve(lines.counts.len());
+    found.reserve(lines.counts.len())?;
     let (counts, stretches) = (&mut lines.counts[column..], &mut lines.stretches[column..]);
     let Block { bit, counts: in_block, rows, labels, events, .. } = found;
     while any != 0 {
@@ -424,6 +425,7 @@ fn mark_group<T: Label>(
         }
         *events += count as usize;
     }
+    Ok(())
 }
 
 /// Appends the boundaries of a panel from the events of its blocks; `forced` are the labels at offset 0, if lines begin here.

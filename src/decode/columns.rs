@@ -6,7 +6,10 @@ use super::plan::Segment;
 use crate::error::Result;
 use crate::lanes::{SimdLevel, end_at};
 use crate::mask::Label;
-use crate::memory::reserve;
+use crate::memory::refill;
+
+/// What an error calls it.
+const STATE: &str = "the state of columns";
 
 /// Memory for the state of columns, used again for every band.
 #[derive(Default)]
@@ -46,17 +49,17 @@ impl<T: Label> Scratch<T> {
         background: T,
         sparse: bool,
     ) -> Result<Columns<'_, T>> {
-        refill(&mut self.labels, width, background)?;
-        refill(&mut self.until, width, 0)?;
+        refill(&mut self.labels, width, background, STATE)?;
+        refill(&mut self.until, width, 0, STATE)?;
         let few = if sparse {
-            refill(&mut self.heads, rows.len(), 0)?;
+            refill(&mut self.heads, rows.len(), 0, STATE)?;
             // A column's next one is written before it is read.
             if self.next.len() != width {
-                refill(&mut self.next, width, 0)?;
+                refill(&mut self.next, width, 0, STATE)?;
             }
             let pieces = width.div_ceil(Pieces::COLUMNS);
-            refill(&mut self.counts, pieces, 0)?;
-            refill(&mut self.used, pieces.div_ceil(64), 0)?;
+            refill(&mut self.counts, pieces, 0, STATE)?;
+            refill(&mut self.used, pieces.div_ceil(64), 0, STATE)?;
             let ends = Ends { first: rows.start, heads: &mut self.heads, next: &mut self.next };
             Some(Few { ends, pieces: Pieces { counts: &mut self.counts, used: &mut self.used } })
         } else {
@@ -65,14 +68,6 @@ impl<T: Label> Scratch<T> {
         let (labels, until) = (&mut self.labels[..], &mut self.until[..]);
         Ok(Columns { labels, until, first: rows.start, background, level: SimdLevel::best(), few })
     }
-}
-
-/// Makes a list of `length` times `value`.
-fn refill<T: Clone>(list: &mut Vec<T>, length: usize, value: T) -> Result<()> {
-    list.clear();
-    reserve(list, length, "the state of columns")?;
-    list.resize(length, value);
-    Ok(())
 }
 
 impl<T: Label> Columns<'_, T> {

@@ -87,7 +87,7 @@ impl Encoder {
             };
             if let Some((boundaries, rows)) = blocks {
                 budget = Budget::new(self.memory, source.stored_bytes());
-                stack.push(vec![Part { first: done, boundaries }], done + rows, T::spare(&self.spare));
+                stack.push(vec![Part { first: done, boundaries }], done + rows, T::spare(&self.spare))?;
                 check(budget, fixed, stack.found())?;
                 done += rows;
             } else {
@@ -100,7 +100,7 @@ impl Encoder {
                     let rows = start..buffer.rows.min(start.saturating_add(marked_at_once));
                     let end = done + rows.end;
                     let parts = self.install(|| self.mark_rows(&buffer, rows, done, order, layout))?;
-                    stack.push(parts, end, T::spare(&self.spare));
+                    stack.push(parts, end, T::spare(&self.spare))?;
                     check(budget, fixed, stack.found())?;
                 }
                 done += buffer.rows;
@@ -113,7 +113,7 @@ impl Encoder {
         if budget.is_tight() {
             self.forget();
         }
-        let (parts, found) = stack.finish(T::spare(&self.spare));
+        let (parts, found) = stack.finish(T::spare(&self.spare))?;
         Ok((MaskBoundaries { shape, order, layout, parts }, budget, found))
     }
 
@@ -170,7 +170,7 @@ impl Encoder {
             Some((0, strip)) => Ok(strip),
             last => {
                 strips.extend(last);
-                Ok(one_below_the_other(strips, T::spare(&self.spare)))
+                one_below_the_other(strips, T::spare(&self.spare))
             }
         }
     }

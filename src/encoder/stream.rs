@@ -44,11 +44,11 @@ impl<T: Label> Stack<T> {
     }
 
     /// Adds the parts of the rows up to row `end`.
-    pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Pool<Boundaries<T>>) {
+    pub(super) fn push(&mut self, parts: Vec<Part<T>>, end: u32, spare: &Pool<Boundaries<T>>) -> Result<()> {
         parts.iter().for_each(|part| self.count(&part.boundaries.labels));
         if self.layout == Layout::Along {
             self.done.extend(parts);
-            return;
+            return Ok(());
         }
         let ends: Vec<u32> = parts.iter().skip(1).map(|part| part.first).chain([end]).collect();
         for (part, end) in parts.into_iter().zip(ends) {
@@ -59,31 +59,34 @@ impl<T: Label> Stack<T> {
                 continue;
             }
             if !self.size.with(size).is_one(size.fixed) {
-                self.flush(spare);
+                self.flush(spare)?;
             }
             self.waiting.push(part);
             self.size = self.size.with(size);
             if self.size.is_due() {
-                self.stack(spare);
+                self.stack(spare)?;
             }
         }
+        Ok(())
     }
 
     /// Makes one of the strips that wait.
-    fn stack(&mut self, spare: &Pool<Boundaries<T>>) {
+    fn stack(&mut self, spare: &Pool<Boundaries<T>>) -> Result<()> {
         if self.waiting.len() > 1 {
             let first = self.waiting[0].first;
             let strips = self.waiting.drain(..).map(|part| (part.first - first, part.boundaries)).collect();
-            let part = Part { first, boundaries: one_below_the_other(strips, spare) };
+            let part = Part { first, boundaries: one_below_the_other(strips, spare)? };
             self.size = size(&part, self.size.rows);
             self.waiting.push(part);
         }
+        Ok(())
     }
 
-    fn flush(&mut self, spare: &Pool<Boundaries<T>>) {
-        self.stack(spare);
+    fn flush(&mut self, spare: &Pool<Boundaries<T>>) -> Result<()> {
+        self.stack(spare)?;
         self.done.append(&mut self.waiting);
         self.size = Size::default();
+        Ok(())
     }
 
     fn count(&mut self, labels: &[T]) {
@@ -106,10 +109,10 @@ impl<T: Label> Stack<T> {
     }
 
     /// All strips, and what was found.
-    pub(super) fn finish(mut self, spare: &Pool<Boundaries<T>>) -> (Vec<Part<T>>, Found) {
-        self.flush(spare);
+    pub(super) fn finish(mut self, spare: &Pool<Boundaries<T>>) -> Result<(Vec<Part<T>>, Found)> {
+        self.flush(spare)?;
         let found = self.found();
-        (self.done, found)
+        Ok((self.done, found))
     }
 }
 
@@ -117,10 +120,10 @@ impl<T: Label> Stack<T> {
 pub(super) fn one_below_the_other<T: Label>(
     strips: Vec<(u32, Boundaries<T>)>,
     spare: &Pool<Boundaries<T>>,
-) -> Boundaries<T> {
-    let joined = Boundaries::one_below_the_other(&strips, spare.take());
+) -> Result<Boundaries<T>> {
+    let joined = Boundaries::one_below_the_other(&strips, spare.take())?;
     strips.into_iter().for_each(|(_, strip)| spare.give(strip));
-    joined
+    Ok(joined)
 }
 
 /// Rows read from a source, after one row kept from before.

@@ -9,7 +9,7 @@ use super::checked::Output;
 use super::description::{Description, WriteMask};
 use super::{Warning, WriteOptions};
 use crate::error::{Error, Loss, Place, Remedy, Result};
-use crate::memory::reserve;
+use crate::memory::{copied, reserve};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -123,6 +123,9 @@ pub struct ImageRuns {
     pub attributes: Vec<Attributes>,
 }
 
+/// What an error calls the memory of objects that are kept.
+const OBJECTS: &str = "the objects of a file";
+
 /// Keeps all images of a file.
 #[derive(Debug, Default)]
 pub struct Collect {
@@ -211,7 +214,8 @@ impl Collected {
             .collect();
         objects.sort_by_key(|(label, ..)| *label);
         let mut runs = LabelRunsBuilder::new(shape, order.unwrap_or_default());
-        let mut attributes = Vec::with_capacity(objects.len());
+        let mut attributes = Vec::new();
+        reserve(&mut attributes, objects.len(), OBJECTS)?;
         let mut last = None;
         for (label, object, more) in objects {
             if last == Some(label) {
@@ -248,7 +252,8 @@ impl ObjectSink for Collect {
             // Files may have millions of images with one object each.
             image.objects.reserve_exact(1);
         }
-        image.objects.push((object.label, object.runs.to_vec(), more));
+        reserve(&mut image.objects, 1, OBJECTS)?;
+        image.objects.push((object.label, copied(object.runs, OBJECTS)?, more));
         Ok(())
     }
 

@@ -25,9 +25,10 @@ use super::kernels::{Kernel, Kernels};
 use super::piece::{Bounds, GROUP, Params, Window};
 use super::shader::Variant;
 use super::timing::Timer;
-use crate::boundary::Boundaries;
+use crate::boundary::{BOUNDARIES, Boundaries};
 use crate::error::{Error, Result};
 use crate::mask::Label;
+use crate::memory::{reserve, zeroed};
 use crate::strip::Layout;
 use crate::threads;
 
@@ -210,8 +211,8 @@ impl BufferSet {
         let mut boundaries = Boundaries {
             line_starts,
             // Zeros that no page is touched for: each is when the thread that fills it gets there.
-            offsets: vec![0; total as usize],
-            labels: vec![T::default(); total as usize],
+            offsets: zeroed(total.into(), BOUNDARIES)?,
+            labels: zeroed(total.into(), BOUNDARIES)?,
         };
         self.scatter(job, &mut boundaries)?;
         Ok(boundaries)
@@ -252,7 +253,8 @@ impl BufferSet {
         let submission = self.submit(job, encoder, Window::default())?;
         device.wait(device.map(heads, heads_bytes, MapMode::Read, Some(submission)))?;
 
-        let mut line_starts = Vec::with_capacity(lines + 1);
+        let mut line_starts = Vec::new();
+        reserve(&mut line_starts, lines + 1, BOUNDARIES)?;
         {
             let view = mapped(heads, heads_bytes)?;
             let (starts, groups) = words_of(&view)?.split_at(lines);

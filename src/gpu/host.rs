@@ -7,9 +7,10 @@ use super::Gpu;
 use super::buffers::{Image, Labels};
 use super::piece::{BLOCK, Params, Piece, padded};
 use super::shader::Variant;
-use crate::boundary::{Boundaries, Marker, Marks};
+use crate::boundary::{BOUNDARIES, Boundaries, Marker, Marks};
 use crate::error::{Error, Result};
 use crate::mask::{Dtype, Label, LabelMask, any_label, each_label};
+use crate::memory::reserve;
 use crate::strip::{Layout, Strip};
 use crate::threads::Work;
 
@@ -27,7 +28,7 @@ use crate::threads::Work;
 /// let strip = Strip::new(LabelMask::new(&pixels, Shape { height: 60, width: 100 })?, false)?;
 /// // A machine without an adapter has nothing to open.
 /// if let Ok(device) = Gpu::open(&GpuOptions::default()) {
-///     assert_eq!(gpu::mark(&device, strip)?, scalar::mark(strip));
+///     assert_eq!(gpu::mark(&device, strip)?, scalar::mark(strip)?);
 /// }
 /// # Ok::<(), runmask::Error>(())
 /// ```
@@ -69,16 +70,16 @@ impl<T: Label> Marks<T> for Gpu {
 fn mark_strip<T: Label>(gpu: &Gpu, strip: Strip<'_, T>) -> Result<Boundaries<T>> {
     let (lines, length) = (strip.lines(), strip.length());
     if lines == 0 || length == 0 {
-        return Ok(Boundaries::none(lines));
+        return Boundaries::none(lines);
     }
     let layout = layout_of(strip)?;
-    let mut joined = Boundaries::none(0);
+    let mut joined = Boundaries::none(0)?;
     for panel in gpu.pieces(layout, lines, length, T::DTYPE)? {
         let mut stretches = Vec::with_capacity(panel.len());
         for piece in panel {
             stretches.push((piece.start, mark_piece(gpu, strip, layout, piece)?));
         }
-        append(&mut joined, stretches);
+        append(&mut joined, stretches)?;
     }
     Ok(joined)
 }
@@ -182,15 +183,17 @@ impl<T: Label> Image for Rows<'_, T> {
 }
 
 /// Adds the lines of one panel, whose stretches follow one another, to the boundaries of the panels before.
-pub(crate) fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u32, Boundaries<T>)>) {
+pub(crate) fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u32, Boundaries<T>)>) -> Result<()> {
     if joined.lines() == 0 && stretches.len() == 1 {
         // The usual case, without a copy.
         if let Some((_, only)) = stretches.pop() {
             *joined = only;
         }
-        return;
+        return Ok(());
     }
     let lines = stretches.first().map_or(0, |(_, stretch)| stretch.lines());
+    reserve(&mut joined.line_starts, lines, BOUNDARIES)?;
+    joined.make_room(stretches.iter().map(|(_, stretch)| stretch.offsets.len()).sum())?;
     for line in 0..lines {
         for (start, stretch) in &stretches {
             let (offsets, labels) = stretch.entries(line);
@@ -200,4 +203,5 @@ pub(crate) fn append<T: Label>(joined: &mut Boundaries<T>, mut stretches: Vec<(u
         // At most one for each pixel of the strip, which are counted in 32 bits.
         joined.line_starts.push(joined.offsets.len() as u32);
     }
+    Ok(())
 }

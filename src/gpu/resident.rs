@@ -190,17 +190,17 @@ impl Gpu {
         width: u32,
         pixel_step: u32,
     ) -> Result<Boundaries<T>> {
-        let mut joined = Boundaries::none(0);
+        let mut joined = Boundaries::none(0)?;
         let mut stretches = Vec::new();
         for (pixel, pixels) in steps(width, pixel_step) {
             let Bound { variant, params, labels } = self.bind::<T>(layout, band, pixel, pixels)?;
             let boundaries = self.mark_piece(variant, params, Labels::Device(labels))?;
             match layout {
-                Layout::Across => append(&mut joined, vec![(0, boundaries)]),
+                Layout::Across => append(&mut joined, vec![(0, boundaries)])?,
                 Layout::Along => stretches.push((pixel, boundaries)),
             }
         }
-        append(&mut joined, stretches);
+        append(&mut joined, stretches)?;
         Ok(joined)
     }
 

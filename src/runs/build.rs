@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::{LabelRuns, Run};
+use super::{LabelRuns, RUNS, Run};
 use crate::error::{Error, Result};
+use crate::memory::{extend, reserve};
 use crate::shape::{ScanOrder, Shape};
 use crate::threads::{self, Kept};
 
@@ -86,13 +87,15 @@ fn build_blocks(
             make(*block * BLOCK..((*block + 1) * BLOCK).min(count), made)
         })?;
         for (_, made) in slots {
+            reserve(&mut labels, made.labels.len(), RUNS)?;
+            reserve(&mut offsets, made.labels.len(), RUNS)?;
             let mut end = runs.len();
             for &(label, count) in &made.labels {
                 end += count;
                 labels.push(label);
                 offsets.push(end);
             }
-            runs.extend_from_slice(&made.runs);
+            extend(&mut runs, &made.runs, RUNS)?;
         }
     }
     labels.shrink_to_fit();
@@ -108,9 +111,18 @@ pub(super) struct Tail<'a> {
 }
 
 impl<'a> Tail<'a> {
-    pub(super) fn new(runs: &'a mut Vec<Run>) -> Self {
+    /// None so far, and room for some.
+    pub(super) fn new(runs: &'a mut Vec<Run>, room: usize) -> Result<Self> {
         let first = runs.len();
-        Self { runs, first }
+        let mut tail = Self { runs, first };
+        tail.make_room(room)?;
+        Ok(tail)
+    }
+
+    /// Makes room for so many more: without it, [`Tail::push`] asks for memory that may not be there.
+    #[inline]
+    pub(super) fn make_room(&mut self, more: usize) -> Result<()> {
+        reserve(self.runs, more, RUNS)
     }
 
     /// The runs added so far.

@@ -3,8 +3,9 @@
 //! Whatever is made here keeps the promises of [`LabelRuns`]: labels ascend, and the runs of each label ascend without
 //! overlap, have pixels, and end inside the mask and below 2^64.
 
-use super::{LabelRuns, Run};
+use super::{LabelRuns, RUNS, Run};
 use crate::error::{Error, Result};
+use crate::memory::reserve;
 use crate::shape::{ScanOrder, Shape};
 
 /// Adds a run to ascending runs and joins it to the last of them where they touch. A run without pixels adds nothing.
@@ -64,9 +65,11 @@ impl LabelRunsBuilder {
     /// Starts the next label.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the label is not greater than the one before.
+    /// [`Error::Argument`] when the label is not greater than the one before; [`Error::Memory`] when there is no room for it.
     pub fn label(&mut self, label: u64) -> Result<()> {
         after(self.labels.last().copied(), label)?;
+        reserve(&mut self.labels, 1, RUNS)?;
+        reserve(&mut self.offsets, 1, RUNS)?;
         self.labels.push(label);
         self.offsets.push(self.runs.len());
         Ok(())
@@ -76,9 +79,10 @@ impl LabelRunsBuilder {
     ///
     /// # Errors
     /// [`Error::Argument`] when no label was started, and when the run has no pixels, begins before the run before it
-    /// ends, or ends outside the mask.
+    /// ends, or ends outside the mask; [`Error::Memory`] when there is no room for it.
     pub fn run(&mut self, run: Run) -> Result<()> {
         self.check(run)?;
+        reserve(&mut self.runs, 1, RUNS)?;
         self.runs.push(run);
         self.end();
         Ok(())
@@ -94,6 +98,7 @@ impl LabelRunsBuilder {
             return Ok(());
         }
         let joins = self.check(run)?;
+        reserve(&mut self.runs, 1, RUNS)?;
         match self.runs.last_mut() {
             Some(last) if joins => last.length += run.length,
             _ => self.runs.push(run),

@@ -7,8 +7,9 @@ use std::collections::BinaryHeap;
 
 use super::build::{Empty, Tail, build};
 use super::scan::{Entry, Walk, first_overlap};
-use super::{LabelRuns, Run};
+use super::{LabelRuns, RUNS, Run};
 use crate::error::{Error, Result};
+use crate::memory::reserve;
 use crate::names::names;
 
 /// What becomes of a pixel that several labels cover.
@@ -58,10 +59,11 @@ impl LabelRuns {
         if overlap == OverlapPolicy::Error {
             return Err(self.overlap([entry.label, before.label], entry.start));
         }
-        let mut entries: Vec<Entry> = Vec::with_capacity(self.runs.len());
+        let mut entries: Vec<Entry> = Vec::new();
+        reserve(&mut entries, self.runs.len(), RUNS)?;
         let mut scan = walk.scan(0, 0);
         (0..walk.count()).for_each(|_| entries.extend_from_slice(scan.stretch()));
-        let mut parts: Vec<(u32, Run)> = Vec::with_capacity(entries.len());
+        let mut parts: Vec<(u32, Run)> = Vec::new();
         // The label that keeps a pixel is the greatest by its rank; with it, where its run ends.
         let rank = |label: u32| if overlap == OverlapPolicy::First { u32::MAX - label } else { label };
         let mut reaching: BinaryHeap<(u32, u32, u64)> = BinaryHeap::new();
@@ -71,6 +73,7 @@ impl LabelRuns {
             while let Some(&(_, label, end)) = reaching.peek() {
                 let until = end.min(start);
                 if until > at {
+                    reserve(&mut parts, 1, RUNS)?;
                     parts.push((label, Run { start: at, length: until - at }));
                     at = until;
                 }
@@ -88,9 +91,10 @@ impl LabelRuns {
         let ends: Vec<usize> =
             (0..self.labels.len() as u32).map(|index| parts.partition_point(|&(label, _)| label <= index)).collect();
         build(self.shape, self.order, self.labels.len(), Empty::Keep, |index, runs| {
-            let mut tail = Tail::new(runs);
             let first = index.checked_sub(1).map_or(0, |before| ends[before]);
-            parts[first..ends[index]].iter().for_each(|&(_, run)| tail.push(run));
+            let parts = &parts[first..ends[index]];
+            let mut tail = Tail::new(runs, parts.len())?;
+            parts.iter().for_each(|&(_, run)| tail.push(run));
             Ok(self.labels[index])
         })
     }

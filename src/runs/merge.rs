@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use super::build::{Tail, same_shape};
 use super::{LabelRuns, Run, builder};
 use crate::error::{Error, Result};
-use crate::memory::List;
+use crate::memory::{List, reserve};
 use crate::progress::{Progress, unwatched};
 use crate::shape::{ScanOrder, Shape};
 use crate::threads;
@@ -103,7 +103,7 @@ pub(super) fn merge<P: Part>(
     let stretches = threads::map(parts.len(), |part| parts[part].stretches(runs / 8)).concat();
     let room: usize = stretches.iter().map(|(_, runs)| runs).sum();
     let stretches = cuts(stretches, runs);
-    let mut all = Gathered::new(List::sized(List::default(), room, "merged runs")?);
+    let mut all = Gathered::new(List::sized(List::default(), room, MERGED)?);
     // Some stretches at a time, in memory that stays warm: what a process touches for the first time costs more than a copy.
     let mut slots: Vec<(Stretch, Made)> = Vec::new();
     slots.resize_with(stretches.len().min(rayon::current_num_threads() * STRETCHES_A_THREAD), Default::default);
@@ -121,6 +121,9 @@ pub(super) fn merge<P: Part>(
     }
     Ok(all.finish(shape, order))
 }
+
+/// What an error calls the memory of merged runs.
+const MERGED: &str = "merged runs";
 
 /// Some labels, from one on up to another that is not among them, or to the last.
 type Stretch = (u64, Option<u64>);
@@ -177,6 +180,7 @@ fn merge_stretch<P: Part>(
         if let Some(&last) = made.runs[before..].last() {
             builder::inside(last, shape).map_err(|what| builder::fault(label, what))?;
         }
+        reserve(&mut made.labels, 1, MERGED)?;
         made.labels.push((label, made.runs.len() - before));
     }
     Ok(())
@@ -225,6 +229,8 @@ impl Gathered {
         let mut copies = Vec::with_capacity(stretches.len());
         let mut end = self.count;
         for (_, made) in stretches {
+            reserve(&mut self.labels, made.labels.len(), MERGED)?;
+            reserve(&mut self.offsets, made.labels.len(), MERGED)?;
             for &(label, runs) in &made.labels {
                 end += runs;
                 self.labels.push(label);
@@ -290,8 +296,9 @@ impl Walk for Labels<'_> {
     }
 
     fn take(&mut self, runs: &mut Vec<Run>) -> Result<()> {
-        let mut tail = Tail::new(runs);
-        self.runs.runs_at(self.next).iter().for_each(|&run| tail.push(run));
+        let these = self.runs.runs_at(self.next);
+        let mut tail = Tail::new(runs, these.len())?;
+        these.iter().for_each(|&run| tail.push(run));
         self.next += 1;
         Ok(())
     }

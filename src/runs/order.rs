@@ -20,10 +20,14 @@ use std::ops::Range;
 
 use super::lines::cut;
 use crate::error::{Error, Result};
-use crate::memory::reserve;
+use crate::memory::{copied, reserve};
+use crate::runs::build::Tail;
 use crate::runs::{LabelRuns, Run, push};
 use crate::shape::{ScanOrder, Shape};
 use crate::threads;
+
+/// What an error calls their memory.
+const OTHER: &str = "runs in the other order";
 
 /// Runs that may come out of one mask whatever went in: 64 MiB of them.
 const ALWAYS: u64 = 1 << 22;
@@ -43,19 +47,33 @@ impl LabelRuns {
             return Ok(self.clone());
         }
         let shape = self.shape.ok_or_else(|| unknown_shape(self.order, order))?;
-        let mut counts = vec![0; self.labels.len()];
+        let labels = self.labels.len();
         // A label may have many runs, and most have few.
-        let at_once = (counts.len() / (16 * rayon::current_num_threads())).clamp(1, 64);
-        threads::fill(&mut counts, at_once, |index| count(self.runs_at(index), shape, self.order));
-        check(counts.iter().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
-        let mut parts = vec![Vec::new(); self.labels.len()];
-        threads::fill(&mut parts, at_once, |index| to_other_order(self.runs_at(index), shape, self.order));
-        let (mut offsets, mut runs) = (vec![0], Vec::new());
-        for part in parts {
+        let at_once = (labels / (16 * rayon::current_num_threads())).clamp(1, 64);
+        let of_part = |part: usize| part * at_once..labels.min((part + 1) * at_once);
+        let parts = labels.div_ceil(at_once);
+        let counts = threads::try_map(threads::each, parts, |part| {
+            of_part(part).map(|index| count(self.runs_at(index), shape, self.order)).collect::<Result<Vec<u64>>>()
+        })?;
+        check(counts.iter().flatten().fold(0, |sum, &count| sum.saturating_add(count)), self.runs.len(), shape, order)?;
+        let made = threads::try_map(threads::each, parts, |part| {
+            let (mut ends, mut runs) = (Vec::new(), Vec::new());
+            for (index, &count) in of_part(part).zip(&counts[part]) {
+                let mut tail = Tail::new(&mut runs, usize::try_from(count).unwrap_or(usize::MAX))?;
+                each_in_other_order(self.runs_at(index), shape, self.order, |run| tail.push(run))?;
+                ends.push(runs.len());
+            }
+            Ok((ends, runs))
+        })?;
+        let (mut offsets, mut runs) = (Vec::new(), Vec::new());
+        reserve(&mut offsets, labels + 1, OTHER)?;
+        reserve(&mut runs, made.iter().map(|(_, runs)| runs.len()).sum(), OTHER)?;
+        offsets.push(0);
+        for (ends, part) in made {
+            offsets.extend(ends.iter().map(|end| runs.len() + end));
             runs.extend_from_slice(&part);
-            offsets.push(runs.len());
         }
-        Ok(Self { shape: self.shape, order, labels: self.labels.clone(), offsets, runs: runs.into() })
+        Ok(Self { shape: self.shape, order, labels: copied(&self.labels, OTHER)?, offsets, runs: runs.into() })
     }
 }
 
@@ -73,12 +91,12 @@ pub(crate) fn in_order(runs: &[Run], shape: Option<Shape>, from: ScanOrder, to: 
         return Ok(Cow::Borrowed(runs));
     }
     let shape = shape.ok_or_else(|| unknown_shape(from, to))?;
-    let most = count(runs, shape, from);
+    let most = count(runs, shape, from)?;
     check(most, runs.len(), shape, to)?;
     // Lists that grow take twice the memory of one that is as long as it has to be.
     let mut result = Vec::new();
-    reserve(&mut result, usize::try_from(most).unwrap_or(usize::MAX), "runs in the other order")?;
-    push_other_order(runs, shape, from, &mut result);
+    reserve(&mut result, usize::try_from(most).unwrap_or(usize::MAX), OTHER)?;
+    each_in_other_order(runs, shape, from, |run| push(&mut result, run))?;
     Ok(Cow::Owned(result))
 }
 
@@ -86,17 +104,11 @@ fn unknown_shape(from: ScanOrder, to: ScanOrder) -> Error {
     Error::UnknownShape { what: format!("the runs are {from} and are to be made {to}") }
 }
 
-/// The runs of the same pixels in the other order than `order`. `runs` ascend without overlap inside `shape`.
-fn to_other_order(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
-    let mut result = Vec::new();
-    push_other_order(runs, shape, order, &mut result);
-    result
-}
-
-fn push_other_order(runs: &[Run], shape: Shape, order: ScanOrder, result: &mut Vec<Run>) {
+/// Calls `push` with the runs of the same pixels in the other order than `order`; some touch. `runs` ascend without overlap inside
+/// `shape`.
+fn each_in_other_order(runs: &[Run], shape: Shape, order: ScanOrder, mut push: impl FnMut(Run)) -> Result<()> {
     sweep(runs, shape, order, |offsets, run| {
         let lines = u64::from(shape.lines(order));
-        let mut push = |run| push(result, run);
         match run {
             Covered::All => push(Run { start: offsets.start * lines, length: (offsets.end - offsets.start) * lines }),
             Covered::Intervals(intervals) => {
@@ -107,19 +119,19 @@ fn push_other_order(runs: &[Run], shape: Shape, order: ScanOrder, result: &mut V
                 }
             }
         }
-    });
+    })
 }
 
-/// How many runs [`to_other_order`] makes at most: those that it joins at the ends of scan lines count twice.
-fn count(runs: &[Run], shape: Shape, order: ScanOrder) -> u64 {
+/// How often [`each_in_other_order`] calls: those that touch at the ends of scan lines count twice.
+fn count(runs: &[Run], shape: Shape, order: ScanOrder) -> Result<u64> {
     let mut total = 0_u64;
     sweep(runs, shape, order, |offsets, run| {
         total = total.saturating_add(match run {
             Covered::All => 1,
             Covered::Intervals(intervals) => (offsets.end - offsets.start).saturating_mul(intervals.len() as u64),
         });
-    });
-    total
+    })?;
+    Ok(total)
 }
 
 /// The scan lines that are covered at some offset.
@@ -130,11 +142,12 @@ enum Covered<'a> {
 }
 
 /// Calls `each` with every range of offsets in which the same lines are covered, in ascending order.
-fn sweep(runs: &[Run], shape: Shape, order: ScanOrder, mut each: impl FnMut(Range<u64>, Covered<'_>)) {
+fn sweep(runs: &[Run], shape: Shape, order: ScanOrder, mut each: impl FnMut(Range<u64>, Covered<'_>)) -> Result<()> {
     let lines = u64::from(shape.lines(order));
     // Twice the offset, and 1 for a beginning; the first line, and the number of lines. Ends sort before beginnings, so a
     // line freed and covered again is never in twice. 16 bytes each: there are two for every run.
-    let mut events: Vec<(u64, u32, u32)> = Vec::with_capacity(runs.len() * 2);
+    let mut events: Vec<(u64, u32, u32)> = Vec::new();
+    reserve(&mut events, runs.len() * 2, OTHER)?;
     cut(runs, shape.line_length(order), |piece| {
         events.push((2 * u64::from(piece.start) + 1, piece.line, piece.lines));
         events.push((2 * u64::from(piece.end), piece.line, piece.lines));
@@ -152,6 +165,7 @@ fn sweep(runs: &[Run], shape: Shape, order: ScanOrder, mut each: impl FnMut(Rang
         at = offset;
         if begins { cover(&mut covered, range) } else { uncover(&mut covered, range) }
     }
+    Ok(())
 }
 
 /// Adds `range`, of which nothing is covered, and joins it to its neighbours.
@@ -184,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::runs::LabelRunsBuilder;
+    use crate::runs::testing::for_threads;
 
     /// By pixels: the definition.
     fn by_pixels(runs: &[Run], shape: Shape, order: ScanOrder) -> Vec<Run> {
@@ -228,8 +243,19 @@ mod tests {
             }
             for order in [ScanOrder::ColumnMajor, ScanOrder::RowMajor] {
                 let expected = by_pixels(&runs, shape, order);
-                prop_assert_eq!(to_other_order(&runs, shape, order), expected.clone());
-                prop_assert!(count(&runs, shape, order) >= expected.len() as u64);
+                let other = if order == ScanOrder::RowMajor { ScanOrder::ColumnMajor } else { ScanOrder::RowMajor };
+                prop_assert_eq!(in_order(&runs, Some(shape), order, other).unwrap(), &expected[..]);
+                prop_assert!(count(&runs, shape, order).unwrap() >= expected.len() as u64);
+                // Some labels of these runs between others without any.
+                let labels = 3 * 64_u64;
+                let offsets: Vec<usize> = (0..=labels as usize).map(|label| label.div_ceil(2) * runs.len()).collect();
+                let list = runs.repeat(labels as usize / 2);
+                let all = LabelRuns::from_parts(Some(shape), order, (0..labels).collect(), offsets, list).unwrap();
+                for found in for_threads(|| all.to_order(other).unwrap()) {
+                    for (label, runs) in found.iter() {
+                        prop_assert_eq!(runs, if label % 2 == 0 { &expected[..] } else { &[] });
+                    }
+                }
             }
         }
     }

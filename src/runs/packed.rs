@@ -319,7 +319,8 @@ impl Walk for Packing<'_> {
 
     fn take(&mut self, runs: &mut Vec<Run>) -> Result<()> {
         if let (Some(reader), Some((_, count))) = (&mut self.reader, self.at) {
-            let mut tail = Tail::new(runs);
+            // Each has a byte and more for its start, and for its length.
+            let mut tail = Tail::new(runs, count.min(reader.bytes.len() / 2))?;
             reader.runs(count, |run| tail.push(run))?;
         }
         self.go_on()

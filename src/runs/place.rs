@@ -130,15 +130,14 @@ impl LabelRuns {
         let limit = ALWAYS.max(self.runs.len().saturating_mul(FOR_EACH));
         build(Some(shape), self.order, self.labels.len(), Empty::Drop, |index, runs| {
             let before = runs.len();
-            let mut tail = Tail::new(runs);
-            let mut over = false;
+            let mut tail = Tail::new(runs, self.runs_at(index).len())?;
+            let mut fits = Ok(true);
             lines::cut(self.runs_at(index), from, |piece| {
-                over |= tail.added().len() > limit;
-                if !over {
-                    over = !frame.put(piece, &mut tail, limit);
+                if matches!(fits, Ok(true)) {
+                    fits = frame.put(piece, &mut tail, limit);
                 }
             });
-            if over {
+            if !fits? {
                 return Err(Error::LimitExceeded {
                     what: format!("label {}: runs in a mask of {shape}", self.labels[index]),
                     limit: limit as u64,
@@ -165,7 +164,7 @@ struct Frame {
 impl Frame {
     /// Adds what of a piece lies inside; whether no more runs than the limit came of it.
     #[inline]
-    fn put(&self, piece: lines::Piece, tail: &mut Tail<'_>, limit: usize) -> bool {
+    fn put(&self, piece: lines::Piece, tail: &mut Tail<'_>, limit: usize) -> Result<bool> {
         // Sides fit into 32 bits, so these sums do not wrap unless the place is absurdly far away.
         let inside = |at: u32, by: i64, end: u32| i64::from(at).saturating_add(by).clamp(0, i64::from(end)) as u64;
         let (start, end) = (inside(piece.start, self.along, self.length), inside(piece.end, self.along, self.length));
@@ -174,19 +173,21 @@ impl Frame {
         let last = last.saturating_add(self.line).clamp(0, i64::from(self.lines)) as u64;
         let whole = u64::from(self.length);
         if start >= end || first >= last {
-            return true;
+            return Ok(true);
         }
         if end - start == whole {
+            tail.make_room(1)?;
             tail.push(Run { start: first * whole, length: (last - first) * whole });
-            return true;
+            return Ok(tail.added().len() <= limit);
         }
         for line in first..last {
+            tail.make_room(1)?;
             tail.push(Run { start: line * whole + start, length: end - start });
             if tail.added().len() > limit {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     }
 }
 

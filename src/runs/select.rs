@@ -4,8 +4,9 @@
 //! changes.
 
 use super::build::{Empty, Tail, build, groups};
-use super::{LabelRuns, Run};
+use super::{LabelRuns, RUNS, Run};
 use crate::error::Result;
+use crate::memory::extend;
 
 impl LabelRuns {
     /// The labels for which `keep` says so; it gets each label with its runs, in ascending order.
@@ -76,12 +77,13 @@ impl LabelRuns {
         build(self.shape, self.order, groups.len(), Empty::Keep, |index, runs| {
             let group = &pairs[groups[index].clone()];
             if let [(label, only)] = group {
-                runs.extend_from_slice(self.runs_at(*only));
+                extend(runs, self.runs_at(*only), RUNS)?;
                 return Ok(*label);
             }
-            let mut all: Vec<Run> = group.iter().flat_map(|&(_, old)| self.runs_at(old)).copied().collect();
+            let mut all = Vec::new();
+            group.iter().try_for_each(|&(_, old)| extend(&mut all, self.runs_at(old), RUNS))?;
             all.sort_unstable();
-            let mut tail = Tail::new(runs);
+            let mut tail = Tail::new(runs, all.len())?;
             all.into_iter().for_each(|run| tail.cover(run));
             Ok(group[0].0)
         })

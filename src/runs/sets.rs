@@ -103,7 +103,7 @@ impl LabelRuns {
             let of = |side: &Self| side.labels.binary_search(&labels[index]).ok();
             let (one, two) = (of(self), of(other));
             let (one, two) = (one.map_or(&[][..], |at| self.runs_at(at)), two.map_or(&[][..], |at| other.runs_at(at)));
-            let mut tail = Tail::new(runs);
+            let mut tail = Tail::new(runs, one.len() + two.len())?;
             combine(one, two, operation, |run| tail.push(run));
             Ok(labels[index])
         })
@@ -115,14 +115,19 @@ impl LabelRuns {
     /// [`Error::LimitExceeded`](crate::Error::LimitExceeded) for more than 2^32 - 1 labels.
     pub fn foreground(&self, label: u64) -> Result<Self> {
         let mut all = Vec::new();
-        let mut runs = Tail::new(&mut all);
+        let mut runs = Tail::new(&mut all, 0)?;
         match self.labels.len() {
-            1 => self.runs.iter().for_each(|&run| runs.push(run)),
+            1 => {
+                runs.make_room(self.runs.len())?;
+                self.runs.iter().for_each(|&run| runs.push(run));
+            }
             _ => {
                 let walk = Walk::of(&[self])?;
                 let mut scan = walk.scan(0, 0);
                 for _ in 0..walk.count() {
-                    scan.stretch().iter().for_each(|entry| runs.cover(entry.run()));
+                    let stretch = scan.stretch();
+                    runs.make_room(stretch.len())?;
+                    stretch.iter().for_each(|entry| runs.cover(entry.run()));
                 }
             }
         }

@@ -173,7 +173,7 @@ impl<'a> Windows<'a> {
         let (mut labels, mut offsets, mut runs) = (Vec::new(), vec![0], Vec::new());
         for label in near {
             let before = runs.len();
-            let mut tail = super::build::Tail::new(&mut runs);
+            let mut tail = super::build::Tail::new(&mut runs, 0)?;
             self.pieces(label, &view, |lines, along| {
                 let count = u64::from(along.end - along.start);
                 for line in lines {

@@ -7,7 +7,9 @@ use std::hint::black_box;
 use fearless_simd::{Simd as Vectors, SimdBase, SimdMask};
 use prefetch_index::prefetch_index;
 
-use crate::memory::CACHE_LINE;
+use crate::boundary::BOUNDARIES;
+use crate::error::Result;
+use crate::memory::{CACHE_LINE, refill};
 
 /// Rows that are read side by side: more streams than the prefetcher follows are slower, fewer do not hide its latency.
 const SLAB: usize = 8;
@@ -80,9 +82,8 @@ fn sweep_rows<S: Vectors>(simd: S, rows: &impl Slab, end: usize, changed: &mut [
 
 /// Notes in `changed` which units of the bytes up to `end` differ between neighbouring rows.
 #[inline(always)]
-pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &mut Vec<bool>) {
-    changed.clear();
-    changed.resize(end / UNIT, false);
+pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &mut Vec<bool>) -> Result<()> {
+    refill(changed, end / UNIT, false, BOUNDARIES)?;
     let mut rows = rows;
     while let Some(slab) = rows.first_chunk::<{ SLAB + 1 }>() {
         sweep_rows(simd, slab, end, changed);
@@ -93,6 +94,7 @@ pub(super) fn sweep<S: Vectors>(simd: S, rows: &[&[u8]], end: usize, changed: &m
         sweep_rows(simd, pair, end, changed);
         rows = &rows[1..];
     }
+    Ok(())
 }
 
 /// Reads a byte of each cache line of some rows, which are read again soon. Loads that need nothing of each other and little

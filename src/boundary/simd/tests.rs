@@ -57,7 +57,7 @@ fn panels_give_what_the_definition_gives<T: Label>() {
     assert!(is_dense(|row| mask.row(row).unwrap(), shape.height, shape.width as usize));
     for above in [false, true] {
         let strip = Strip::new(mask, above).unwrap();
-        let expected = crate::boundary::scalar::mark(strip);
+        let expected = crate::boundary::scalar::mark(strip).unwrap();
         for level in SimdLevel::all() {
             // In memory that holds something else, and too little of it.
             let mut workspace = Workspace::default();
@@ -99,7 +99,7 @@ fn strips_may_be_taller_than_a_word_of_blocks() {
     let pixels: Vec<u16> =
         (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| label(row, column) as u16)).collect();
     let strip = Strip::new(LabelMask::new(&pixels, shape).unwrap(), false).unwrap();
-    let expected = crate::boundary::scalar::mark(strip);
+    let expected = crate::boundary::scalar::mark(strip).unwrap();
     assert!(expected.offsets.len() > 9001);
     for level in SimdLevel::all() {
         assert_eq!(mark(level, strip).unwrap(), expected, "{}", level.name());

@@ -78,7 +78,7 @@ fn defined<T: Label>(variant: Variant, picture: &Picture) -> Vec<u32> {
         }
     }
     let mask = LabelMask::new(&pixels, Shape { height: length + above, width: lines }).unwrap();
-    let boundaries = scalar::mark(Strip::new(mask, above == 1).unwrap());
+    let boundaries = scalar::mark(Strip::new(mask, above == 1).unwrap()).unwrap();
     let events = boundaries.offsets.iter().zip(&boundaries.labels).flat_map(|(&place, &label)| {
         let label: u64 = label.into();
         match (variant.packed, T::DTYPE) {

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use super::{Component, ComponentOptions};
 use crate::error::Result;
+use crate::memory::extend;
 use crate::runs::build::{Empty, Tail, build};
 use crate::runs::lines::{self, Piece, by_line, touching};
 use crate::runs::measure::{Connectivity, root, union};
 use crate::runs::sets::{SetOperation, combine};
-use crate::runs::{LabelRuns, Run, push};
+use crate::runs::{LabelRuns, RUNS, Run, push};
 use crate::threads;
 
 /// Pieces whose holes a thread finds at a time.
@@ -79,10 +80,11 @@ pub(super) fn fill(
         let own = runs.runs_at(piece);
         match filled.binary_search_by_key(&piece, |filled| filled.0) {
             Ok(index) => {
-                let mut tail = Tail::new(into);
-                combine(own, &filled[index].1, SetOperation::Union, |run| tail.push(run));
+                let filled = &filled[index].1;
+                let mut tail = Tail::new(into, own.len() + filled.len())?;
+                combine(own, filled, SetOperation::Union, |run| tail.push(run));
             }
-            Err(_) => into.extend_from_slice(own),
+            Err(_) => extend(into, own, RUNS)?,
         }
         Ok(runs.labels[piece])
     })
