@@ -25,7 +25,7 @@ use crate::compaction::{Frame, compact};
 use crate::error::Result;
 use crate::lanes;
 use crate::mask::{Label, each_label};
-use crate::memory::{List, zeroed};
+use crate::memory::{List, reserve, zeroed};
 use crate::runs::LabelRuns;
 use crate::shape::{ScanOrder, Shape};
 use crate::strip::Layout;
@@ -177,6 +177,9 @@ impl dyn Lines + '_ {
     }
 }
 
+/// What an error calls the memory of what is known of labels.
+const LABELS: &str = "the labels of a mask";
+
 /// The labels of some lines, numbered as they are met.
 #[derive(Debug)]
 struct Numbers {
@@ -188,7 +191,7 @@ struct Numbers {
 impl Numbers {
     /// None yet, of labels below `places`.
     fn new(places: usize) -> Result<Self> {
-        Ok(Self { known: zeroed(places as u64, "the labels of a mask")?, count: 0 })
+        Ok(Self { known: zeroed(places as u64, LABELS)?, count: 0 })
     }
 
     /// The number of a label; `meet` is told when it is the next one.
@@ -204,9 +207,10 @@ impl Numbers {
     }
 
     /// All labels that were met by any, ascending; and for each, in their order, the place of each number's label among them.
-    fn together(all: &[&Self]) -> (Vec<u64>, Vec<Vec<u32>>) {
+    fn together(all: &[&Self]) -> Result<(Vec<u64>, Vec<Vec<u32>>)> {
         let mut labels = Vec::new();
-        let mut places: Vec<Vec<u32>> = all.iter().map(|numbers| vec![0; numbers.count as usize]).collect();
+        let none = |numbers: &&Self| zeroed(numbers.count.into(), LABELS);
+        let mut places: Vec<Vec<u32>> = all.iter().map(none).collect::<Result<_>>()?;
         for label in 0..all.iter().map(|numbers| numbers.known.len()).max().unwrap_or(0) {
             let mut met = false;
             for (numbers, places) in all.iter().zip(&mut places) {
@@ -216,10 +220,11 @@ impl Numbers {
                 }
             }
             if met {
+                reserve(&mut labels, 1, LABELS)?;
                 labels.push(label as u64);
             }
         }
-        (labels, places)
+        Ok((labels, places))
     }
 }
 

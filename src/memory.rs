@@ -5,8 +5,9 @@
 
 mod list;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, TryReserveError};
 use std::hash::Hash;
+use std::hint::black_box;
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
@@ -43,6 +44,7 @@ pub(crate) fn check_row(shape: Shape, dtype: Dtype) -> Result<()> {
 /// [`Error::Memory`] for `what` when there is no room.
 pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
     let allocated = usize::try_from(count).ok().and_then(|count| bytemuck::allocation::try_zeroed_vec(count).ok());
+    let allocated = allocated.filter(|list: &Vec<T>| leaves_some(list.len() * size_of::<T>()));
     allocated.ok_or_else(|| none::<T>(count, what))
 }
 
@@ -50,8 +52,38 @@ pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is none.
+#[inline]
 pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
-    list.try_reserve(more).map_err(|_| none::<T>(list.len() as u64 + more as u64, what))
+    if list.capacity() - list.len() >= more { Ok(()) } else { grow(list, more, Vec::try_reserve, what) }
+}
+
+/// The same, and no more than that: for a list that grows no further.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is none.
+pub(crate) fn reserve_exact<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
+    grow(list, more, Vec::try_reserve_exact, what)
+}
+
+#[cold]
+fn grow<T>(
+    list: &mut Vec<T>,
+    more: usize,
+    grow: impl FnOnce(&mut Vec<T>, usize) -> std::result::Result<(), TryReserveError>,
+    what: &str,
+) -> Result<()> {
+    let grown = grow(list, more).is_ok() && leaves_some(list.capacity() * size_of::<T>());
+    if grown { Ok(()) } else { Err(none::<T>(list.len() as u64 + more as u64, what)) }
+}
+
+/// Whether there is room for what is small, after so many bytes were given.
+///
+/// Most of what is small is asked for in ways that cannot fail: without memory they end the program, and its files stay half
+/// written. So a long list that takes the last of it is not made.
+pub(crate) fn leaves_some(bytes: usize) -> bool {
+    const LONG: usize = 1 << 20;
+    const LEFT: usize = 1 << 20;
+    bytes < LONG || black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
 }
 
 /// A list of the same entries.
@@ -80,6 +112,14 @@ pub(crate) fn extend<T: Copy>(list: &mut Vec<T>, entries: &[T], what: &str) -> R
 /// [`Error::Memory`] for `what` when there is no room.
 pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: usize, what: &str) -> Result<()> {
     map.try_reserve(more).map_err(|_| none::<(K, V)>(map.len() as u64 + more as u64, what))
+}
+
+/// Room for `more` members of a set.
+///
+/// # Errors
+/// [`Error::Memory`] for `what` when there is no room.
+pub(crate) fn reserve_members<K: Eq + Hash>(set: &mut HashSet<K>, more: usize, what: &str) -> Result<()> {
+    set.try_reserve(more).map_err(|_| none::<K>(set.len() as u64 + more as u64, what))
 }
 
 /// Makes a list of `length` times `value`.

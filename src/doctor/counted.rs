@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::Result;
 use crate::format::neighbours::beside;
 use crate::format::{Image, Object, ObjectSink};
+use crate::memory::extend;
 use crate::runs::Run;
 use crate::shape::ScanOrder;
 
@@ -87,7 +88,7 @@ impl ObjectSink for Counted {
         }
         if let Some((objects, runs)) = self.by_image.get_mut(object.image) {
             *objects += 1;
-            runs.extend_from_slice(object.runs);
+            extend(runs, object.runs, "the objects of a file")?;
         }
         self.hold(object);
         self.objects += 1;

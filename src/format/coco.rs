@@ -43,6 +43,7 @@ use super::rle_json::{self, JsonCounts, Rules};
 use super::rows::Sequence;
 use super::{Capabilities, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
+use crate::memory::reserve_members;
 use crate::names::names;
 #[cfg(doc)]
 use crate::runs::FillRule;
@@ -167,15 +168,16 @@ impl<'a> Annotations<'a> {
         Ok(self.rings.len() > 0 && self.rings.len() + 1 == self.rings.ring_offsets.len())
     }
 
-    fn annotation_id(&mut self, object: &Object<'_>, losses: &mut Losses) -> u64 {
+    fn annotation_id(&mut self, object: &Object<'_>, losses: &mut Losses) -> Result<u64> {
         let id = match object.label {
             Some(label) if !self.options.renumber => label,
             _ => self.annotations + 1,
         };
+        reserve_members(&mut self.labels, 1, "the numbers of annotations")?;
         if !self.labels.insert(id) {
             losses.add(Loss::LabelTwice { label: id });
         }
-        id
+        Ok(id)
     }
 
     fn category(&mut self, object: &Object<'_>, losses: &mut Losses) -> u64 {
@@ -225,7 +227,7 @@ impl ObjectSink for Annotations<'_> {
             self.sequence.next(object.image, object.label, &mut losses);
             None
         } else {
-            Some(self.annotation_id(object, &mut losses))
+            Some(self.annotation_id(object, &mut losses)?)
         };
         let category = self.category(object, &mut losses);
         // The name may come later: lists of images may follow the annotations.

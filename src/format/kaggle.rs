@@ -36,11 +36,12 @@ use super::csv::Records;
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::{Beginning, Fit};
 use super::numbers::{push_number, push_pair};
-use super::objects::{Image, Object, ObjectSink};
+use super::objects::{Image, OBJECTS, Object, ObjectSink};
 use super::rows::{Column, Columns, Sequence, push_field, push_name};
 use super::text::{Bound, Cursor};
 use super::{Capabilities, ReadOptions, WriteOptions, writing};
 use crate::error::{Error, Loss, Result};
+use crate::memory::extend;
 use crate::runs::{Run, unite};
 use crate::shape::{ScanOrder, Shape};
 
@@ -400,7 +401,7 @@ impl ObjectSink for RowWriter<'_> {
         let options = self.options;
         let kept = self.keep(object.image, object.shape);
         if options.union {
-            kept.union.extend_from_slice(&runs);
+            extend(&mut kept.union, &runs, OBJECTS)?;
             return Ok(());
         }
         kept.written |= !runs.is_empty();

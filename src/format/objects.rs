@@ -124,7 +124,7 @@ pub struct ImageRuns {
 }
 
 /// What an error calls the memory of objects that are kept.
-const OBJECTS: &str = "the objects of a file";
+pub(super) const OBJECTS: &str = "the objects of a file";
 
 /// Keeps all images of a file.
 #[derive(Debug, Default)]
@@ -212,7 +212,8 @@ impl Collected {
             .zip(1..)
             .map(|((label, runs, more), place)| (label.unwrap_or(place), runs, more))
             .collect();
-        objects.sort_by_key(|(label, ..)| *label);
+        // Two of the same label are an error below, whichever comes first.
+        objects.sort_unstable_by_key(|(label, ..)| *label);
         let mut runs = LabelRunsBuilder::new(shape, order.unwrap_or_default());
         let mut attributes = Vec::new();
         reserve(&mut attributes, objects.len(), OBJECTS)?;

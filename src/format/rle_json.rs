@@ -13,6 +13,7 @@ use super::objects::{Image, Object, ObjectSink};
 use super::polygons::Polygons;
 use super::{ReadOptions, coco_string, counts};
 use crate::error::{Error, Place, Remedy, Result};
+use crate::memory::reserve;
 use crate::names::names;
 use crate::runs::{FillRule, Rings, Run};
 use crate::shape::{ScanOrder, Shape};
@@ -302,6 +303,7 @@ impl Records<'_> {
             _ => false,
         };
         if early || !self.waiting.is_empty() {
+            reserve(&mut self.waiting, 1, "polygons whose image is not known yet")?;
             self.waiting.push((index, record));
             return Ok(());
         }

@@ -1,8 +1,8 @@
 //! Area, box and centroid of every label of a marked mask, line by line.
 
-use super::{Marked, Numbers};
+use super::{LABELS, Marked, Numbers};
 use crate::error::Result;
-use crate::memory::zeroed;
+use crate::memory::{reserve, zeroed};
 use crate::runs::{MeasureOptions, Measures, Sums};
 use crate::threads;
 
@@ -44,6 +44,7 @@ impl Marked {
             let (mut sums, mut runs) = (Vec::new(), Vec::new());
             for line in chunks[chunk].clone() {
                 let count = lines.read(line, &mut runs);
+                reserve(&mut sums, count, LABELS)?;
                 for run in &runs[..count] {
                     let number = numbers.of(run.label, || sums.push(Label::at(line, run.start)));
                     sums[number as usize].add(line, run.start, run.end);
@@ -52,13 +53,12 @@ impl Marked {
             Ok((numbers, sums))
         };
         let parts: Vec<(Numbers, Vec<Label>)> = threads::try_map(threads::each, chunks.len(), add_up)?;
-        let (labels, places) = Numbers::together(&parts.iter().map(|(numbers, _)| numbers).collect::<Vec<_>>());
-        let mut all: Vec<Label> = zeroed(labels.len() as u64, "the labels of a mask")?;
+        let (labels, places) = Numbers::together(&parts.iter().map(|(numbers, _)| numbers).collect::<Vec<_>>())?;
+        let mut all: Vec<Label> = zeroed(labels.len() as u64, LABELS)?;
         for ((_, sums), places) in parts.iter().zip(&places) {
             sums.iter().zip(places).for_each(|(sums, &place)| all[place as usize].join(sums));
         }
-        let sums: Vec<Sums> = all.iter().map(Label::finish).collect();
-        Measures::of_sums(options, &labels, &sums, order).map(Some)
+        Measures::of_sums(options, &labels, |label| all[label].finish(), order).map(Some)
     }
 }
 

@@ -4,8 +4,9 @@
 //! in which a pair that needs the place of another turns it out; pairs that were turned out more than once are put together at
 //! last.
 
-use super::{LineRun, Lines, Marked, Numbers};
+use super::{LABELS, LineRun, Lines, Marked, Numbers};
 use crate::error::Result;
+use crate::memory::reserve;
 use crate::runs::{Found, Overlaps, Scores, pairs, same_shape};
 use crate::threads;
 
@@ -51,11 +52,11 @@ impl Marked {
         let chunks = lines[0].chunks(most);
         let count = |chunk: usize| {
             let mut counter = Counter::new([first, second])?;
-            chunks[chunk].clone().for_each(|line| counter.line(lines, line));
+            chunks[chunk].clone().try_for_each(|line| counter.line(lines, line))?;
             Ok(counter.finish())
         };
         let mut parts = threads::try_map(threads::each, chunks.len(), count)?;
-        let [(first, ones), (second, twos)] = [0, 1].map(|mask| areas(&parts, mask));
+        let ((first, ones), (second, twos)) = (areas(&parts, 0)?, areas(&parts, 1)?);
         for (part, (ones, twos)) in parts.iter_mut().zip(ones.iter().zip(&twos)) {
             for (one, two, _) in &mut part.found {
                 (*one, *two) = (ones[*one as usize], twos[*two as usize]);
@@ -68,14 +69,19 @@ impl Marked {
 }
 
 /// Each label of a mask with its area, ascending; and for each part the places of its numbers among them.
-fn areas(parts: &[Counter], mask: usize) -> (Vec<(u64, u64)>, Vec<Vec<u32>>) {
-    let (labels, places) = Numbers::together(&parts.iter().map(|part| &part.labels[mask].0).collect::<Vec<_>>());
-    let mut areas: Vec<(u64, u64)> = labels.into_iter().map(|label| (label, 0)).collect();
+fn areas(parts: &[Counter], mask: usize) -> Result<(Vec<(u64, u64)>, Vec<Vec<u32>>)> {
+    let (labels, places) = Numbers::together(&parts.iter().map(|part| &part.labels[mask].0).collect::<Vec<_>>())?;
+    let mut areas: Vec<(u64, u64)> = Vec::new();
+    reserve(&mut areas, labels.len(), LABELS)?;
+    areas.extend(labels.into_iter().map(|label| (label, 0)));
     for (part, places) in parts.iter().zip(&places) {
         part.labels[mask].1.iter().zip(places).for_each(|(area, &place)| areas[place as usize].1 += area);
     }
-    (areas, places)
+    Ok((areas, places))
 }
+
+/// What an error calls the memory of pairs.
+const PAIRS_OF_LABELS: &str = "pairs of labels that overlap";
 
 /// Pairs whose pixels are added up at a time, as a power of two: those of a line of a large mask, in a processor's cache.
 const PAIRS: u32 = 13;
@@ -110,12 +116,12 @@ impl Counter {
         })
     }
 
-    fn line(&mut self, lines: [&dyn Lines; 2], line: u32) {
+    fn line(&mut self, lines: [&dyn Lines; 2], line: u32) -> Result<()> {
         let Self { runs: [one, two], shared, table, found, labels: [first, second] } = self;
-        let one = read(lines[0], line, one, first);
-        let two = read(lines[1], line, two, second);
+        let one = read(lines[0], line, one, first)?;
+        let two = read(lines[1], line, two, second)?;
         if one.is_empty() || two.is_empty() {
-            return;
+            return Ok(());
         }
         // Of two runs one ends, or both do, in each step.
         let most = one.len() + two.len();
@@ -131,6 +137,8 @@ impl Counter {
             i += usize::from(a.end <= b.end);
             j += usize::from(b.end <= a.end);
         }
+        // Each may turn another one out of the table.
+        reserve(found, count, PAIRS_OF_LABELS)?;
         for &Shared { labels, pixels } in &shared[..count] {
             let mixed = labels.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let entry = &mut table[(mixed >> (u64::BITS - PAIRS)) as usize];
@@ -140,6 +148,7 @@ impl Counter {
             }
             entry.pixels += pixels;
         }
+        Ok(())
     }
 
     fn finish(mut self) -> Self {
@@ -154,14 +163,15 @@ fn read<'a>(
     line: u32,
     into: &'a mut Vec<LineRun>,
     (numbers, areas): &mut (Numbers, Vec<u64>),
-) -> &'a [LineRun] {
+) -> Result<&'a [LineRun]> {
     let count = lines.read(line, into);
+    reserve(areas, count, LABELS)?;
     let runs = &mut into[..count];
     for run in &mut *runs {
         run.label = numbers.of(run.label, || areas.push(0));
         areas[run.label as usize] += u64::from(run.end - run.start);
     }
-    runs
+    Ok(runs)
 }
 
 #[inline]

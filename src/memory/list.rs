@@ -11,11 +11,11 @@ use std::ops::{Deref, DerefMut};
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
 
-use bytemuck::{Pod, allocation};
+use bytemuck::Pod;
 #[cfg(target_os = "linux")]
 use memmap2::{Advice, MmapMut};
 
-use super::none;
+use super::{leaves_some, zeroed};
 use crate::error::Result;
 
 /// Bytes from which on a list lies in huge pages.
@@ -50,8 +50,8 @@ impl<T: Pod> List<T> {
             return Ok(spare);
         }
         drop(spare);
-        let list = || allocation::try_zeroed_vec(length).map(Self::from).map_err(|()| none::<T>(length as u64, what));
-        Self::pages(length).map_or_else(list, Ok)
+        let pages = Self::pages(length).filter(|_| leaves_some(length * size_of::<T>()));
+        pages.map_or_else(|| zeroed(length as u64, what).map(Self::from), Ok)
     }
 
     /// Gives the list another number of entries in the same memory, if there is room for them.

@@ -21,7 +21,7 @@ use super::lines::{self, Piece};
 use super::measure::Connectivity;
 use super::{LabelRuns, Run, places};
 use crate::error::{Error, Result};
-use crate::memory::List;
+use crate::memory::{List, extend, refill, reserve, reserve_exact, zeroed};
 use crate::shape::ScanOrder;
 use crate::threads;
 
@@ -193,16 +193,18 @@ impl LabelRuns {
             let runs = write(base, &blocks, &all, length)?;
             let filled = holes::fill(runs, &mut all, self, length, options)?;
             all.iter_mut().enumerate().for_each(|(index, component)| component.index = index);
-            keep(&mut all, options, base.labels.len());
+            keep(&mut all, options, base.labels.len())?;
             build(self.shape, self.order, all.len(), Empty::Keep, |index, runs| {
-                runs.extend_from_slice(filled.runs_at(all[index].index));
+                extend(runs, filled.runs_at(all[index].index), RUNS_OF_PIECES)?;
                 Ok(index as u64 + 1)
             })?
         } else {
-            keep(&mut all, options, base.labels.len());
+            keep(&mut all, options, base.labels.len())?;
             write(base, &blocks, &all, length)?
         };
-        let sources = all.iter().map(|component| base.labels[component.label as usize]).collect();
+        let mut sources = Vec::new();
+        reserve(&mut sources, all.len(), RUNS_OF_PIECES)?;
+        sources.extend(all.iter().map(|component| base.labels[component.label as usize]));
         Ok(Components { runs, sources })
     }
 }
@@ -219,30 +221,34 @@ fn take_apart(base: &LabelRuns, length: u32, connectivity: Connectivity) -> Resu
         Ok(made)
     };
     let mut blocks: Vec<Block> = threads::try_map(threads::each, count.div_ceil(BLOCK), take_apart)?;
-    let all = together(&mut blocks);
+    let all = together(&mut blocks)?;
     Ok((blocks, all))
 }
 
 /// The components of all blocks, by their first pixels.
-fn together(blocks: &mut [Block]) -> Vec<Component> {
+fn together(blocks: &mut [Block]) -> Result<Vec<Component>> {
     let mut all = match blocks {
         [first, ..] => std::mem::take(&mut first.components),
         [] => Vec::new(),
     };
-    all.reserve_exact(blocks.iter().map(|made| made.components.len()).sum());
+    reserve_exact(&mut all, blocks.iter().map(|made| made.components.len()).sum(), PIECES)?;
     blocks.iter_mut().for_each(|made| all.append(&mut made.components));
     // Two labels that overlap may have the same first pixel.
     all.par_sort_unstable_by_key(|component| (component.first, component.label));
-    all
+    Ok(all)
 }
 
 /// Leaves the components that are wanted, in their order.
-fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) {
+fn keep(all: &mut Vec<Component>, options: &ComponentOptions, labels: usize) -> Result<()> {
     all.retain(|component| component.area >= options.min_area);
     if options.largest {
-        keep_largest(all, labels);
+        keep_largest(all, labels)?;
     }
+    Ok(())
 }
+
+/// What an error calls what is known of pieces.
+const PIECES: &str = "connected pieces";
 
 /// What an error calls the memory of the result.
 const RUNS_OF_PIECES: &str = "runs of connected pieces";
@@ -254,9 +260,14 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
     let mut runs = List::sized(List::default(), count, RUNS_OF_PIECES)?;
     let to = places(&mut runs);
     // The place of each component's next run; none of one that was left out.
-    let mut places: Vec<Vec<usize>> = Vec::with_capacity(blocks.len());
-    places.extend(blocks.iter().map(|made| vec![NOWHERE; made.counts.iter().map(|&count| count as usize).sum()]));
-    let mut offsets = Vec::with_capacity(components.len() + 1);
+    let of_block = |made: &Block| {
+        let mut places = Vec::new();
+        refill(&mut places, made.counts.iter().map(|&count| count as usize).sum(), NOWHERE, RUNS_OF_PIECES)?;
+        Ok(places)
+    };
+    let mut places: Vec<Vec<usize>> = blocks.iter().map(of_block).collect::<Result<_>>()?;
+    let mut offsets = Vec::new();
+    reserve(&mut offsets, components.len() + 1, RUNS_OF_PIECES)?;
     offsets.push(0);
     let mut end = 0;
     for component in components {
@@ -303,7 +314,9 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
             first += count as usize;
         }
     });
-    let labels = (1..=components.len() as u64).collect();
+    let mut labels = Vec::new();
+    reserve(&mut labels, components.len(), RUNS_OF_PIECES)?;
+    labels.extend(1..=components.len() as u64);
     Ok(LabelRuns { shape: base.shape, order: base.order, labels, offsets, runs })
 }
 
@@ -311,8 +324,8 @@ fn write(base: &LabelRuns, blocks: &[Block], components: &[Component], length: u
 const NOWHERE: usize = usize::MAX;
 
 /// Leaves the first of the largest pieces of each label. Pieces are in the order of their numbers.
-fn keep_largest(all: &mut Vec<Component>, labels: usize) {
-    let mut largest = vec![0; labels];
+fn keep_largest(all: &mut Vec<Component>, labels: usize) -> Result<()> {
+    let mut largest = zeroed(labels as u64, PIECES)?;
     for component in all.iter() {
         let area = &mut largest[component.label as usize];
         *area = component.area.max(*area);
@@ -326,6 +339,7 @@ fn keep_largest(all: &mut Vec<Component>, labels: usize) {
         }
         keep
     });
+    Ok(())
 }
 
 /// Pieces of one label that are known to be connected, so far.
@@ -380,13 +394,21 @@ fn top(sets: &mut [Set], mut set: u32) -> u32 {
 
 /// The components that sets make up, and for each set its component; both after those that are there already. Runs that go on
 /// over a seam are one.
-fn gather(sets: &[Set], seams: &[(u32, u32)], label: u32, components: &mut Vec<Component>, owners: &mut Vec<u32>) {
+fn gather(
+    sets: &[Set],
+    seams: &[(u32, u32)],
+    label: u32,
+    components: &mut Vec<Component>,
+    owners: &mut Vec<u32>,
+) -> Result<()> {
     let before = owners.len();
+    reserve(owners, sets.len(), PIECES)?;
     // A parent has its component before its children ask.
     for (index, set) in sets.iter().enumerate() {
         let mut owner = components.len();
         if set.parent as usize == index {
             let Set { area, first, pieces: runs, .. } = *set;
+            reserve(components, 1, PIECES)?;
             components.push(Component { first, area, runs, index: owner, label, holes: false });
         } else {
             owner = owners[before + set.parent as usize] as usize;
@@ -403,6 +425,7 @@ fn gather(sets: &[Set], seams: &[(u32, u32)], label: u32, components: &mut Vec<C
             components[one as usize].runs -= 1;
         }
     }
+    Ok(())
 }
 
 #[cold]
@@ -461,14 +484,18 @@ impl Scratch {
         let mut line_start = 0;
         let mut line: Option<Piece> = None;
         let mut too_many = false;
-        lines::pieces(base.runs_at(label), length, pieces);
+        lines::pieces(base.runs_at(label), length, pieces)?;
         if let Some((first, area)) = simple(pieces, length, apart, column_major) {
             let (index, runs) = (made.components.len(), pieces.len());
+            reserve(&mut made.components, 1, PIECES)?;
             made.components.push(Component { first, area, runs, index, label: label as u32, holes: false });
             made.counts.push(1);
             return Ok(());
         }
+        reserve(&mut made.sets, pieces.len(), PIECES)?;
         for &piece in &*pieces {
+            reserve(sets, 1, PIECES)?;
+            reserve(near, 1, PIECES)?;
             if line.is_none_or(|last| last.line != piece.line) {
                 let follows = line.is_some_and(|last| last.last_line() + 1 == piece.line);
                 if near.len() > NEAR {
@@ -479,6 +506,7 @@ impl Scratch {
                 line_start = near.len();
                 if let (true, 0, Some(last)) = (follows, piece.start, near.last().filter(|last| last.end == length)) {
                     // The second number is that of the piece's set, which is known below.
+                    reserve(seams, 1, PIECES)?;
                     seams.push((last.set, u32::MAX));
                 }
                 line = Some(piece);
@@ -524,7 +552,7 @@ impl Scratch {
             return Err(self::too_many(owners + sets.len()));
         }
         let start = made.components.len();
-        gather(sets, seams, label as u32, &mut made.components, &mut made.owners);
+        gather(sets, seams, label as u32, &mut made.components, &mut made.owners)?;
         let components = &mut made.components[start..];
         // Of all components together.
         let holes = made.sets.len() - numbers < touch + components.len();

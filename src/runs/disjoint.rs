@@ -87,7 +87,7 @@ impl LabelRuns {
                 reaching.push((rank(entry.label), entry.label, entry.run().end()));
             }
         }
-        parts.sort_by_key(|&(label, _)| label);
+        parts.sort_unstable();
         let ends: Vec<usize> =
             (0..self.labels.len() as u32).map(|index| parts.partition_point(|&(label, _)| label <= index)).collect();
         build(self.shape, self.order, self.labels.len(), Empty::Keep, |index, runs| {

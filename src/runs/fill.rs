@@ -81,7 +81,7 @@ impl Polygons {
     pub fn fill(&self, rule: FillRule) -> Result<LabelRuns> {
         let shape = self.shape.ok_or_else(|| Error::UnknownShape { what: "filling polygons".into() })?;
         let mut features: Vec<usize> = (0..self.labels.len()).collect();
-        features.sort_by_key(|&feature| self.labels[feature]);
+        features.sort_unstable_by_key(|&feature| (self.labels[feature], feature));
         let labels = groups(&features, |&feature| self.labels[feature]);
         let fill = |filler: &mut Filler, index: usize, runs: &mut Vec<Run>| {
             let features = &features[labels[index].clone()];

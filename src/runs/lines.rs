@@ -11,6 +11,8 @@
 use std::ops::Range;
 
 use super::Run;
+use crate::error::Result;
+use crate::memory::reserve;
 
 /// What a label covers of a scan line, from `start` to `end`; of many lines side by side where it fills them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,9 @@ impl Piece {
         self.line + (self.lines - 1)
     }
 }
+
+/// Pieces of a run: what it covers of its first line and of its last, and all in between.
+const MOST_PIECES: usize = 3;
 
 /// Calls `each` with the pieces of runs inside a mask whose scan lines have `length` pixels.
 #[inline(always)]
@@ -135,12 +140,20 @@ pub(crate) fn joined(runs: &[Run], length: u32, mut each: impl FnMut(Piece)) {
 }
 
 /// The pieces that [`joined`] gives.
-pub(crate) fn pieces(runs: &[Run], length: u32, into: &mut Vec<Piece>) {
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory) when there is no room for them.
+pub(crate) fn pieces(runs: &[Run], length: u32, into: &mut Vec<Piece>) -> Result<()> {
     into.clear();
-    cut(runs, length, |piece| match into.last_mut() {
-        Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
-        _ => into.push(piece),
-    });
+    let mut lines = Lines::new(length);
+    for &run in runs {
+        reserve(into, MOST_PIECES, "pieces of runs")?;
+        lines.cut(run, |piece| match into.last_mut() {
+            Some(last) if last.end == piece.start && last.line == piece.line => last.end = piece.end,
+            _ => into.push(piece),
+        });
+    }
+    Ok(())
 }
 
 /// The pieces of each line in turn.

@@ -228,13 +228,18 @@ impl MeasureOptions {
 }
 
 impl Measures {
-    /// The measures of labels, of which everything that is asked for follows from their sums.
-    pub(crate) fn of_sums(options: &MeasureOptions, labels: &[u64], sums: &[Sums], order: ScanOrder) -> Result<Self> {
+    /// The measures of labels, of which everything that is asked for follows from what they add up to.
+    pub(crate) fn of_sums(
+        options: &MeasureOptions,
+        labels: &[u64],
+        sums: impl Fn(usize) -> Sums + Sync,
+        order: ScanOrder,
+    ) -> Result<Self> {
         let units = Units::of(options, order);
         let mut table = Self::sized(options, labels.len())?;
         threads::each_mut(&mut table.blocks(BLOCK), |block| {
             let measured: Vec<Measured> =
-                sums[block.rows()].iter().map(|&sums| Measured { sums, ..Measured::default() }).collect();
+                block.rows().map(|label| Measured { sums: sums(label), ..Measured::default() }).collect();
             block.fill(block.rows(), labels, &measured, &units);
         });
         Ok(table)
@@ -438,7 +443,7 @@ impl Scratch {
         if !needs.pieces() {
             return Ok(measured);
         }
-        lines::pieces(runs, length, &mut self.pieces);
+        lines::pieces(runs, length, &mut self.pieces)?;
         if needs.contact {
             measured.contact = self.contacts.of(&self.pieces, needs.union.then_some(needs.connectivity));
         }

@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::memory::{reserve, reserve_exact};
 use crate::shape::Shape;
 use crate::threads::{self, Kept};
 
@@ -56,6 +57,9 @@ pub struct PolygonParts {
     /// See [`Polygons::points`].
     pub points: Vec<Point>,
 }
+
+/// What an error calls their memory.
+const POLYGONS: &str = "polygons";
 
 /// Polygons one after another, whatever features they belong to.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +115,13 @@ impl Rings {
         }
     }
 
+    /// Makes room for more points, rings and polygons.
+    pub(crate) fn make_room(&mut self, points: usize, rings: usize, polygons: usize) -> Result<()> {
+        reserve(&mut self.points, points, POLYGONS)?;
+        reserve(&mut self.ring_offsets, rings, POLYGONS)?;
+        reserve(&mut self.polygon_offsets, polygons, POLYGONS)
+    }
+
     /// Adds all polygons of `other`.
     pub(crate) fn append(&mut self, other: &Self) {
         let (points, rings) = (self.points.len(), self.ring_offsets.len() - 1);
@@ -162,7 +173,8 @@ impl Polygons {
         let block = if rayon::current_num_threads() == 1 { usize::MAX } else { BLOCK };
         let make_block = |memory: &mut S, features: Range<usize>| {
             let mut rings = Rings::default();
-            let mut polygons = Vec::with_capacity(features.len());
+            let mut polygons = Vec::new();
+            reserve(&mut polygons, features.len(), POLYGONS)?;
             for feature in features {
                 make(memory, feature, &mut rings)?;
                 polygons.push(rings.len());
@@ -175,7 +187,7 @@ impl Polygons {
         });
         let blocks: Vec<(Rings, Vec<usize>)> = made?;
         let mut result = Self::empty(shape);
-        result.feature_offsets.reserve_exact(labels.len());
+        reserve(&mut result.feature_offsets, labels.len(), POLYGONS)?;
         result.labels = labels;
         let total = |count: fn(&Rings) -> usize| blocks.iter().map(|(rings, _)| count(rings)).sum::<usize>();
         let (points, rings) = (total(|rings| rings.points.len()), total(|rings| rings.ring_offsets.len() - 1));
@@ -187,9 +199,9 @@ impl Polygons {
                 // The only block, mostly: nothing is copied.
                 result.rings = rings_of;
                 let Rings { points: first, ring_offsets, polygon_offsets } = &mut result.rings;
-                first.reserve_exact(points - first.len());
-                ring_offsets.reserve_exact(rings + 1 - ring_offsets.len());
-                polygon_offsets.reserve_exact(polygons + 1 - polygon_offsets.len());
+                reserve_exact(first, points - first.len(), POLYGONS)?;
+                reserve_exact(ring_offsets, rings + 1 - ring_offsets.len(), POLYGONS)?;
+                reserve_exact(polygon_offsets, polygons + 1 - polygon_offsets.len(), POLYGONS)?;
             } else {
                 result.rings.append(&rings_of);
             }

@@ -71,8 +71,8 @@ impl LabelRuns {
     pub fn relabel(&self, mut table: impl FnMut(u64) -> Option<u64>) -> Result<Self> {
         let number = |(index, &label): (usize, &u64)| Some((table(label)?, index));
         let mut pairs: Vec<(u64, usize)> = self.labels.iter().enumerate().filter_map(number).collect();
-        // Stable: the labels of a number stay in order.
-        pairs.sort();
+        // The labels of a number stay in order.
+        pairs.sort_unstable();
         let groups = groups(&pairs, |pair| pair.0);
         build(self.shape, self.order, groups.len(), Empty::Keep, |index, runs| {
             let group = &pairs[groups[index].clone()];

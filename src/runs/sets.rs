@@ -6,8 +6,9 @@
 
 use super::build::{Empty, Tail, build, same_shape};
 use super::scan::Walk;
-use super::{LabelRuns, Run};
+use super::{LabelRuns, RUNS, Run};
 use crate::error::Result;
+use crate::memory::{copied, extend};
 use crate::names::names;
 
 /// What becomes of two sets of pixels.
@@ -96,8 +97,9 @@ impl LabelRuns {
             turned = other.to_order(self.order)?;
             &turned
         };
-        let mut labels: Vec<u64> = self.labels.iter().chain(&other.labels).copied().collect();
-        labels.sort();
+        let mut labels = copied(&self.labels, RUNS)?;
+        extend(&mut labels, &other.labels, RUNS)?;
+        labels.sort_unstable();
         labels.dedup();
         build(shape, self.order, labels.len(), Empty::Drop, |index, runs| {
             let of = |side: &Self| side.labels.binary_search(&labels[index]).ok();

@@ -30,6 +30,7 @@ use super::lines::{self, Piece};
 use super::polygons::{Polygons, Rings};
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
+use crate::memory::{refill, reserve};
 use crate::shape::ScanOrder;
 
 impl LabelRuns {
@@ -67,6 +68,9 @@ fn of_label(error: Error, label: u64) -> Error {
     }
 }
 
+/// What an error calls the memory of outlines.
+const OUTLINES: &str = "outlines of labels";
+
 /// Traces one label after another, and keeps its memory in between.
 #[derive(Debug, Default)]
 pub(crate) struct Tracer {
@@ -79,14 +83,17 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// Adds the polygons of column-major runs, which ascend inside columns of `height` pixels, to `rings`.
     pub(crate) fn trace(&mut self, runs: &[Run], height: u32, rings: &mut Rings) -> Result<()> {
-        lines::pieces(runs, height, &mut self.pieces);
+        lines::pieces(runs, height, &mut self.pieces)?;
         let most = u64::from(NONE) / 4;
         if self.pieces.len() as u64 > most {
             let what = "runs whose outline is traced".into();
             return Err(Error::LimitExceeded { what, limit: most, found: self.pieces.len() as u64 });
         }
-        self.outline.sweep(&self.pieces);
-        self.found.follow(&mut self.outline);
+        self.outline.sweep(&self.pieces)?;
+        self.found.follow(&mut self.outline)?;
+        // Each ring ends with its first corner.
+        let many = self.found.rings.len();
+        rings.make_room(self.found.corners.len() + many, many, many)?;
         let outer = self.found.rings.iter().filter(|ring| !ring.hole).count();
         if outer == self.found.rings.len() || outer == 1 {
             // The outer ring of the only polygon begins before its holes.
@@ -101,7 +108,7 @@ impl Tracer {
             }
             return Ok(());
         }
-        self.components.find(&self.pieces);
+        self.components.find(&self.pieces)?;
         let Self { found, components, pieces, outline, .. } = self;
         // A ring belongs to the piece on its inside.
         for ring in &mut found.rings {
@@ -110,7 +117,8 @@ impl Tracer {
             let piece = pieces.partition_point(|piece| (piece.line, piece.start) <= (column, y)) - 1;
             ring.component = components.root(piece as u32);
         }
-        let mut order: Vec<(u32, u32)> = Vec::with_capacity(found.rings.len());
+        let mut order: Vec<(u32, u32)> = Vec::new();
+        reserve(&mut order, found.rings.len(), OUTLINES)?;
         // Outer rings come before their holes: each component gets the place of its outer ring.
         for (place, ring) in found.rings.iter().enumerate() {
             let root = &mut components.place[ring.component as usize];
@@ -157,9 +165,13 @@ struct Outline {
 }
 
 impl Outline {
-    fn sweep(&mut self, pieces: &[Piece]) {
+    fn sweep(&mut self, pieces: &[Piece]) -> Result<()> {
         self.corners.clear();
         self.next.clear();
+        // A piece has two places in the line before it and two in the line after it, and at each of them is at most one corner
+        // of its own.
+        reserve(&mut self.corners, 4 * pieces.len(), OUTLINES)?;
+        reserve(&mut self.next, 4 * pieces.len(), OUTLINES)?;
         self.meets = false;
         let mut left: &[Piece] = &[];
         for column in lines::by_line(pieces) {
@@ -177,6 +189,7 @@ impl Outline {
         if let Some(piece) = left.first() {
             self.line(piece.last_line() + 1, left, &[]);
         }
+        Ok(())
     }
 
     /// Goes down the line at `x` between two columns.
@@ -284,12 +297,15 @@ struct Found {
 }
 
 impl Found {
-    fn follow(&mut self, outline: &mut Outline) {
+    fn follow(&mut self, outline: &mut Outline) -> Result<()> {
+        let corners = outline.corners.len();
         self.corners.clear();
         self.rings.clear();
+        // A corner is part of one ring.
+        reserve(&mut self.corners, corners, OUTLINES)?;
+        reserve(&mut self.path, corners, OUTLINES)?;
         if outline.meets {
-            self.places.clear();
-            self.places.resize(outline.corners.len(), NONE);
+            refill(&mut self.places, corners, NONE, OUTLINES)?;
         }
         for start in 0..outline.corners.len() as u32 {
             if outline.next[start as usize] == NONE {
@@ -302,7 +318,7 @@ impl Found {
                         outline.mate(at).map(|mate| self.places[mate as usize]).filter(|&at| at != NONE)
                     {
                         // The path has come back to a point: what lies in between is a ring of its own.
-                        self.end(outline, since as usize);
+                        self.end(outline, since as usize)?;
                     }
                     self.places[at as usize] = self.path.len() as u32;
                 }
@@ -312,15 +328,16 @@ impl Found {
                     break;
                 }
             }
-            self.end(outline, 0);
+            self.end(outline, 0)?;
         }
         if outline.meets {
             self.rings.sort_unstable_by_key(|ring| self.corners[ring.corners.start]);
         }
+        Ok(())
     }
 
     /// Makes a ring of the path from a place on.
-    fn end(&mut self, outline: &Outline, since: usize) {
+    fn end(&mut self, outline: &Outline, since: usize) -> Result<()> {
         let ring = &mut self.path[since..];
         if outline.meets {
             ring.iter().for_each(|&corner| self.places[corner as usize] = NONE);
@@ -332,8 +349,10 @@ impl Found {
         let hole = x(0) == x(1);
         let first = self.corners.len();
         self.corners.extend_from_slice(ring);
+        reserve(&mut self.rings, 1, OUTLINES)?;
         self.rings.push(Ring { corners: first..self.corners.len(), hole, component: 0 });
         self.path.truncate(since);
+        Ok(())
     }
 }
 
@@ -346,11 +365,11 @@ struct Components {
 }
 
 impl Components {
-    fn find(&mut self, pieces: &[Piece]) {
+    fn find(&mut self, pieces: &[Piece]) -> Result<()> {
         self.parent.clear();
+        reserve(&mut self.parent, pieces.len(), OUTLINES)?;
         self.parent.extend(0..pieces.len() as u32);
-        self.place.clear();
-        self.place.resize(pieces.len(), NONE);
+        refill(&mut self.place, pieces.len(), NONE, OUTLINES)?;
         let mut left = 0..0;
         for right in lines::by_line(pieces) {
             if left.end > left.start && pieces[left.start].last_line() + 1 == pieces[right.start].line {
@@ -365,6 +384,7 @@ impl Components {
             }
             left = right;
         }
+        Ok(())
     }
 
     fn root(&mut self, mut piece: u32) -> u32 {

@@ -202,7 +202,7 @@ fn add_rows(output: &mut Output<'_>, levels: &mut [Level], first: u32, rows: &[u
         let count = (rest.len() / row_bytes).min(level.row.left() as usize);
         let (rows, others) = rest.split_at(count * row_bytes);
         if !smaller.is_empty() {
-            add_rows(output, smaller, first.div_ceil(2), &every_second(rows, row_bytes, first, dtype), dtype)?;
+            add_rows(output, smaller, first.div_ceil(2), &every_second(rows, row_bytes, first, dtype)?, dtype)?;
         }
         level.row.push(rows)?;
         if level.row.left() == 0 {
@@ -216,12 +216,13 @@ fn add_rows(output: &mut Output<'_>, levels: &mut [Level], first: u32, rows: &[u
 }
 
 /// Every second column of the rows with even numbers, of which `first` is that of the first.
-fn every_second(rows: &[u8], row_bytes: usize, first: u32, dtype: Dtype) -> Vec<u8> {
-    let mut half = Vec::with_capacity(rows.len() / 4 + row_bytes);
+fn every_second(rows: &[u8], row_bytes: usize, first: u32, dtype: Dtype) -> Result<Vec<u8>> {
+    let mut half = Vec::new();
+    reserve(&mut half, rows.len() / 4 + row_bytes, "rows of a smaller size")?;
     for row in rows.chunks_exact(row_bytes).skip((first % 2) as usize).step_by(2) {
         row.chunks_exact(dtype.bytes()).step_by(2).for_each(|label| half.extend_from_slice(label));
     }
-    half
+    Ok(half)
 }
 
 impl Sink for TiffSink<'_> {

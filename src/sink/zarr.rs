@@ -27,6 +27,7 @@ use super::tiles::{Packer, Tile, TileRow};
 use super::{Compression, CreateOptions, OmeVersion, Progress, Sink};
 use crate::error::{Error, Result};
 use crate::mask::Dtype;
+use crate::memory::{copied, reserve};
 use crate::output::{AtomicFile, TemporaryFolder};
 use crate::shape::Shape;
 use crate::source::zarr::checksum;
@@ -125,7 +126,7 @@ impl ZarrSink {
             levels,
             packer: Packer::new(Compression::Zstd),
             constant: HashMap::new(),
-            colors: options.colors.clone(),
+            colors: copied(&options.colors, "the colours of labels")?,
             folder,
         })
     }
@@ -146,6 +147,7 @@ impl ZarrSink {
         for (row, number) in rows.chunks_exact(full).zip(first..) {
             if number % factor == 0 && number / factor < shape.height {
                 let labels = row.chunks_exact(dtype.bytes()).step_by(factor as usize).take(shape.width as usize);
+                reserve(&mut sampled, shape.width as usize * dtype.bytes(), "rows of a smaller size")?;
                 labels.for_each(|label| sampled.extend_from_slice(label));
             }
         }

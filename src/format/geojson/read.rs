@@ -6,11 +6,12 @@ use std::io::BufRead;
 
 use super::super::ReadOptions;
 use super::super::json::Json;
-use super::super::objects::{Image, Object, ObjectSink};
+use super::super::objects::{Image, OBJECTS, Object, ObjectSink};
 use super::super::polygons::Polygons;
 use super::FORMAT;
 use super::shapes::{Coordinates, Geometry, Member, Properties};
 use crate::error::{Error, Place, Remedy, Result};
+use crate::memory::{copied, extend, reserve, reserve_entries};
 use crate::runs::{Rings, Run, unite};
 use crate::shape::{ScanOrder, Shape};
 
@@ -125,7 +126,7 @@ impl Features<'_> {
             let count = self.count;
             let runs = self.polygons.fill(&rings, self.shape, || format!("feature {count}"))?;
             match label {
-                Some(label) => self.kept.add(label, properties, runs),
+                Some(label) => self.kept.add(label, properties, runs)?,
                 None => {
                     self.unlabelled += 1;
                     self.sink.object(&object(self.shape, None, &properties, runs))?;
@@ -232,18 +233,21 @@ struct KeptObject {
 }
 
 impl Kept {
-    fn add(&mut self, label: u64, properties: Properties, runs: &[Run]) {
+    fn add(&mut self, label: u64, properties: Properties, runs: &[Run]) -> Result<()> {
         self.parts += 1;
+        reserve_entries(&mut self.index, 1, OBJECTS)?;
         match self.index.entry(label) {
             Entry::Occupied(place) => {
                 let object = &mut self.objects[*place.get()];
-                object.runs.extend_from_slice(runs);
+                extend(&mut object.runs, runs, OBJECTS)?;
                 object.parts += 1;
             }
             Entry::Vacant(place) => {
                 place.insert(self.objects.len());
-                self.objects.push(KeptObject { label, properties, runs: runs.to_vec(), parts: 1 });
+                reserve(&mut self.objects, 1, OBJECTS)?;
+                self.objects.push(KeptObject { label, properties, runs: copied(runs, OBJECTS)?, parts: 1 });
             }
         }
+        Ok(())
     }
 }

@@ -8,13 +8,14 @@ use std::sync::OnceLock;
 use super::super::budget::Turn;
 use super::super::checked::{Losses, Output};
 use super::super::numbers::{push_number, whole_number};
-use super::super::objects::{Image, Object, ObjectSink};
+use super::super::objects::{Image, OBJECTS, Object, ObjectSink};
 use super::super::rle_json::push_text;
 use super::super::text::write_batches;
 use super::super::{Warning, WriteOptions, writing};
 use super::ids::{self, Ids};
 use super::{FORMAT, ObjectType, SCORE};
 use crate::error::{Error, Loss, Result};
+use crate::memory::{copied, extend, reserve, reserve_members};
 use crate::runs::{LabelRuns, Measures, Point, Rings, Run, Simplifier, Tracer, Values, check_tolerance};
 use crate::shape::{ScanOrder, Shape};
 
@@ -177,10 +178,14 @@ impl<'a> Features<'a> {
     /// The measures of the objects that are kept, when they are asked for.
     fn measures(&self, shape: Shape) -> Result<Option<Measures>> {
         let Some(options) = &self.options.measure else { return Ok(None) };
-        let offsets = std::iter::once(0).chain(self.kept.iter().map(|kept| kept.runs.end)).collect();
-        let labels = (0..self.kept.len() as u64).collect();
+        let (mut offsets, mut labels) = (Vec::new(), Vec::new());
+        reserve(&mut offsets, self.kept.len() + 1, OBJECTS)?;
+        reserve(&mut labels, self.kept.len(), OBJECTS)?;
+        offsets.extend(std::iter::once(0).chain(self.kept.iter().map(|kept| kept.runs.end)));
+        labels.extend(0..self.kept.len() as u64);
         // The measures need the runs as a list of labels, which cannot be borrowed.
-        let runs = LabelRuns::from_parts(Some(shape), ScanOrder::ColumnMajor, labels, offsets, self.runs.clone())?;
+        let runs =
+            LabelRuns::from_parts(Some(shape), ScanOrder::ColumnMajor, labels, offsets, copied(&self.runs, OBJECTS)?)?;
         runs.measure(options).map(Some)
     }
 }
@@ -207,6 +212,7 @@ impl ObjectSink for Features<'_> {
             return losses.refuse(FORMAT.name);
         }
         let label = if self.options.renumber { self.count + 1 } else { object.label.unwrap_or(self.seen) };
+        reserve_members(&mut self.labels, 1, OBJECTS)?;
         if !self.labels.insert(label) {
             losses.add(Loss::LabelTwice { label });
         }
@@ -215,7 +221,8 @@ impl ObjectSink for Features<'_> {
         self.count += 1;
         let first = self.runs.len();
         let runs = self.turn.runs(object, ScanOrder::ColumnMajor)?;
-        self.runs.extend_from_slice(&runs);
+        extend(&mut self.runs, &runs, OBJECTS)?;
+        reserve(&mut self.kept, 1, OBJECTS)?;
         self.waits |= object.category.is_some_and(|category| self.name(category).is_none());
         let category = object.category.map(str::to_owned);
         self.kept.push(Kept { label, category, score: object.score, runs: first..self.runs.len() });

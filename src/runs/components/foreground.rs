@@ -4,10 +4,11 @@
 //! The lines are read twice: for the sets that their stretches belong to, and for the runs, whose places are known then.
 
 use super::{
-    Component, ComponentOptions, Components, NOWHERE, RUNS_OF_PIECES, Set, gather, keep, place, too_many, top, unite,
+    Component, ComponentOptions, Components, NOWHERE, PIECES, RUNS_OF_PIECES, Set, gather, keep, place, too_many, top,
+    unite,
 };
-use crate::error::Result;
-use crate::memory::{List, reserve};
+use crate::error::{Error, Result};
+use crate::memory::{List, refill, reserve};
 use crate::runs::lines::cut;
 use crate::runs::measure::Connectivity;
 use crate::runs::{LabelRuns, Run};
@@ -86,21 +87,21 @@ impl Components {
         of_stretches.clear();
         all.clear();
         owners.clear();
-        places.clear();
         let most = usize::try_from(base.most()).unwrap_or(usize::MAX);
         reserve(of_stretches, most, "stretches of a foreground")?;
         let mut found = Found::new(options.connectivity, lines, sets, of_stretches);
         base.each(|line, stretches| found.add(line, length, stretches));
-        let Found { seams, too_many: more, .. } = found;
-        if more {
-            return Err(too_many(sets.len()));
-        }
-        gather(sets, &seams, 0, all, owners);
+        let Found { seams, failed, .. } = found;
+        failed.map_or(Ok(()), Err)?;
+        gather(sets, &seams, 0, all, owners)?;
         all.sort_unstable_by_key(|component: &Component| component.first);
-        keep(all, options, 1);
+        keep(all, options, 1)?;
 
-        places.resize(owners.len(), NOWHERE);
-        let mut offsets = Vec::with_capacity(all.len() + 1);
+        refill(places, owners.len(), NOWHERE, PIECES)?;
+        let (mut offsets, mut labels, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        reserve(&mut offsets, all.len() + 1, RUNS_OF_PIECES)?;
+        reserve(&mut labels, all.len(), RUNS_OF_PIECES)?;
+        refill(&mut sources, all.len(), 1, RUNS_OF_PIECES)?;
         offsets.push(0);
         for component in &*all {
             let end = offsets[offsets.len() - 1];
@@ -132,9 +133,9 @@ impl Components {
             let last = stretches.last().zip(of_line.last()).filter(|([_, end], _)| *end == length);
             open = last.map(|(_, &set)| (line.wrapping_add(1), owners[set as usize]));
         });
-        let labels = (1..=all.len() as u64).collect();
+        labels.extend(1..=all.len() as u64);
         let runs = LabelRuns { shape: Some(shape), order, labels, offsets, runs };
-        Ok(Self { runs, sources: vec![1; all.len()] })
+        Ok(Self { runs, sources })
     }
 }
 
@@ -158,8 +159,8 @@ struct Found<'a> {
     of_stretches: &'a mut Vec<u32>,
     /// Pairs of stretches, one of which ends with a line where the other begins with the next line, by their sets.
     seams: Vec<(u32, u32)>,
-    /// Whether there are more sets than there are numbers for.
-    too_many: bool,
+    /// Why lines are not looked at any more.
+    failed: Option<Error>,
     /// The line before: the last one that has any stretches.
     line: Option<u32>,
     /// Its stretches, and one beyond its end.
@@ -181,7 +182,7 @@ impl<'a> Found<'a> {
             sets,
             of_stretches,
             seams: Vec::new(),
-            too_many: false,
+            failed: None,
             line: None,
             before: vec![BEYOND],
             of_line: Vec::new(),
@@ -199,8 +200,12 @@ impl<'a> Found<'a> {
         let Self { apart, order, sets, of_stretches, before, of_line, .. } = self;
         let of_before = &of_stretches[of_stretches.len() - (before.len() - 1)..];
         let (apart, column_major) = (*apart, *order == ScanOrder::ColumnMajor);
-        self.too_many |= sets.len() + stretches.len() > u32::MAX as usize;
-        if self.too_many {
+        if sets.len() + stretches.len() > u32::MAX as usize {
+            self.failed = Some(too_many(sets.len()));
+        } else if let Err(error) = reserve(sets, stretches.len(), PIECES) {
+            self.failed = Some(error);
+        }
+        if self.failed.is_some() {
             return;
         }
         of_line.clear();

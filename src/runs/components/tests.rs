@@ -177,7 +177,7 @@ fn labels_of_one_stretch_a_line_need_no_sets() {
         let pixels = Pixels::parse(mask);
         let (runs, mut pieces) = (pixels.encode(order), Vec::new());
         let length = pixels.shape.line_length(order);
-        lines::pieces(runs.runs_at(0), length, &mut pieces);
+        lines::pieces(runs.runs_at(0), length, &mut pieces).unwrap();
         simple(&pieces, length, apart, order == ScanOrder::ColumnMajor)
     };
     // First pixel, as column and row, and area.
