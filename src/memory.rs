@@ -81,7 +81,7 @@ fn grow<T>(
 /// Most of what is small is asked for in ways that cannot fail: without memory they end the program, and its files stay half
 /// written. So a long list that takes the last of it is not made.
 pub(crate) fn leaves_some(bytes: usize) -> bool {
-    const LONG: usize = 1 << 20;
+    const LONG: usize = 1 << 18;
     const LEFT: usize = 1 << 20;
     bytes < LONG || black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
 }

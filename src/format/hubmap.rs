@@ -23,10 +23,11 @@ use std::ops::Range;
 
 use super::description::{Description, Holds, Reader, Special, Unsaid, Writer};
 use super::detect::Fit;
-use super::numbers::{push_number, push_pair};
-use super::text::{self, Lines, write_batches};
+use super::numbers::{digits_of, push_number, push_pair};
+use super::text::{self, Lines, TEXT, write_batches};
 use super::{Capabilities, Compat, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::{Error, Result};
+use crate::memory::reserve;
 use crate::runs::{LabelRuns, LabelRunsBuilder};
 use crate::shape::ScanOrder;
 
@@ -61,6 +62,9 @@ pub(super) static FORMAT: Description = Description {
 
 /// Rows of labels without runs that a writer accepts.
 const MAX_EMPTY_ROWS: u64 = 1 << 24;
+
+/// Bytes of a row without runs: an id, a comma and the end of the line.
+const SHORTEST_ROW: usize = 24;
 
 /// Runs and rows that make one batch of text: about half a megabyte.
 const BATCH: u64 = 1 << 15;
@@ -117,10 +121,14 @@ fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Re
     write_batches(writer, &batches(&runs, rows), |text, batch: &Range<u64>| {
         let mut index = labels.partition_point(|&label| label < batch.start);
         for label in batch.clone() {
+            reserve(text, SHORTEST_ROW, TEXT)?;
             push_number(text, label - 1);
             text.push(b',');
             if labels.get(index) == Some(&label) {
                 let runs = runs.runs_at(index);
+                // No number is longer than the last end, and a space follows each.
+                let digits = runs.last().map_or(0, |run| digits_of(run.end()));
+                reserve(text, 2 * (digits + 1) * runs.len() + SHORTEST_ROW, TEXT)?;
                 for run in runs {
                     push_pair(text, run.start, run.length);
                 }
@@ -130,6 +138,7 @@ fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Re
             }
             text.extend_from_slice(end);
         }
+        Ok(())
     })
 }
 

@@ -51,6 +51,11 @@ fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
     (length > 0).then_some((value, length))
 }
 
+/// The number of digits of a number.
+pub(super) fn digits_of(value: u64) -> usize {
+    value.checked_ilog10().map_or(1, |digits| digits as usize + 1)
+}
+
 /// Decimal text of `value`.
 #[inline]
 pub(super) fn push_number(text: &mut Vec<u8>, value: u64) {

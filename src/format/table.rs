@@ -20,10 +20,11 @@ use std::ops::Range;
 use super::checked::refuse_empty_labels;
 use super::description::{Description, Holds, Reader, Unsaid, Writer};
 use super::detect::{Fit, separator};
-use super::numbers::push_number;
-use super::text::{self, Bound, Lines, write_batches};
+use super::numbers::{digits_of, push_number};
+use super::text::{self, Bound, Lines, TEXT, write_batches};
 use super::{Capabilities, ReadOptions, WriteOptions, in_order, writing};
 use crate::error::Result;
+use crate::memory::reserve;
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::ScanOrder;
 
@@ -106,7 +107,11 @@ fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Re
         for index in batch.clone() {
             let mut buffer = itoa::Buffer::new();
             let label = buffer.format(runs.labels()[index]).as_bytes();
-            for run in runs.runs_at(index) {
+            let runs = runs.runs_at(index);
+            // No number is longer than the last end.
+            let digits = runs.last().map_or(0, |run| digits_of(run.end()));
+            reserve(text, (label.len() + 2 * (digits + 1) + end.len()) * runs.len(), TEXT)?;
+            for run in runs {
                 text.extend_from_slice(label);
                 text.push(b',');
                 push_number(text, run.start);
@@ -115,6 +120,7 @@ fn write(writer: &mut dyn Write, runs: &LabelRuns, options: &WriteOptions) -> Re
                 text.extend_from_slice(end);
             }
         }
+        Ok(())
     })
 }
 

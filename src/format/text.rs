@@ -412,18 +412,21 @@ pub(super) fn wrong_header(header: Option<Cursor<'_>>, expected: &str) -> Error 
     header.fault(expected, format!("{}, which looks like {}", show(header.rest()), names.join(" or ")))
 }
 
+/// What an error calls the memory of text.
+pub(super) const TEXT: &str = "text of a file";
+
 /// Writes text in batches, made side by side and written in order: the bytes do not depend on the threads.
 pub(super) fn write_batches<T: Sync>(
     writer: &mut dyn Write,
     batches: &[T],
-    make: impl Fn(&mut Vec<u8>, &T) + Sync,
+    make: impl Fn(&mut Vec<u8>, &T) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
     if threads == 1 {
         let mut text = Vec::new();
         for batch in batches {
             text.clear();
-            make(&mut text, batch);
+            make(&mut text, batch)?;
             writer.write_all(&text).map_err(writing)?;
         }
         return Ok(());
@@ -432,10 +435,10 @@ pub(super) fn write_batches<T: Sync>(
     let mut texts: Vec<Vec<u8>> = vec![Vec::new(); threads * 4];
     for group in batches.chunks(texts.len()) {
         let mut work: Vec<(&mut Vec<u8>, &T)> = texts.iter_mut().zip(group).collect();
-        threads::each_mut(&mut work, |(text, batch)| {
+        threads::try_map_mut(&mut work, |(text, batch)| {
             text.clear();
-            make(text, batch);
-        });
+            make(text, batch)
+        })?;
         for text in &texts[..group.len()] {
             writer.write_all(text).map_err(writing)?;
         }

@@ -68,10 +68,13 @@ impl Marked {
     }
 }
 
+/// Labels with their areas.
+type Areas = Vec<(u64, u64)>;
+
 /// Each label of a mask with its area, ascending; and for each part the places of its numbers among them.
-fn areas(parts: &[Counter], mask: usize) -> Result<(Vec<(u64, u64)>, Vec<Vec<u32>>)> {
+fn areas(parts: &[Counter], mask: usize) -> Result<(Areas, Vec<Vec<u32>>)> {
     let (labels, places) = Numbers::together(&parts.iter().map(|part| &part.labels[mask].0).collect::<Vec<_>>())?;
-    let mut areas: Vec<(u64, u64)> = Vec::new();
+    let mut areas = Areas::new();
     reserve(&mut areas, labels.len(), LABELS)?;
     areas.extend(labels.into_iter().map(|label| (label, 0)));
     for (part, places) in parts.iter().zip(&places) {

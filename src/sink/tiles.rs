@@ -187,7 +187,7 @@ impl Packer {
                     None => zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
                 };
                 let mut packed = room(zstd::zstd_safe::compress_bound(labels.len()))?;
-                compressor.compress_to_buffer(&*labels, &mut packed)?;
+                compressor.compress_to_buffer(&labels, &mut packed)?;
                 packed.shrink_to_fit();
                 give_back(&self.zstd, compressor);
                 Ok(packed)

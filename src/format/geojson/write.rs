@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use super::super::budget::Turn;
 use super::super::checked::{Losses, Output};
 use super::super::numbers::{push_number, whole_number};
 use super::super::objects::{Image, OBJECTS, Object, ObjectSink};
 use super::super::rle_json::push_text;
-use super::super::text::write_batches;
+use super::super::text::{TEXT, write_batches};
 use super::super::{Warning, WriteOptions, writing};
 use super::ids::{self, Ids};
 use super::{FORMAT, ObjectType, SCORE};
@@ -25,6 +24,10 @@ const MANY: u64 = 10_000;
 /// Runs that are collected before they are written, and runs that a thread traces at a time.
 const COLLECTED: usize = 1 << 18;
 const BATCH: usize = 1 << 12;
+
+/// Bytes of a point, whose coordinates are seldom longer, and of what else a feature has.
+const POINT: usize = 40;
+const FEATURE: usize = 1 << 10;
 
 pub(super) struct Features<'a> {
     writer: Output<'a>,
@@ -126,23 +129,14 @@ impl<'a> Features<'a> {
                 _ => batches.push(index..index + 1),
             }
         }
-        let failed: OnceLock<Error> = OnceLock::new();
         let areas = std::sync::Mutex::new([0.0; 2]);
         write_batches(&mut self.writer, &batches, |text, batch: &Range<usize>| {
-            match form.features(&kept[batch.clone()], batch.start, runs, text) {
-                Ok(changed) => {
-                    // Areas are halves of whole numbers: the order in which they are added does not matter.
-                    let mut areas = areas.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    *areas = [areas[0] + changed[0], areas[1] + changed[1]];
-                }
-                Err(error) => {
-                    let _ = failed.set(error);
-                }
-            }
+            let changed = form.features(&kept[batch.clone()], batch.start, runs, text)?;
+            // Areas are halves of whole numbers: the order in which they are added does not matter.
+            let mut areas = areas.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *areas = [areas[0] + changed[0], areas[1] + changed[1]];
+            Ok(())
         })?;
-        if let Some(error) = failed.into_inner() {
-            return Err(error);
-        }
         let areas = areas.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.areas = [self.areas[0] + areas[0], self.areas[1] + areas[1]];
         self.written += self.kept.len() as u64;
@@ -284,6 +278,7 @@ impl Form<'_> {
                 areas = [areas[0] + rings.area(), areas[1] + simple.area()];
                 shown = &simple;
             }
+            reserve(text, POINT * shown.points.len() + FEATURE, TEXT)?;
             if !(self.first && number == 0) {
                 text.extend_from_slice(b",\n");
             }
