@@ -105,7 +105,7 @@ impl fmt::Display for Grouping {
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] when reading fails, [`Error::Memory`] when the file does not fit into memory. A file that no reader
+/// [`Error::Io`] when reading fails, [`Error::Memory`] when the file or what it holds does not fit into memory. A file that no reader
 /// accepts is no error but a report without a format.
 pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report> {
     let (mut bytes, whole, reader) = begin(reader)?;
@@ -120,12 +120,12 @@ pub fn examine(reader: &mut dyn BufRead, shape: Option<Shape>) -> Result<Report>
         read_all(reader, &mut bytes)?;
     }
     for (format, fit) in candidates {
-        let mut trial = Trial::new(&bytes, format, fit, shape);
+        let mut trial = Trial::new(&bytes, format, fit, shape)?;
         if trial.accepted.is_empty()
             && let Some(given) = shape
         {
             // Images of several sizes: the file's own sizes, or none, say more than one that is not theirs.
-            let without = Trial::new(&bytes, format, fit, None);
+            let without = Trial::new(&bytes, format, fit, None)?;
             if !without.accepted.is_empty() {
                 let reason = trial.refused.first().map_or("", |(_, message)| message);
                 report.evidence.push(format!("the given size ({given}) is not that of every image: {reason}"));
@@ -208,7 +208,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(bytes: &[u8], format: Format, fit: Fit, shape: Option<Shape>) -> Self {
+    fn new(bytes: &[u8], format: Format, fit: Fit, shape: Option<Shape>) -> Result<Self> {
         let (mut accepted, mut refused, mut needed) = (Vec::new(), Vec::new(), None);
         for &base in bases(format) {
             let told = ReadOptions::new().shape(shape.or(stand_in(format))).base(base);
@@ -227,10 +227,12 @@ impl Trial {
                         _ => "it finds no image and no object".to_owned(),
                     },
                 )),
+                // That says nothing about the file.
+                Err(error @ Error::Memory { .. }) => return Err(error),
                 Err(error) => refused.push((base, error.to_string())),
             }
         }
-        Self { accepted, refused, needed, shape }
+        Ok(Self { accepted, refused, needed, shape })
     }
 }
 
@@ -254,6 +256,7 @@ fn try_reading(bytes: &[u8], format: Format, told: &ReadOptions) -> Result<Readi
     };
     let strict = match read(false, false, false) {
         Ok(reading) => return Ok(reading),
+        Err(error @ Error::Memory { .. }) => return Err(error),
         Err(error) => Some(error),
     };
     let all = read(true, true, true)?;

@@ -5,7 +5,9 @@
 
 mod list;
 
-use std::collections::{HashMap, HashSet, TryReserveError};
+#[cfg(feature = "json")]
+use std::collections::HashSet;
+use std::collections::{HashMap, TryReserveError};
 use std::hash::Hash;
 use std::hint::black_box;
 use std::io::{self, Read};
@@ -81,8 +83,9 @@ fn grow<T>(
 /// Most of what is small is asked for in ways that cannot fail: without memory they end the program, and its files stay half
 /// written. So a long list that takes the last of it is not made.
 pub(crate) fn leaves_some(bytes: usize) -> bool {
-    const LONG: usize = 1 << 18;
+    const LONG: usize = 1 << 15;
     const LEFT: usize = 1 << 20;
+    FOR_ERRORS.keep();
     bytes < LONG || black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
 }
 
@@ -118,6 +121,7 @@ pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: us
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
+#[cfg(feature = "json")]
 pub(crate) fn reserve_members<K: Eq + Hash>(set: &mut HashSet<K>, more: usize, what: &str) -> Result<()> {
     set.try_reserve(more).map_err(|_| none::<K>(set.len() as u64 + more as u64, what))
 }
@@ -138,8 +142,30 @@ pub(crate) fn append(reader: &mut dyn Read, most: u64, list: &mut Vec<u8>) -> io
     reader.take(most).read_to_end(list)
 }
 
+/// Memory that is kept for errors that say that there is none, and for what they meet on their way to whoever reads them.
+static FOR_ERRORS: ForErrors = ForErrors(Mutex::new(Vec::new()));
+
+struct ForErrors(Mutex<Vec<u8>>);
+
+impl ForErrors {
+    const BYTES: usize = 1 << 16;
+
+    fn keep(&self) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.capacity() == 0 {
+            // Where there is none even now, an error will have to do without.
+            let _ = kept.try_reserve_exact(Self::BYTES);
+        }
+    }
+
+    fn give_back(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    }
+}
+
 #[cold]
 fn none<T>(count: u64, what: &str) -> Error {
+    FOR_ERRORS.give_back();
     let needed = count.saturating_mul(size_of::<T>() as u64);
     Error::Memory { what: what.into(), needed, limit: None }
 }

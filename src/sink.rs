@@ -143,6 +143,10 @@ pub enum OmeVersion {
 
 names! { "a version of OME-Zarr", OmeVersion { V04 => "0.4", V05 => "0.5" } }
 
+/// Labels whose colours an OME-Zarr store lists: viewers choose colours for more themselves, and the list would be longer than
+/// the mask.
+const MOST_COLORS: usize = 1 << 16;
+
 /// How to write a mask file.
 ///
 /// ```
@@ -249,10 +253,12 @@ impl CreateOptions {
         self
     }
 
-    /// The colours of labels in an OME-Zarr store: red, green, blue and opacity of each.
+    /// The colours of labels in an OME-Zarr store: red, green, blue and opacity of each. A store says none of more than
+    /// 65,536.
     #[must_use]
     pub fn colors(mut self, colors: impl IntoIterator<Item = (u64, [u8; 4])>) -> Self {
-        self.colors = colors.into_iter().collect();
+        // One more says that there are too many.
+        self.colors = colors.into_iter().take(MOST_COLORS + 1).collect();
         self
     }
 

@@ -53,5 +53,6 @@ fn run(arguments: Arguments) -> runmask::Result<Status> {
     signals::clean_up_when_interrupted()?;
     let console = Console::new(arguments.global.progress);
     threads::start(arguments.global.threads, &console)?;
+    memory::check()?;
     commands::run(arguments.command, &console)
 }

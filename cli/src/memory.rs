@@ -1,9 +1,22 @@
 //! What `--memory` allows, dealt out to those who take it.
 
+use std::hint::black_box;
+
 use runmask::source::OpenOptions;
+use runmask::{Error, Result};
 
 /// Bytes that the program takes whatever it does: code, threads, buffers of files. Code that is not optimised is larger.
 const PROGRAM_BYTES: u64 = if cfg!(debug_assertions) { 16 << 20 } else { 12 << 20 };
+
+/// An error where the system does not even give what buffers of files take, which are asked for in ways that cannot fail.
+pub(crate) fn check() -> Result<()> {
+    const BUFFERS: usize = 4 << 20;
+    black_box(&mut Vec::<u8>::new()).try_reserve_exact(BUFFERS).map_err(|_| Error::Memory {
+        what: "buffers of files".into(),
+        needed: BUFFERS as u64,
+        limit: None,
+    })
+}
 
 /// What one mask may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

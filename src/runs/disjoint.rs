@@ -50,8 +50,14 @@ impl LabelRuns {
     /// ```
     pub fn disjoint(self, overlap: OverlapPolicy) -> Result<Self> {
         let walk = Walk::of(&[&self])?;
-        let mut scan = walk.scan(0, 0);
-        let found = (0..walk.count()).find_map(|_| first_overlap(scan.stretch()));
+        let mut scan = walk.scan(0, 0)?;
+        let mut found = None;
+        for _ in 0..walk.count() {
+            found = first_overlap(scan.stretch()?);
+            if found.is_some() {
+                break;
+            }
+        }
         let Some([before, entry]) = found else {
             drop(walk);
             return Ok(self);
@@ -61,8 +67,10 @@ impl LabelRuns {
         }
         let mut entries: Vec<Entry> = Vec::new();
         reserve(&mut entries, self.runs.len(), RUNS)?;
-        let mut scan = walk.scan(0, 0);
-        (0..walk.count()).for_each(|_| entries.extend_from_slice(scan.stretch()));
+        let mut scan = walk.scan(0, 0)?;
+        for _ in 0..walk.count() {
+            entries.extend_from_slice(scan.stretch()?);
+        }
         let mut parts: Vec<(u32, Run)> = Vec::new();
         // The label that keeps a pixel is the greatest by its rank; with it, where its run ends.
         let rank = |label: u32| if overlap == OverlapPolicy::First { u32::MAX - label } else { label };

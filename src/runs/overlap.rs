@@ -11,7 +11,7 @@ use super::LabelRuns;
 use super::build::same_shape;
 use super::scan::{Entry, Lookup, Scan, Visitor, Walk, first_overlap};
 use crate::error::{Error, Result};
-use crate::memory::zeroed;
+use crate::memory::{reserve, zeroed};
 use crate::shape::{ScanOrder, Shape};
 use crate::threads;
 
@@ -119,17 +119,18 @@ impl LabelRuns {
         let each = walk.count().div_ceil(rayon::current_num_threads());
         let count_some = |some: usize| -> Result<Part> {
             let first = some * each;
-            let (mut one, mut two) = (walk.scan(0, first), walk.scan(1, first));
+            let (mut one, mut two) = (walk.scan(0, first)?, walk.scan(1, first)?);
             let mut part = Part::new(other.labels.len())?;
             for _ in first..(first + each).min(walk.count()) {
-                disjoint(two.stretch(), other, shape)?;
+                disjoint(two.stretch()?, other, shape)?;
                 let counted = match two.lookup().bits {
                     true => one.visit_stretch(&mut Counter::<true>::new(&mut part, &two)),
                     false => one.visit_stretch(&mut Counter::<false>::new(&mut part, &two)),
                 };
-                if !counted {
+                if !counted? {
                     disjoint(one.entries(), self, shape)?;
                 }
+                part.failed.take().map_or(Ok(()), Err)?;
             }
             Ok(part)
         };
@@ -172,13 +173,15 @@ struct Part {
     shared: Vec<u64>,
     /// The labels that share some, each once.
     met: Vec<u32>,
+    /// There was no room for what was found.
+    failed: Option<Error>,
 }
 
 impl Part {
     fn new(labels: usize) -> Result<Self> {
         // One at least, for what follows the last run.
         let shared = zeroed(labels.max(1) as u64, "labels that overlap")?;
-        Ok(Self { found: Vec::new(), shared, met: Vec::new() })
+        Ok(Self { found: Vec::new(), shared, met: Vec::new(), failed: None })
     }
 }
 
@@ -190,12 +193,13 @@ struct Counter<'a, const BITS: bool> {
     found: &'a mut Vec<Found>,
     shared: &'a mut [u64],
     met: &'a mut Vec<u32>,
+    failed: &'a mut Option<Error>,
 }
 
 impl<'a, const BITS: bool> Counter<'a, BITS> {
     fn new(part: &'a mut Part, two: &'a Scan<'_>) -> Self {
-        let Part { found, shared, met, .. } = part;
-        Self { lookup: two.lookup(), entries: two.entries_and_end(), found, shared, met }
+        let Part { found, shared, met, failed } = part;
+        Self { lookup: two.lookup(), entries: two.entries_and_end(), found, shared, met, failed }
     }
 }
 
@@ -233,6 +237,10 @@ impl<const BITS: bool> Visitor for Counter<'_, BITS> {
 
     #[inline(always)]
     fn label(&mut self, label: u32) {
+        if let Err(error) = reserve(self.found, self.met.len(), "overlaps") {
+            *self.failed = Some(error);
+            return;
+        }
         let shared = &mut *self.shared;
         let pair = |other| (label, other, std::mem::take(&mut shared[other as usize]));
         self.found.extend(self.met.drain(..).map(pair));

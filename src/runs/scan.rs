@@ -24,7 +24,7 @@ use std::ops::Range;
 use super::{LabelRuns, Run};
 use crate::error::{Error, Result};
 use crate::lanes;
-use crate::memory::zeroed;
+use crate::memory::{refill, reserve, zeroed};
 use crate::threads;
 
 /// A run and the number of its label. Runs of 2^32 pixels and more are several entries, one behind the other.
@@ -51,6 +51,9 @@ impl Entry {
         self.start + u64::from(self.length)
     }
 }
+
+/// What an error calls their memory.
+const WALKED: &str = "runs of a stretch";
 
 /// Runs of each mask in a stretch of positions, on average: what is written for them stays in a processor's nearest caches.
 const IN_STRETCH: usize = 1 << 14;
@@ -146,7 +149,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Begins to walk a mask, from a stretch on.
-    pub(super) fn scan(&self, mask: usize, first: usize) -> Scan<'_> {
+    pub(super) fn scan(&self, mask: usize, first: usize) -> Result<Scan<'_>> {
         let Mask { runs, ref extents } = self.masks[mask];
         let from = if first == 0 { 0 } else { self.stretch(first).start };
         let index = |label: usize| {
@@ -161,17 +164,18 @@ impl<'a> Walk<'a> {
             Some(self.index(start))
         };
         // Sorted by counting.
-        let mut ends = vec![0; self.count() + 1];
+        let mut ends: Vec<usize> = zeroed(self.count() as u64 + 1, WALKED)?;
         let coming = || (0..runs.labels.len()).filter_map(|label| Some((label, index(label)?)));
         coming().for_each(|(_, index)| ends[index + 1] += 1);
         (1..ends.len()).for_each(|index| ends[index] += ends[index - 1]);
-        let mut waiting = vec![Rest::default(); ends[ends.len() - 1]];
+        let mut waiting = Vec::new();
+        refill(&mut waiting, ends[ends.len() - 1], Rest::default(), WALKED)?;
         for (label, index) in coming() {
             let (place, places_end) = (place(runs, label, from), runs.offsets[label + 1]);
             waiting[ends[index]] = Rest { label: label as u32, place, places_end, next: 0, end: extents[label].end };
             ends[index] += 1;
         }
-        Scan {
+        Ok(Scan {
             walk: self,
             runs,
             index: first,
@@ -187,7 +191,7 @@ impl<'a> Walk<'a> {
             marks: Vec::new(),
             entries: Vec::new(),
             count: 0,
-        }
+        })
     }
 }
 
@@ -259,20 +263,20 @@ pub(super) struct Scan<'a> {
 
 impl Scan<'_> {
     /// The runs in the next stretch in scan order, those that reach out of it cut to it.
-    pub(super) fn stretch(&mut self) -> &[Entry] {
-        self.visit();
+    pub(super) fn stretch(&mut self) -> Result<&[Entry]> {
+        self.visit()?;
         lanes::vectorize(
             #[inline(always)]
             || self.sort(),
         );
-        self.entries()
+        Ok(self.entries())
     }
 
     /// Tells a visitor of the runs in the next stretch, label by label, and says whether they are known to be disjoint. Where
     /// that is not known, they are in scan order after it.
-    pub(super) fn visit_stretch(&mut self, visitor: &mut impl Visitor) -> bool {
-        self.visit();
-        lanes::vectorize(
+    pub(super) fn visit_stretch(&mut self, visitor: &mut impl Visitor) -> Result<bool> {
+        self.visit()?;
+        Ok(lanes::vectorize(
             #[inline(always)]
             || {
                 let disjoint = self.marked(visitor);
@@ -281,7 +285,7 @@ impl Scan<'_> {
                 }
                 disjoint
             },
-        )
+        ))
     }
 
     /// The runs of this stretch in scan order.
@@ -300,12 +304,16 @@ impl Scan<'_> {
         Lookup { first: self.positions.start, bits: self.bits, shift: self.shift, words: &self.words }
     }
 
-    /// Finds the runs of the next stretch.
-    fn visit(&mut self) {
+    /// Finds the runs of the next stretch, and makes room for them.
+    fn visit(&mut self) -> Result<()> {
         let Self { runs, visits, open, .. } = self;
         self.positions = self.walk.stretch(self.index);
         let end = self.positions.end;
+        let first = self.index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let coming = &self.waiting[first..self.ends[self.index]];
         visits.clear();
+        reserve(visits, open.len() + coming.len(), WALKED)?;
+        reserve(open, coming.len(), WALKED)?;
         let mut visit = |rest: Rest| {
             let Rest { label, place, places_end, .. } = rest;
             // Mostly all that is left: then runs are not looked at before they are sorted.
@@ -332,9 +340,11 @@ impl Scan<'_> {
             }
         }
         open.truncate(kept);
-        let first = self.index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        open.extend(self.waiting[first..self.ends[self.index]].iter().filter_map(|&rest| visit(rest)));
+        open.extend(coming.iter().filter_map(|&rest| visit(rest)));
         self.index += 1;
+        let count = visits.iter().map(|visit| visit.count).sum::<usize>() + 2;
+        let more = count.saturating_sub(self.entries.len());
+        reserve(&mut self.entries, more, WALKED)
     }
 
     /// Whether so many bits for the runs of the stretch, `count` of them, are not too many.

@@ -125,9 +125,9 @@ impl LabelRuns {
             }
             _ => {
                 let walk = Walk::of(&[self])?;
-                let mut scan = walk.scan(0, 0);
+                let mut scan = walk.scan(0, 0)?;
                 for _ in 0..walk.count() {
-                    let stretch = scan.stretch();
+                    let stretch = scan.stretch()?;
                     runs.make_room(stretch.len())?;
                     stretch.iter().for_each(|entry| runs.cover(entry.run()));
                 }

@@ -47,9 +47,6 @@ const NUMBER: usize = 8;
 /// Compressed chunks of one label that are remembered.
 const MAX_CONSTANT: usize = 64;
 
-/// Labels whose colours are listed: viewers choose colours for more themselves, and the list would be longer than the mask.
-const MOST_COLORS: usize = 1 << 16;
-
 /// A label that is written.
 #[derive(Debug)]
 pub(super) struct ZarrSink {
@@ -302,7 +299,7 @@ impl ZarrSink {
             "datasets": self.levels.iter().enumerate().map(dataset).collect::<Vec<_>>(),
         });
         let mut label = json!({});
-        if self.colors.len() <= MOST_COLORS && !self.colors.is_empty() {
+        if self.colors.len() <= super::MOST_COLORS && !self.colors.is_empty() {
             let color = |(label, rgba): &(u64, [u8; 4])| json!({"label-value": label, "rgba": rgba});
             label["colors"] = self.colors.iter().map(color).collect();
         }

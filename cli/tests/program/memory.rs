@@ -226,3 +226,63 @@ fn mask_files_are_measured_and_compared_without_their_runs() {
     folder.ok("measure noise.json -o of-runs.csv");
     assert!(measures == folder.read("of-runs.csv"));
 }
+
+/// Where the system refuses memory, as the limits of a batch system do: one line, and no file.
+#[test]
+fn memory_that_the_system_refuses_is_one_line() {
+    let folder = Folder::new();
+    let limited = |words: &str, kibibytes: u64| {
+        let line = format!("ulimit -c 0; ulimit -v {kibibytes}; exec {} {words} -j 1", env!("CARGO_BIN_EXE_runmask"));
+        let ended = std::process::Command::new("sh").arg("-c").arg(line).current_dir(folder.path()).output().unwrap();
+        Ended::of(ended)
+    };
+    folder.ok("synth noise --height 1500 --width 2000 --labels 3000 --dtype u16 -o noise.npy");
+    folder.ok("synth cells --height 4000 --width 5000 -o cells.npy");
+    folder.ok("encode noise.npy -o noise.csv");
+    folder.ok("encode noise.npy -o noise.json");
+    folder.ok("encode cells.npy -o cells.geojson");
+    // The program itself and its stacks take a part of the address space, and what glibc sets aside for the lists of a thread
+    // another one. Without the latter every word takes a page, and anything may be the last.
+    let least =
+        (10..1000).map(|mebibytes| mebibytes << 10).find(|&limit| limited("--version", limit).status == Some(0));
+    let least = least.expect("the program runs within 1 GB") + (136 << 10);
+    for words in [
+        "encode noise.npy -o out",
+        "encode noise.npy -o out --engine scalar",
+        "encode noise.npy -o out -f kaggle --order row",
+        "encode noise.npy -o out -f coco",
+        "encode cells.npy -o out -f geojson",
+        "decode noise.csv -o out.npy --like noise.npy",
+        "decode noise.csv -o out.tif --like noise.npy",
+        "decode noise.csv -o out.zarr --like noise.npy",
+        "convert noise.json -o out -f table",
+        "convert cells.geojson -o out -f coco --like cells.npy",
+        "measure noise.npy -o out.csv",
+        "measure noise.csv -o out.csv --like noise.npy --properties all",
+        "components noise.npy -o out.csv",
+        "components noise.npy -o out.npy --binary --fill-holes 9 --min-area 2",
+        "compare noise.npy noise.csv",
+        "verify noise.npy noise.csv",
+        "preview noise.csv -o out.png --like noise.npy --outlines",
+        "doctor noise.csv",
+    ] {
+        let before = folder.names();
+        let (mut refused, mut limit) = (0, least);
+        loop {
+            let ended = limited(words, limit);
+            if ended.status == Some(0) {
+                break;
+            }
+            let line = ended.one_line(&format!("{words} within {limit} KiB"));
+            assert!(line.contains("memory"), "{words} within {limit} KiB: {line}");
+            assert_eq!(folder.names(), before, "{words} within {limit} KiB");
+            refused += 1;
+            limit += 30 << 10;
+        }
+        assert!(refused > 0, "{words}: {limit} KiB are enough");
+        for name in folder.names().into_iter().filter(|name| !before.contains(name)) {
+            let path = folder.file(&name);
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        }
+    }
+}

@@ -10,7 +10,7 @@ proptest! {
     fn stretches_hold_their_part_of_each_run_in_scan_order(runs in any_runs(), bits in 0_u32..8, from in 0_usize..20) {
         let walk = Walk { bits, ..Walk::of(&[&runs]).unwrap() };
         let from = from % walk.count();
-        let mut scan = walk.scan(0, from);
+        let mut scan = walk.scan(0, from).unwrap();
         for index in from..walk.count() {
             let positions = walk.stretch(index);
             let mut expected: Vec<(u64, u32, u64)> = Vec::new();
@@ -20,7 +20,7 @@ proptest! {
                 expected.extend(parts.map(|(start, end)| (start, label, end - start)));
             }
             expected.sort_unstable();
-            let found = scan.stretch().iter();
+            let found = scan.stretch().unwrap().iter();
             let found: Vec<_> = found.map(|entry| (entry.start, entry.label, entry.run().length)).collect();
             prop_assert_eq!(found, expected);
             let lookup = scan.lookup();
@@ -62,11 +62,11 @@ proptest! {
     #[test]
     fn a_visitor_is_told_of_every_run_and_of_overlaps(runs in any_runs(), bits in 0_u32..8) {
         let walk = Walk { bits, ..Walk::of(&[&runs]).unwrap() };
-        let mut scan = walk.scan(0, 0);
+        let mut scan = walk.scan(0, 0).unwrap();
         for index in 0..walk.count() {
             let positions = walk.stretch(index);
             let mut told = Told::default();
-            let disjoint = scan.visit_stretch(&mut told);
+            let disjoint = scan.visit_stretch(&mut told).unwrap();
             let mut expected: Vec<(u32, Vec<(u64, u64)>)> = Vec::new();
             for (label, (_, of_label)) in (0..).zip(runs.iter()) {
                 let cut = |run: &Run| (run.start.max(positions.start), run.end().min(positions.end));
@@ -100,8 +100,9 @@ fn two_labels(count: u64, step: u64, length: u64, shift: u64) -> LabelRuns {
 fn dense_runs_are_placed_by_bits_and_others_by_buckets() {
     let bits = |runs: &LabelRuns| {
         let walk = Walk::of(&[runs]).unwrap();
-        let mut scan = walk.scan(0, 0);
-        let found = (0..walk.count()).map(|_| (scan.stretch().is_sorted_by_key(|entry| entry.start), scan.bits));
+        let mut scan = walk.scan(0, 0).unwrap();
+        let found =
+            (0..walk.count()).map(|_| (scan.stretch().unwrap().is_sorted_by_key(|entry| entry.start), scan.bits));
         found.collect::<Vec<_>>()
     };
     // The last stretch is shorter than the others.
@@ -137,9 +138,9 @@ fn positions_up_to_the_last_are_in_stretches() {
         let lists = (vec![1, 2], vec![0, 1, 2], vec![last, Run { start, length }]);
         let runs = LabelRuns::from_parts(None, ScanOrder::RowMajor, lists.0, lists.1, lists.2).unwrap();
         let walk = Walk::of(&[&runs]).unwrap();
-        let mut scan = walk.scan(0, 0);
+        let mut scan = walk.scan(0, 0).unwrap();
         let mut found = Vec::new();
-        (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch()));
+        (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch().unwrap()));
         let of = |label: u32| found.iter().filter(move |entry| entry.label == label);
         let pixels = |label: u32| of(label).map(|entry| entry.run().length).sum::<u64>();
         assert_eq!([pixels(0), pixels(1)], [last.length, length]);
@@ -160,9 +161,9 @@ fn long_runs_are_several_entries_and_many_runs_in_one_place_are_sorted() {
     lists.1.push(lists.2.len());
     let runs = LabelRuns::from_parts(Some(shape), ScanOrder::RowMajor, lists.0, lists.1, lists.2).unwrap();
     let walk = Walk { bits: 63, ..Walk::of(&[&runs]).unwrap() };
-    let mut scan = walk.scan(0, 0);
+    let mut scan = walk.scan(0, 0).unwrap();
     let mut found = Vec::new();
-    (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch()));
+    (0..walk.count()).for_each(|_| found.extend_from_slice(scan.stretch().unwrap()));
     assert!(found.is_sorted_by_key(|entry| entry.start));
     let of = |label: u32| found.iter().filter(move |entry| entry.label == label).map(|entry| entry.run().length);
     assert_eq!((of(0).sum::<u64>(), of(0).count()), (long, 4));
