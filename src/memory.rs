@@ -1,7 +1,8 @@
 //! Memory: lists whose length a file or a caller decides, and buffers that are used again.
 //!
 //! Gets lengths, and buffers that are done with; gives lists and buffers; guarantees that a length which the machine has
-//! no room for is an error, and that a [`Pool`] never keeps more buffers than were taken from it.
+//! no room for is an error, that a long list leaves room for short ones, and that a [`Pool`] never keeps more buffers than were
+//! taken from it.
 
 mod list;
 
@@ -83,10 +84,13 @@ fn grow<T>(
 /// Most of what is small is asked for in ways that cannot fail: without memory they end the program, and its files stay half
 /// written. So a long list that takes the last of it is not made.
 pub(crate) fn leaves_some(bytes: usize) -> bool {
-    const LONG: usize = 1 << 15;
+    const LONG: usize = 1 << 18;
     const LEFT: usize = 1 << 20;
+    if bytes < LONG {
+        return true;
+    }
     FOR_ERRORS.keep();
-    bytes < LONG || black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
+    black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
 }
 
 /// A list of the same entries.

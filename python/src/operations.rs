@@ -13,7 +13,7 @@ use runmask::{
 };
 
 use crate::arrays::{order_name, order_of};
-use crate::errors::raise;
+use crate::errors::{raise, room};
 use crate::options::{measure_options, named, shape_of};
 use crate::runs::{Runs, flat};
 use crate::work;
@@ -505,14 +505,14 @@ pub(crate) fn compare<'py>(
 
 /// The label of every run: what a table of runs has beside starts and lengths.
 #[pyfunction]
-pub(crate) fn labels_of_runs<'py>(py: Python<'py>, runs: &Bound<'py, Runs>) -> Bound<'py, PyArray1<u64>> {
+pub(crate) fn labels_of_runs<'py>(py: Python<'py>, runs: &Bound<'py, Runs>) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let runs = &runs.get().runs;
     let labels = py.detach(|| {
-        let mut labels = Vec::with_capacity(runs.run_count());
+        let mut labels = room(runs.run_count(), "labels of runs")?;
         runs.iter().for_each(|(label, of_label)| labels.extend(std::iter::repeat_n(label, of_label.len())));
-        labels
+        Ok(labels)
     });
-    labels.into_pyarray(py)
+    labels.map(|labels| labels.into_pyarray(py)).map_err(|error| raise(py, error))
 }
 
 /// Runs from a table in any order: a label, a start and a length in each row.
@@ -533,7 +533,7 @@ pub(crate) fn from_columns(
         return Err(PyValueError::new_err("label, start and length: columns of one length are needed"));
     }
     let mut rows = work::run(py, None, |stop| {
-        let mut rows: Vec<(u64, Run)> = Vec::with_capacity(labels.len());
+        let mut rows: Vec<(u64, Run)> = room(labels.len(), "a table of runs")?;
         for first in (0..labels.len()).step_by(PIECE) {
             stop.check()?;
             let piece = first..labels.len().min(first + PIECE);

@@ -12,12 +12,15 @@ use rayon::prelude::*;
 use runmask::{LabelRuns, Run, Shape};
 
 use crate::arrays::{Shown, order_name, order_of, show};
-use crate::errors::raise;
+use crate::errors::{raise, room};
 use crate::files;
 use crate::work;
 
 /// Runs that are copied between two looks at whether to stop.
 const PIECE: usize = 1 << 20;
+
+/// What an error calls the memory of runs that are copied from arrays.
+const COPY: &str = "runs of labels";
 
 /// The runs of every label of one mask.
 ///
@@ -88,15 +91,17 @@ impl Runs {
         let runs = flat(runs, "runs", 2)?;
         let (labels, offsets, runs) = (labels.as_slice()?, offsets.as_slice()?, runs.as_slice()?);
         let copied = work::run(py, None, |stop| {
-            let offsets = offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect();
             let given: &[Run] = bytemuck::cast_slice(runs);
-            let mut runs = Vec::with_capacity(given.len());
+            let (mut copies, mut ends) = (room(labels.len(), COPY)?, room(offsets.len(), COPY)?);
+            copies.extend_from_slice(labels);
+            ends.extend(offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)));
+            let mut runs = room(given.len(), COPY)?;
             for piece in given.chunks(PIECE) {
                 stop.check()?;
                 // Memory that nobody has touched is faster to fill by all threads.
                 runs.par_extend(piece);
             }
-            Ok((labels.to_vec(), offsets, runs))
+            Ok((copies, ends, runs))
         })?;
         let (labels, offsets, runs) = copied.map_err(|error: runmask::Error| raise(py, error))?;
         let made = work::alone(py, None, move |_| LabelRuns::from_parts(shape, order, labels, offsets, runs))?;
