@@ -3,6 +3,7 @@
 //! The texts name facts and never the options of a program. What would let a call through is data: see
 //! [`Error::remedies`]. A program words each [`Remedy`] in its own terms.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub enum Error {
     #[error("{what}: {needed} bytes of memory are needed, {}", room(*.limit))]
     Memory {
         /// What the memory is for.
-        what: String,
+        what: Cow<'static, str>,
         /// Bytes that are needed.
         needed: u64,
         /// Bytes that the caller allows; `None` when the machine has no room for them.
@@ -503,12 +504,12 @@ impl Error {
             Self::Argument(what)
             | Self::Unsupported(what)
             | Self::LimitExceeded { what, .. }
-            | Self::Memory { what, .. }
             | Self::UnknownShape { what }
             | Self::Overlap { what, .. }
             | Self::Ambiguous { what, .. }
             | Self::Exists { what, .. }
             | Self::LabelTooLarge { what, .. } => what.insert_str(0, &format!("{}: ", path.display())),
+            Self::Memory { what, .. } => *what = format!("{}: {what}", path.display()).into(),
             Self::Io { .. } | Self::Engine { .. } | Self::Stopped => {}
         }
         self

@@ -45,7 +45,7 @@ pub(crate) fn check_row(shape: Shape, dtype: Dtype) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
+pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &'static str) -> Result<Vec<T>> {
     let allocated = usize::try_from(count).ok().and_then(|count| bytemuck::allocation::try_zeroed_vec(count).ok());
     let allocated = allocated.filter(|list: &Vec<T>| leaves_some(list.len() * size_of::<T>()));
     allocated.ok_or_else(|| none::<T>(count, what))
@@ -56,7 +56,7 @@ pub(crate) fn zeroed<T: Zeroable>(count: u64, what: &str) -> Result<Vec<T>> {
 /// # Errors
 /// [`Error::Memory`] for `what` when there is none.
 #[inline]
-pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
+pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &'static str) -> Result<()> {
     if list.capacity() - list.len() >= more { Ok(()) } else { grow(list, more, Vec::try_reserve, what) }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<(
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is none.
-pub(crate) fn reserve_exact<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
+pub(crate) fn reserve_exact<T>(list: &mut Vec<T>, more: usize, what: &'static str) -> Result<()> {
     grow(list, more, Vec::try_reserve_exact, what)
 }
 
@@ -73,7 +73,7 @@ fn grow<T>(
     list: &mut Vec<T>,
     more: usize,
     grow: impl FnOnce(&mut Vec<T>, usize) -> std::result::Result<(), TryReserveError>,
-    what: &str,
+    what: &'static str,
 ) -> Result<()> {
     let grown = grow(list, more).is_ok() && leaves_some(list.capacity() * size_of::<T>());
     if grown { Ok(()) } else { Err(none::<T>(list.len() as u64 + more as u64, what)) }
@@ -86,18 +86,14 @@ fn grow<T>(
 pub(crate) fn leaves_some(bytes: usize) -> bool {
     const LONG: usize = 1 << 18;
     const LEFT: usize = 1 << 20;
-    if bytes < LONG {
-        return true;
-    }
-    FOR_ERRORS.keep();
-    black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
+    bytes < LONG || black_box(&mut Vec::<u8>::new()).try_reserve_exact(LEFT).is_ok()
 }
 
 /// A list of the same entries.
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn copied<T: Copy>(entries: &[T], what: &str) -> Result<Vec<T>> {
+pub(crate) fn copied<T: Copy>(entries: &[T], what: &'static str) -> Result<Vec<T>> {
     let mut list = Vec::new();
     extend(&mut list, entries, what)?;
     Ok(list)
@@ -107,7 +103,7 @@ pub(crate) fn copied<T: Copy>(entries: &[T], what: &str) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn extend<T: Copy>(list: &mut Vec<T>, entries: &[T], what: &str) -> Result<()> {
+pub(crate) fn extend<T: Copy>(list: &mut Vec<T>, entries: &[T], what: &'static str) -> Result<()> {
     reserve(list, entries.len(), what)?;
     list.extend_from_slice(entries);
     Ok(())
@@ -117,7 +113,7 @@ pub(crate) fn extend<T: Copy>(list: &mut Vec<T>, entries: &[T], what: &str) -> R
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: usize, what: &str) -> Result<()> {
+pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: usize, what: &'static str) -> Result<()> {
     map.try_reserve(more).map_err(|_| none::<(K, V)>(map.len() as u64 + more as u64, what))
 }
 
@@ -126,7 +122,7 @@ pub(crate) fn reserve_entries<K: Eq + Hash, V>(map: &mut HashMap<K, V>, more: us
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
 #[cfg(feature = "json")]
-pub(crate) fn reserve_members<K: Eq + Hash>(set: &mut HashSet<K>, more: usize, what: &str) -> Result<()> {
+pub(crate) fn reserve_members<K: Eq + Hash>(set: &mut HashSet<K>, more: usize, what: &'static str) -> Result<()> {
     set.try_reserve(more).map_err(|_| none::<K>(set.len() as u64 + more as u64, what))
 }
 
@@ -134,7 +130,7 @@ pub(crate) fn reserve_members<K: Eq + Hash>(set: &mut HashSet<K>, more: usize, w
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn refill<T: Clone>(list: &mut Vec<T>, length: usize, value: T, what: &str) -> Result<()> {
+pub(crate) fn refill<T: Clone>(list: &mut Vec<T>, length: usize, value: T, what: &'static str) -> Result<()> {
     list.clear();
     reserve(list, length, what)?;
     list.resize(length, value);
@@ -146,30 +142,9 @@ pub(crate) fn append(reader: &mut dyn Read, most: u64, list: &mut Vec<u8>) -> io
     reader.take(most).read_to_end(list)
 }
 
-/// Memory that is kept for errors that say that there is none, and for what they meet on their way to whoever reads them.
-static FOR_ERRORS: ForErrors = ForErrors(Mutex::new(Vec::new()));
-
-struct ForErrors(Mutex<Vec<u8>>);
-
-impl ForErrors {
-    const BYTES: usize = 1 << 16;
-
-    fn keep(&self) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.capacity() == 0 {
-            // Where there is none even now, an error will have to do without.
-            let _ = kept.try_reserve_exact(Self::BYTES);
-        }
-    }
-
-    fn give_back(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
-    }
-}
-
+/// An error that takes no memory to make.
 #[cold]
-fn none<T>(count: u64, what: &str) -> Error {
-    FOR_ERRORS.give_back();
+fn none<T>(count: u64, what: &'static str) -> Error {
     let needed = count.saturating_mul(size_of::<T>() as u64);
     Error::Memory { what: what.into(), needed, limit: None }
 }
@@ -230,7 +205,7 @@ impl LabelBytes {
     ///
     /// # Errors
     /// [`Error::Memory`] for `what` when there is no room.
-    pub(crate) fn first(&mut self, count: u64, what: &str) -> Result<&mut [u8]> {
+    pub(crate) fn first(&mut self, count: u64, what: &'static str) -> Result<&mut [u8]> {
         let words = usize::try_from(count.div_ceil(8)).unwrap_or(usize::MAX);
         if self.0.len() < words {
             // What it holds is of no use: nothing is copied.
@@ -246,7 +221,7 @@ impl LabelBytes {
 ///
 /// # Errors
 /// [`Error::Memory`] for `what` when there is no room.
-pub(crate) fn sized<T: Copy + Zeroable>(mut spare: Vec<T>, length: usize, what: &str) -> Result<Vec<T>> {
+pub(crate) fn sized<T: Copy + Zeroable>(mut spare: Vec<T>, length: usize, what: &'static str) -> Result<Vec<T>> {
     if spare.capacity() < length {
         drop(spare);
         return zeroed(length as u64, what);
@@ -264,7 +239,7 @@ pub(crate) fn lengthen<T: Copy + Zeroable>(
     list: &mut Vec<T>,
     length: usize,
     expected: usize,
-    what: &str,
+    what: &'static str,
 ) -> Result<()> {
     if list.capacity() < length {
         let mut larger = zeroed(length.max(expected) as u64, what)?;

@@ -418,7 +418,7 @@ fn check_memory(format: MaskFormat, shape: Shape, dtype: Dtype, options: &Create
     match rows * u64::from(shape.width) * dtype.bytes() as u64 {
         needed if needed > options.memory => {
             let what = format!("rows of a {format} file ({shape}, {dtype})");
-            Err(Error::Memory { what, needed, limit: Some(options.memory) })
+            Err(Error::Memory { what: what.into(), needed, limit: Some(options.memory) })
         }
         _ => Ok(()),
     }

@@ -129,7 +129,7 @@ fn help(remedy: Remedy) -> Option<&'static str> {
 }
 
 /// An empty list with room for so many entries; the error names `what` when the machine has none.
-pub(crate) fn room<T>(count: usize, what: &str) -> runmask::Result<Vec<T>> {
+pub(crate) fn room<T>(count: usize, what: &'static str) -> runmask::Result<Vec<T>> {
     let mut list = Vec::new();
     let needed = (count as u64).saturating_mul(size_of::<T>() as u64);
     list.try_reserve_exact(count).map_err(|_| Error::Memory { what: what.into(), needed, limit: None })?;

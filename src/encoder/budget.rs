@@ -77,7 +77,7 @@ impl Budget {
     }
 
     /// An error when `needed` bytes for `what` are more than may be taken.
-    pub(super) fn check(self, needed: u64, what: &str) -> Result<()> {
+    pub(super) fn check(self, needed: u64, what: &'static str) -> Result<()> {
         if self.allows(needed) {
             return Ok(());
         }

@@ -45,7 +45,7 @@ impl<T: Pod> List<T> {
     ///
     /// # Errors
     /// [`Error::Memory`](crate::Error::Memory) for `what` when the machine has no room.
-    pub(crate) fn sized(mut spare: Self, length: usize, what: &str) -> Result<Self> {
+    pub(crate) fn sized(mut spare: Self, length: usize, what: &'static str) -> Result<Self> {
         if spare.set_length(length) {
             return Ok(spare);
         }

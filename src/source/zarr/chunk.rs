@@ -253,13 +253,15 @@ impl ArrayChunks {
             let shard = if empty { None } else { self.read_index(at)? };
             if shard.is_some() && needed > self.memory {
                 let what = "indices of shards side by side".to_owned();
-                return Err(Error::Memory { what, needed, limit: Some(self.memory) }.in_file(&self.name));
+                return Err(Error::Memory { what: what.into(), needed, limit: Some(self.memory) }.in_file(&self.name));
             }
             let inflated = shard.iter().flat_map(|index| &index.shard).map(|shard| shard.length);
             held = held.saturating_add(inflated.sum());
             if held > self.memory / 2 {
                 let what = "inflated shards side by side".to_owned();
-                return Err(Error::Memory { what, needed: held, limit: Some(self.memory / 2) }.in_file(&self.name));
+                return Err(
+                    Error::Memory { what: what.into(), needed: held, limit: Some(self.memory / 2) }.in_file(&self.name)
+                );
             }
             shards.push(shard);
         }
@@ -288,7 +290,9 @@ impl ArrayChunks {
         };
         if bytes > self.memory {
             let what = "the index of a shard".to_owned();
-            return Err(Error::Memory { what, needed: bytes, limit: Some(self.memory) }.in_file(&self.name));
+            return Err(
+                Error::Memory { what: what.into(), needed: bytes, limit: Some(self.memory) }.in_file(&self.name)
+            );
         }
         let mut index = Vec::new();
         blob.part(if shard.at_start { 0 } else { blob.length - bytes }, bytes).read(&mut index)?;
