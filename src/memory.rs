@@ -95,7 +95,8 @@ pub(crate) fn leaves_some(bytes: usize) -> bool {
 /// [`Error::Memory`] for `what` when there is no room.
 pub(crate) fn copied<T: Copy>(entries: &[T], what: &'static str) -> Result<Vec<T>> {
     let mut list = Vec::new();
-    extend(&mut list, entries, what)?;
+    reserve_exact(&mut list, entries.len(), what)?;
+    list.extend_from_slice(entries);
     Ok(list)
 }
 

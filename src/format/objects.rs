@@ -9,7 +9,7 @@ use super::checked::Output;
 use super::description::{Description, WriteMask};
 use super::{Warning, WriteOptions};
 use crate::error::{Error, Loss, Place, Remedy, Result};
-use crate::memory::{copied, reserve};
+use crate::memory::{copied, reserve, reserve_exact};
 use crate::runs::{LabelRuns, LabelRunsBuilder, Run};
 use crate::shape::{ScanOrder, Shape};
 
@@ -216,7 +216,7 @@ impl Collected {
         objects.sort_unstable_by_key(|(label, ..)| *label);
         let mut runs = LabelRunsBuilder::new(shape, order.unwrap_or_default());
         let mut attributes = Vec::new();
-        reserve(&mut attributes, objects.len(), OBJECTS)?;
+        reserve_exact(&mut attributes, objects.len(), OBJECTS)?;
         let mut last = None;
         for (label, object, more) in objects {
             if last == Some(label) {
