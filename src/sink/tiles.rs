@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::error::Result;
 use crate::mask::Dtype;
-use crate::memory::{reserve, zeroed};
+use crate::memory::zeroed;
 use crate::rows;
 use crate::sink::{Compression, little_endian};
 use crate::threads;
@@ -161,8 +161,7 @@ impl Packer {
 
     /// The bytes of a tile of one label.
     pub(super) fn pack_constant(&self, label: u64, row: &TileRow) -> io::Result<Vec<u8>> {
-        let mut labels = room(row.tile_bytes())?;
-        labels.resize(row.tile_bytes(), 0);
+        let mut labels = zeros(row.tile_bytes())?;
         rows::fill(&mut labels, label, row.dtype.bytes());
         self.pack(&labels, row.dtype)
     }
@@ -173,8 +172,7 @@ impl Packer {
             Compression::Deflate => {
                 let level = libdeflater::CompressionLvl::new(DEFLATE_LEVEL).unwrap_or_default();
                 let mut compressor = take(&self.deflate).unwrap_or_else(|| libdeflater::Compressor::new(level));
-                let mut packed = room(compressor.zlib_compress_bound(labels.len()))?;
-                packed.resize(packed.capacity(), 0);
+                let mut packed = zeros(compressor.zlib_compress_bound(labels.len()))?;
                 let count = compressor.zlib_compress(&labels, &mut packed).map_err(io::Error::other)?;
                 packed.truncate(count);
                 packed.shrink_to_fit();
@@ -186,8 +184,9 @@ impl Packer {
                     Some(compressor) => compressor,
                     None => zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
                 };
-                let mut packed = room(zstd::zstd_safe::compress_bound(labels.len()))?;
-                compressor.compress_to_buffer(&labels, &mut packed)?;
+                let mut packed = zeros(zstd::zstd_safe::compress_bound(labels.len()))?;
+                let count = compressor.compress_to_buffer(&labels, &mut packed[..])?;
+                packed.truncate(count);
                 packed.shrink_to_fit();
                 give_back(&self.zstd, compressor);
                 Ok(packed)
@@ -196,11 +195,8 @@ impl Packer {
     }
 }
 
-/// An empty list with room for so many bytes.
-fn room(count: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reserve(&mut bytes, count, "tiles").map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok(bytes)
+fn zeros(count: usize) -> io::Result<Vec<u8>> {
+    zeroed(count as u64, "tiles").map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 fn take<T>(all: &Mutex<Vec<T>>) -> Option<T> {
